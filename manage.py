@@ -1,0 +1,24 @@
+#!/usr/bin/env python
+"""Run one of Bucky's commands: `python manage.py help` lists them."""
+
+import os
+import sys
+
+
+def main() -> None:
+    """Check the settings first, so that a wrong one is one line and not a traceback; then hand over to Django."""
+    from ris import config
+
+    try:
+        config.load()
+    except config.ConfigError as wrong:
+        sys.stderr.write(f"{wrong}\n")
+        sys.exit(2)
+    os.environ.setdefault("DJANGO_SETTINGS_MODULE", "ris.settings")
+    from django.core.management import execute_from_command_line
+
+    execute_from_command_line(sys.argv)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,1 @@
+"""The floor: the domain of a radiology department and its screens."""

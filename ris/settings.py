@@ -1,0 +1,218 @@
+"""Django's settings. What a department may change comes from the table in ris/config.py."""
+
+import os
+import secrets
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+from django.core.exceptions import ImproperlyConfigured
+
+from ris import config
+
+try:
+    _values = config.load()
+except config.ConfigError as wrong:
+    raise ImproperlyConfigured(str(wrong)) from None
+
+BASE_DIR = config.PROJECT
+
+BUCKY_HTTP: config.Address = _values["BUCKY_HTTP"]
+BUCKY_MLLP: config.Address = _values["BUCKY_MLLP"]
+BUCKY_DICOM: config.Address = _values["BUCKY_DICOM"]
+BUCKY_AE_TITLE: str = _values["BUCKY_AE_TITLE"]
+BUCKY_DATA: Path = _values["BUCKY_DATA"]
+BUCKY_DEMO: bool = _values["BUCKY_DEMO"]
+BUCKY_TIME_ZONE: str = _values["BUCKY_TIME_ZONE"]
+BUCKY_HTTPS: bool = _values["BUCKY_HTTPS"]
+BUCKY_UNKNOWN_CALLERS: str = _values["BUCKY_UNKNOWN_CALLERS"]
+BUCKY_DICOM_MAX_ASSOCIATIONS: int = _values["BUCKY_DICOM_MAX_ASSOCIATIONS"]
+BUCKY_QUERY_LOG_DAYS: int = _values["BUCKY_QUERY_LOG_DAYS"]
+BUCKY_UID_ROOT: str = _values["BUCKY_UID_ROOT"]
+BUCKY_PATIENT_ID_ISSUER: str = _values["BUCKY_PATIENT_ID_ISSUER"]
+BUCKY_MLLP_MAX_BYTES: int = _values["BUCKY_MLLP_MAX_BYTES"]
+BUCKY_MLLP_IDLE_SECONDS: int = _values["BUCKY_MLLP_IDLE_SECONDS"]
+BUCKY_MLLP_FRAME_SECONDS: int = _values["BUCKY_MLLP_FRAME_SECONDS"]
+
+DEBUG: bool = _values["BUCKY_DEBUG"]
+
+
+def _secret_key(data: Path) -> str:
+    """Make the key on the first start and keep it where only this user can read it.
+
+    Several processes may start at once: the key is written aside and linked into place, so the first one wins.
+    """
+    kept = data / "secret_key"
+    try:
+        data.mkdir(mode=0o700, parents=True, exist_ok=True)
+        if not kept.exists():
+            aside = data / f".secret_key.{os.getpid()}"
+            with os.fdopen(os.open(aside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
+                file.write(secrets.token_urlsafe(50))
+                file.flush()
+                os.fsync(file.fileno())
+            try:
+                os.link(aside, kept)
+            except FileExistsError:
+                pass
+            finally:
+                aside.unlink()
+        return kept.read_text()
+    except OSError as trouble:
+        raise ImproperlyConfigured(f"BUCKY_DATA: cannot use {data} ({trouble.strerror})") from None
+
+
+SECRET_KEY = _secret_key(BUCKY_DATA)
+
+# --- Django ---------------------------------------------------------------------------------------
+
+INSTALLED_APPS = [
+    "ris",  # before the admin, so that its templates win
+    "hl7",
+    "worklist",
+    "django.contrib.admin",
+    "django.contrib.auth",
+    "django.contrib.contenttypes",
+    "django.contrib.sessions",
+    "django.contrib.messages",
+    "whitenoise.runserver_nostatic",
+    "django.contrib.staticfiles",
+    "axes",
+    "csp",
+]
+
+MIDDLEWARE = [
+    "django.middleware.security.SecurityMiddleware",
+    "whitenoise.middleware.WhiteNoiseMiddleware",
+    "csp.middleware.CSPMiddleware",
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.common.CommonMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "django.contrib.messages.middleware.MessageMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+    "axes.middleware.AxesMiddleware",  # last, as its manual asks
+]
+
+TEMPLATES = [
+    {
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "APP_DIRS": True,
+        "OPTIONS": {
+            "context_processors": [
+                "django.template.context_processors.request",
+                "django.contrib.auth.context_processors.auth",
+                "django.contrib.messages.context_processors.messages",
+            ],
+        },
+    },
+]
+
+ROOT_URLCONF = "ris.urls"
+WSGI_APPLICATION = "ris.wsgi.application"
+AUTH_USER_MODEL = "ris.User"
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+
+LANGUAGE_CODE = "en"
+USE_I18N = True
+USE_TZ = True
+TIME_ZONE = BUCKY_TIME_ZONE
+
+STATIC_URL = "static/"
+WHITENOISE_USE_FINDERS = True  # files are served from where they lie: no collectstatic, a faster start
+WHITENOISE_AUTOREFRESH = False
+
+# --- Database -------------------------------------------------------------------------------------
+
+
+def _database() -> dict[str, Any]:
+    """Say how to connect. SQLite must survive power loss after an acknowledgement and never fail as locked."""
+    found: dict[str, Any] = _values["DATABASE_URL"] or {
+        "ENGINE": "django.db.backends.sqlite3",
+        "NAME": str(BUCKY_DATA / "bucky.sqlite3"),
+    }
+    if "sqlite3" in found["ENGINE"]:
+        found["OPTIONS"] = {
+            "transaction_mode": "IMMEDIATE",
+            "timeout": 20,
+            "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL;",
+        }
+    else:
+        found["OPTIONS"] = {"connect_timeout": 5, **found.get("OPTIONS", {})}
+        found["CONN_MAX_AGE"] = 60
+        found["CONN_HEALTH_CHECKS"] = True
+    return found
+
+
+DATABASES = {"default": _database()}
+
+# --- Safety ---------------------------------------------------------------------------------------
+
+ALLOWED_HOSTS = ["localhost", "127.0.0.1", "[::1]", BUCKY_HTTP.host, *_values["BUCKY_ALLOWED_HOSTS"]]
+
+AUTHENTICATION_BACKENDS = [
+    "axes.backends.AxesStandaloneBackend",
+    "django.contrib.auth.backends.ModelBackend",
+]
+AUTH_PASSWORD_VALIDATORS = [
+    {"NAME": "django.contrib.auth.password_validation.UserAttributeSimilarityValidator"},
+    {"NAME": "django.contrib.auth.password_validation.MinimumLengthValidator", "OPTIONS": {"min_length": 12}},
+    {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
+    {"NAME": "django.contrib.auth.password_validation.NumericPasswordValidator"},
+]
+AXES_FAILURE_LIMIT = 5
+AXES_COOLOFF_TIME = timedelta(minutes=15)
+AXES_LOCKOUT_PARAMETERS = [["username", "ip_address"]]
+AXES_RESET_ON_SUCCESS = True
+AXES_VERBOSE = False
+
+SESSION_COOKIE_AGE = 15 * 60  # seconds without a click until sign-out
+SESSION_SAVE_EVERY_REQUEST = True
+SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = BUCKY_HTTPS
+SECURE_CONTENT_TYPE_NOSNIFF = True
+SECURE_REFERRER_POLICY = "same-origin"
+X_FRAME_OPTIONS = "DENY"
+CONTENT_SECURITY_POLICY = {
+    "DIRECTIVES": {
+        "default-src": ["'self'"],
+        "object-src": ["'none'"],
+        "base-uri": ["'none'"],
+        "frame-ancestors": ["'none'"],
+        "form-action": ["'self'"],
+    },
+}
+if BUCKY_HTTPS:
+    SECURE_HSTS_SECONDS = 365 * 24 * 3600
+    SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
+    SECURE_SSL_REDIRECT = True
+    SECURE_REDIRECT_EXEMPT = ["^healthz$"]
+
+# --- Background work ------------------------------------------------------------------------------
+
+CELERY_TASK_IGNORE_RESULT = True
+CELERY_TASK_SERIALIZER = "json"
+CELERY_ACCEPT_CONTENT = ["json"]
+CELERY_TIMEZONE = TIME_ZONE
+CELERY_WORKER_HIJACK_ROOT_LOGGER = False
+CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
+CELERY_BROKER_URL: str = _values["REDIS_URL"] or "filesystem://"
+if CELERY_BROKER_URL == "filesystem://":
+    _queue = BUCKY_DATA / "broker"
+    CELERY_BROKER_TRANSPORT_OPTIONS: dict[str, Any] = {
+        "data_folder_in": str(_queue / "waiting"),
+        "data_folder_out": str(_queue / "waiting"),
+        "processed_folder": str(_queue / "done"),
+        "control_folder": str(_queue / "control"),
+        "store_processed": False,
+        "polling_interval": 0.05,
+    }
+else:
+    # A broker that is away must not hold up a page: the work is found again by the clock.
+    CELERY_BROKER_TRANSPORT_OPTIONS = {"socket_connect_timeout": 1, "socket_timeout": 5, "max_retries": 1}
+CELERY_TASK_PUBLISH_RETRY = False
+
+CELERY_BEAT_SCHEDULE = {
+    "sign out the idle": {"task": "ris.tasks.clear_sessions", "schedule": timedelta(days=1)},
+    "forget old worklist queries": {"task": "worklist.tasks.purge_query_log", "schedule": timedelta(days=1)},
+    "flag interrupted messages": {"task": "hl7.tasks.flag_interrupted", "schedule": timedelta(minutes=1)},
+}
