@@ -138,7 +138,9 @@ def database(text: str) -> dict[str, Any]:
         raise ValueError("does not begin with postgresql:// or sqlite://")
     try:
         return dict(environ.Env.db_url_config(text))
-    except Exception:  # the parser below raises many kinds; the text may hold a password, so it is not repeated
+    except (
+        Exception
+    ):  # the parser below raises many kinds; the text may hold a password, so it is not repeated
         raise ValueError("is not a database URL") from None
 
 
@@ -174,8 +176,18 @@ SETTINGS = (
     Setting("BUCKY_DICOM", "127.0.0.1:11112", "Where scanners reach the worklist: HOST:PORT.", address),
     Setting("BUCKY_AE_TITLE", "BUCKY", "The AE title that scanners must call.", ae_title),
     Setting("BUCKY_DATA", "./data", "Directory for everything Bucky keeps. Relative to manage.py.", folder),
-    Setting("BUCKY_DEMO", "1", "Load the demo department on the first start of a new data directory: 1 or 0.", yes_no),
-    Setting("BUCKY_TIME_ZONE", "", "Time zone of the department, such as Europe/Berlin. Empty: this machine's.", time_zone),
+    Setting(
+        "BUCKY_DEMO",
+        "1",
+        "Load the demo department on the first start of a new data directory: 1 or 0.",
+        yes_no,
+    ),
+    Setting(
+        "BUCKY_TIME_ZONE",
+        "",
+        "Time zone of the department, such as Europe/Berlin. Empty: this machine's.",
+        time_zone,
+    ),
     Setting(
         "DATABASE_URL",
         "",
@@ -183,9 +195,25 @@ SETTINGS = (
         database,
         secret=True,
     ),
-    Setting("REDIS_URL", "", "redis://HOST:PORT/0. Empty: background work waits in the data directory.", broker, secret=True),
-    Setting("BUCKY_ALLOWED_HOSTS", "", "Host names browsers may use, with commas. This machine's names always work.", names),
-    Setting("BUCKY_HTTPS", "0", "1 when browsers come over HTTPS through a proxy: secure cookies and HSTS.", yes_no),
+    Setting(
+        "REDIS_URL",
+        "",
+        "redis://HOST:PORT/0. Empty: background work waits in the data directory.",
+        broker,
+        secret=True,
+    ),
+    Setting(
+        "BUCKY_ALLOWED_HOSTS",
+        "",
+        "Host names browsers may use, with commas. This machine's names always work.",
+        names,
+    ),
+    Setting(
+        "BUCKY_HTTPS",
+        "0",
+        "1 when browsers come over HTTPS through a proxy: secure cookies and HSTS.",
+        yes_no,
+    ),
     Setting("BUCKY_DEBUG", "0", "1 shows tracebacks in the browser. Never with real patients.", yes_no),
     Setting(
         "BUCKY_UNKNOWN_CALLERS",
@@ -193,18 +221,39 @@ SETTINGS = (
         "Scanners whose AE title is not a station here: accept or refuse.",
         one_of("accept", "refuse"),
     ),
-    Setting("BUCKY_DICOM_MAX_ASSOCIATIONS", "50", "Associations open at the same time.", whole_number(1, 1000)),
-    Setting("BUCKY_QUERY_LOG_DAYS", "30", "Days that worklist queries are kept in the log.", whole_number(1, 3650)),
-    Setting("BUCKY_UID_ROOT", "2.25", "Root of the DICOM UIDs that Bucky makes. 2.25 needs no registration.", uid_root),
+    Setting(
+        "BUCKY_DICOM_MAX_ASSOCIATIONS", "50", "Associations open at the same time.", whole_number(1, 1000)
+    ),
+    Setting(
+        "BUCKY_QUERY_LOG_DAYS", "30", "Days that worklist queries are kept in the log.", whole_number(1, 3650)
+    ),
+    Setting(
+        "BUCKY_UID_ROOT",
+        "2.25",
+        "Root of the DICOM UIDs that Bucky makes. 2.25 needs no registration.",
+        uid_root,
+    ),
     Setting(
         "BUCKY_PATIENT_ID_ISSUER",
         "BUCKY",
         "Assigning authority of a patient identifier when a message names none.",
         namespace,
     ),
-    Setting("BUCKY_MLLP_MAX_BYTES", "10485760", "Largest HL7 message in bytes.", whole_number(1024, 1_073_741_824)),
-    Setting("BUCKY_MLLP_IDLE_SECONDS", "3600", "Seconds a quiet HL7 connection stays open.", whole_number(1, 604_800)),
-    Setting("BUCKY_MLLP_FRAME_SECONDS", "60", "Seconds one HL7 message may take to arrive.", whole_number(1, 86_400)),
+    Setting(
+        "BUCKY_MLLP_MAX_BYTES", "10485760", "Largest HL7 message in bytes.", whole_number(1024, 1_073_741_824)
+    ),
+    Setting(
+        "BUCKY_MLLP_IDLE_SECONDS",
+        "3600",
+        "Seconds a quiet HL7 connection stays open.",
+        whole_number(1, 604_800),
+    ),
+    Setting(
+        "BUCKY_MLLP_FRAME_SECONDS",
+        "60",
+        "Seconds one HL7 message may take to arrive.",
+        whole_number(1, 86_400),
+    ),
 )
 
 

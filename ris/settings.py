@@ -8,7 +8,7 @@ from typing import Any
 
 from django.core.exceptions import ImproperlyConfigured
 
-from ris import config
+from ris import config, logs
 
 try:
     _values = config.load()
@@ -165,6 +165,7 @@ AXES_COOLOFF_TIME = timedelta(minutes=15)
 AXES_LOCKOUT_PARAMETERS = [["username", "ip_address"]]
 AXES_RESET_ON_SUCCESS = True
 AXES_VERBOSE = False
+AXES_CLIENT_STR_CALLABLE = "ris.logs.sign_in_origin"
 
 SESSION_COOKIE_AGE = 15 * 60  # seconds without a click until sign-out
 SESSION_SAVE_EVERY_REQUEST = True
@@ -187,6 +188,8 @@ if BUCKY_HTTPS:
     SECURE_SSL_REDIRECT = True
     SECURE_REDIRECT_EXEMPT = ["^healthz$"]
 
+LOGGING = logs.logging_config(debug=DEBUG)
+
 # --- Background work ------------------------------------------------------------------------------
 
 CELERY_TASK_IGNORE_RESULT = True
@@ -198,6 +201,8 @@ CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
 CELERY_BROKER_URL: str = _values["REDIS_URL"] or "filesystem://"
 if CELERY_BROKER_URL == "filesystem://":
     _queue = BUCKY_DATA / "broker"
+    for _folder in ("waiting", "done", "control"):
+        (_queue / _folder).mkdir(parents=True, exist_ok=True)
     CELERY_BROKER_TRANSPORT_OPTIONS: dict[str, Any] = {
         "data_folder_in": str(_queue / "waiting"),
         "data_folder_out": str(_queue / "waiting"),
@@ -210,6 +215,7 @@ else:
     # A broker that is away must not hold up a page: the work is found again by the clock.
     CELERY_BROKER_TRANSPORT_OPTIONS = {"socket_connect_timeout": 1, "socket_timeout": 5, "max_retries": 1}
 CELERY_TASK_PUBLISH_RETRY = False
+CELERY_WORKER_ENABLE_REMOTE_CONTROL = False
 
 CELERY_BEAT_SCHEDULE = {
     "sign out the idle": {"task": "ris.tasks.clear_sessions", "schedule": timedelta(days=1)},

@@ -1,0 +1,71 @@
+"""What a log line may hold: never a patient's data, a query string, or a value sent to the database.
+
+Messages of our own code name row ids, control ids, AE titles and counts. What libraries and exceptions
+say is not under our hand, so it is cut here, on the way out.
+"""
+
+import logging
+import re
+from types import TracebackType
+from typing import Any
+
+_QUERY_STRING = re.compile(r"(/[^\s?\"']*)\?[^\s\"']*")
+
+
+class PrivateFormatter(logging.Formatter):
+    """Write one line a record; of an exception its class and the places in the code, not its words.
+
+    A database error quotes the row it refused and a parser quotes its input: both may be a patient.
+    """
+
+    def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802 (the name is logging's)
+        """Give the line without query strings."""
+        return _QUERY_STRING.sub(r"\1", super().formatMessage(record))
+
+    def formatException(  # noqa: N802
+        self,
+        ei: tuple[type[BaseException], BaseException, TracebackType | None] | tuple[None, None, None],
+    ) -> str:
+        """Give the chain of exceptions as class names and `file:line in function`, innermost cause first."""
+        lines: list[str] = []
+        error, seen = ei[1], set[int]()
+        while error is not None and id(error) not in seen:
+            seen.add(id(error))
+            places: list[str] = []
+            walk = error.__traceback__
+            while walk is not None:
+                code = walk.tb_frame.f_code
+                places.append(f"  {code.co_filename}:{walk.tb_lineno} in {code.co_name}")
+                walk = walk.tb_next
+            lines[:0] = [f"{type(error).__module__}.{type(error).__qualname__}", *places]
+            error = error.__cause__ or (None if error.__suppress_context__ else error.__context__)
+        return "\n".join(lines)
+
+
+def sign_in_origin(username: str, ip_address: str, user_agent: str, path_info: str, request: Any) -> str:
+    """Name a failed sign-in for the log of django-axes: the address only. People type passwords as user names."""
+    return ip_address
+
+
+def logging_config(*, debug: bool) -> dict[str, Any]:
+    """Build Django's LOGGING. With `debug` exceptions keep their words: only for a machine without patients."""
+    return {
+        "version": 1,
+        "disable_existing_loggers": False,
+        "formatters": {
+            "line": {
+                "()": "logging.Formatter" if debug else "ris.logs.PrivateFormatter",
+                "format": "{levelname} {name}: {message}",
+                "style": "{",
+            },
+        },
+        "handlers": {"out": {"class": "logging.StreamHandler", "formatter": "line"}},
+        "root": {"handlers": ["out"], "level": "INFO"},
+        "loggers": {
+            "django": {"handlers": [], "propagate": True},  # no mails, no second copy
+            "django.db.backends": {"level": "INFO"},  # statements with their values are DEBUG
+            "pynetdicom": {"level": "ERROR"},  # identifiers are INFO, peers' text is WARNING
+            "pydicom": {"level": "ERROR"},  # quotes values that it finds odd
+            "axes": {"level": "WARNING"},
+        },
+    }

@@ -1,0 +1,140 @@
+"""`manage.py serve`: prepare the data directory and run all of Bucky in the foreground. `./run` ends here."""
+
+import fcntl
+import os
+import secrets
+import sys
+from pathlib import Path
+from typing import IO, Any
+
+from django.apps import apps
+from django.conf import settings
+from django.contrib.auth import get_user_model
+from django.core.management import call_command
+from django.core.management.base import BaseCommand, CommandError
+from django.db import OperationalError, connections, transaction
+
+from ris.supervisor import Doors, Supervisor, busy
+
+ACCESS_LOG = '%(h)s "%(m)s %(U)s" %(s)s %(B)s %(M)sms'  # %(U)s is the path without its query string
+
+
+class Command(BaseCommand):
+    """Start everything; the exit code is that of the process that died first."""
+
+    help = "Runs the web pages, the HL7 listener, the DICOM server and the background work until Ctrl-C."
+    requires_system_checks = []
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        """Check, prepare, run. What cannot work ends here in one line with exit code 2, before anything starts."""
+        _check_doors()
+        with _only_one():
+            try:
+                password = prepare()
+            except OperationalError as reason:
+                raise CommandError(
+                    f"DATABASE_URL: the database does not answer ({_first_line(reason)})", returncode=2
+                ) from None
+            if password:
+                self.stdout.write(
+                    f"Sign in as admin with the password {password} (kept in {password_file()})"
+                )
+                self.stdout.flush()
+            connections.close_all()  # no child may inherit a connection
+            supervisor = Supervisor(_doors())
+            for name, command in processes().items():
+                supervisor.add(name, command, {**os.environ, "PYTHONUNBUFFERED": "1"})
+            sys.exit(supervisor.loop())
+
+
+def processes() -> dict[str, list[str]]:
+    """Name each process of Bucky and its command line."""
+    manage = [sys.executable, str(settings.BASE_DIR / "manage.py")]
+    celery = [sys.executable, "-m", "celery", "--app", "ris.celery", "--quiet"]
+    return {
+        "web": [
+            *(sys.executable, "-m", "gunicorn", "ris.wsgi", "--bind", str(settings.BUCKY_HTTP)),
+            *("--worker-class", "gthread", "--workers", "2", "--threads", "4", "--preload"),
+            *("--graceful-timeout", "3", "--no-control-socket"),
+            *("--access-logfile", "-", "--access-logformat", ACCESS_LOG, "--log-level", "warning"),
+        ],
+        "hl7": [*manage, "hl7_listen"],
+        "dicom": [*manage, "dicom_serve"],
+        "worker": [
+            *(*celery, "worker", "--pool", "threads", "--concurrency", "2", "--loglevel", "WARNING"),
+            *("--without-gossip", "--without-mingle", "--without-heartbeat"),
+        ],
+        "clock": [
+            *(*celery, "beat", "--loglevel", "WARNING", "--pidfile="),
+            *("--schedule", str(settings.BUCKY_DATA / "clock")),
+        ],
+    }
+
+
+def prepare() -> str | None:
+    """Bring the database up to date; on the first start load the demo department and create the administrator.
+
+    Out: the administrator's new password on the first start. First is first for the database: one that
+    already has an administrator or a patient gets no demo, whatever the data directory looks like.
+    """
+    call_command("migrate", verbosity=0, interactive=False)
+    users = get_user_model()._default_manager
+    if users.filter(is_superuser=True).exists():
+        return None
+    if settings.BUCKY_DEMO and not apps.get_model("ris", "Patient")._default_manager.exists():
+        with transaction.atomic():  # all of it or, when interrupted, nothing
+            call_command("demo")
+    password = secrets.token_urlsafe(12)
+    _keep(password_file(), password + "\n")
+    get_user_model()._default_manager.create_superuser(username="admin", password=password)  # type: ignore[attr-defined]
+    return password
+
+
+def password_file() -> Path:
+    """Where the administrator's first password is kept."""
+    return Path(settings.BUCKY_DATA) / "admin_password"
+
+
+def _keep(path: Path, text: str) -> None:
+    path.unlink(missing_ok=True)
+    with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
+        file.write(text)
+
+
+def _check_doors() -> None:
+    wrong = []
+    taken: dict[Any, str] = {}
+    for name in ("BUCKY_HTTP", "BUCKY_MLLP", "BUCKY_DICOM"):
+        address = getattr(settings, name)
+        if address in taken:
+            wrong.append(f"{name}: {address} is already {taken[address]}")
+        elif reason := busy(address):
+            wrong.append(f"{name}: {reason}")
+        taken[address] = name
+    if wrong:
+        raise CommandError("\n".join(wrong), returncode=2)
+
+
+def _only_one() -> IO[str]:
+    """Hold the data directory: two supervisors over one would run every timed task twice."""
+    lock = (Path(settings.BUCKY_DATA) / "lock").open("w")
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        lock.close()
+        raise CommandError(
+            f"BUCKY_DATA: {settings.BUCKY_DATA} is in use by another ./run", returncode=2
+        ) from None
+    return lock
+
+
+def _doors() -> Doors:
+    line = (
+        f"Bucky is ready: web http://{settings.BUCKY_HTTP}/ , HL7 (MLLP) {settings.BUCKY_MLLP} , "
+        f"DICOM worklist {settings.BUCKY_AE_TITLE} at {settings.BUCKY_DICOM}"
+    )
+    return Doors(http_at=settings.BUCKY_HTTP, others=(settings.BUCKY_MLLP, settings.BUCKY_DICOM), line=line)
+
+
+def _first_line(reason: BaseException) -> str:
+    return str(reason).strip().partition("\n")[0]
