@@ -55,7 +55,7 @@ def exit_code(returncode: int) -> int:
     return 128 - returncode if returncode < 0 else returncode
 
 
-def _follow(parent: int, with_signal: signal.Signals) -> None:
+def follow(parent: int, with_signal: signal.Signals) -> None:
     """Ask the kernel to send this process a signal when its parent dies, however it dies. Linux only."""
     if not sys.platform.startswith("linux"):
         return
@@ -73,9 +73,9 @@ class _Child(Process):  # type: ignore[misc]
         self._child_ctor = self._start
 
     def _start(self, command: str, **kwargs: Any) -> Any:
-        _follow(self._supervisor, signal.SIGKILL)
+        follow(self._supervisor, signal.SIGKILL)
         runner = os.getpid()
-        return Popen(command, preexec_fn=lambda: _follow(runner, signal.SIGTERM), **kwargs)
+        return Popen(command, preexec_fn=lambda: follow(runner, signal.SIGTERM), **kwargs)
 
 
 class Supervisor(Manager):  # type: ignore[misc]

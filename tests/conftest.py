@@ -1,9 +1,12 @@
-"""What every test may use."""
+"""What every test may use. The running department is described in tests/department.py."""
 
 import atexit
 import os
 import shutil
 import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Protocol
 
 # Before Django reads its settings: the tests keep their data in a directory of their own.
 _data = tempfile.mkdtemp(prefix="bucky-test-")
@@ -11,8 +14,44 @@ atexit.register(shutil.rmtree, _data, ignore_errors=True)
 for _name in [name for name in os.environ if name.startswith("BUCKY_")]:
     del os.environ[_name]
 os.environ["BUCKY_DATA"] = _data
+os.environ["BUCKY_TIME_ZONE"] = "Europe/Berlin"
 os.environ["DJANGO_SETTINGS_MODULE"] = "ris.settings"
 
 import django  # noqa: E402
 
 django.setup()
+
+import pytest  # noqa: E402
+
+from tests.department import Department  # noqa: E402
+
+
+class MakeDepartment(Protocol):
+    """Starts a department; see tests/department.py."""
+
+    def __call__(self, *, demo: bool = False, start: bool = True, **settings: str) -> Department: ...
+
+
+@pytest.fixture
+def make_department(tmp_path: Path) -> Iterator[MakeDepartment]:
+    """Start departments that this test may break; at its end they are stopped and their output searched."""
+    made: list[Department] = []
+
+    def make(*, demo: bool = False, start: bool = True, **settings: str) -> Department:
+        made.append(Department(tmp_path / f"department{len(made)}", demo=demo, **settings))
+        return made[-1].start() if start else made[-1]
+
+    yield make
+    for department in made:
+        department.close()
+
+
+@pytest.fixture(scope="module")
+def department(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Department]:
+    """Share one running department, without demo patients, between the tests of a module."""
+    running = Department(tmp_path_factory.mktemp("department"))
+    try:
+        running.start()
+        yield running
+    finally:
+        running.close()
