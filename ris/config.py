@@ -225,6 +225,12 @@ SETTINGS = (
         "BUCKY_DICOM_MAX_ASSOCIATIONS", "50", "Associations open at the same time.", whole_number(1, 1000)
     ),
     Setting(
+        "BUCKY_WORKLIST_MAX_ANSWERS",
+        "10000",
+        "Steps in one answer to a scanner; a query that matches more is refused.",
+        whole_number(1, 100_000),
+    ),
+    Setting(
         "BUCKY_QUERY_LOG_DAYS", "30", "Days that worklist queries are kept in the log.", whole_number(1, 3650)
     ),
     Setting(
