@@ -1,0 +1,1 @@
+"""The verbs: the only writers. Keyword-only, `by=` an Actor, atomic; each writes what happened as events."""

@@ -1,0 +1,134 @@
+"""Register, update, identify and merge patients."""
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from django.db import IntegrityError
+
+from ris.actions.verb import verb
+from ris.actor import Actor
+from ris.errors import DuplicateIdentifier, InvalidValue, MergeRefused
+from ris.models import Event, EventKind, Order, Patient, PatientIdentifier, PatientMerge, Visit
+
+
+@dataclass(frozen=True)
+class Identifier:
+    """A number by which somebody knows a patient (HL7 CX)."""
+
+    value: str
+    issuer: str
+    type: str = "MR"
+    issuer_universal_id: str = ""
+    issuer_universal_id_type: str = ""
+
+
+def find(identifier: Identifier) -> Patient | None:
+    """Return the patient known by an identifier, following merges to the survivor; None when nobody is."""
+    row = (
+        PatientIdentifier.objects.named(identifier.issuer, identifier.type, identifier.value)
+        .select_related("patient__merged_into")
+        .first()
+    )
+    return row.patient.survivor() if row else None
+
+
+@verb
+def register(*, by: Actor, identifiers: Sequence[Identifier], **fields: Any) -> Patient:
+    """Make a patient; the first identifier becomes the primary one (Patient ID).
+
+    fields: columns of Patient. Raises InvalidValue, or DuplicateIdentifier when an identifier is taken.
+    """
+    if not identifiers:
+        raise InvalidValue("A patient needs an identifier.", field="identifiers")
+    patient = Patient.new(**fields)
+    Event.objects.record(
+        EventKind.PATIENT_REGISTERED,
+        by=by,
+        patient=patient,
+        data={"fields": fields, "identifiers": [asdict(identifier) for identifier in identifiers]},
+    )
+    for number, identifier in enumerate(identifiers):
+        _add_identifier(patient, identifier, primary=number == 0)
+    return patient
+
+
+@verb
+def update(*, by: Actor, patient: Patient, **fields: Any) -> bool:
+    """Change columns of a patient; returns whether anything changed. Raises InvalidValue."""
+    locked = _lock(patient)[0]
+    diff = locked.change(**fields)
+    if diff:
+        Event.objects.record(EventKind.PATIENT_UPDATED, by=by, patient=patient, data={"changes": diff})
+        patient.refresh_from_db(fields=list(diff))
+    return bool(diff)
+
+
+@verb
+def identify(*, by: Actor, patient: Patient, identifier: Identifier) -> None:
+    """Give a patient one more identifier; nothing happens when they have it. Raises DuplicateIdentifier."""
+    holder = PatientIdentifier.objects.named(identifier.issuer, identifier.type, identifier.value).first()
+    if holder is not None:
+        if holder.patient_id != patient.pk:
+            raise DuplicateIdentifier
+        return
+    primary = not patient.identifiers.filter(primary=True).exists()
+    _add_identifier(patient, identifier, primary=primary)
+    Event.objects.record(EventKind.PATIENT_IDENTIFIED, by=by, patient=patient, data={"identifier": asdict(identifier)})
+
+
+@verb
+def merge(*, by: Actor, survivor: Patient, loser: Patient, reason: str = "") -> PatientMerge | None:
+    """Merge `loser` into `survivor`: orders and visits move, the loser's identifiers lead to the survivor from now on.
+
+    Returns the journal entry, or None when the two are one already. Raises MergeRefused for a merge of a patient
+    into themselves, in a circle, or of one who was merged into somebody else.
+    """
+    if survivor.pk == loser.pk:
+        raise MergeRefused("A patient cannot be merged into themselves.")
+    locked = {row.pk: row for row in _lock(survivor, loser)}
+    survivor, loser = locked[survivor.pk].survivor(), locked[loser.pk]
+    if loser.survivor().pk == survivor.pk:
+        if loser.pk == survivor.pk:
+            raise MergeRefused("The survivor was merged into this patient before; undo that merge first.")
+        return None
+    if loser.merged_into_id is not None:
+        raise MergeRefused("The patient was merged into another one before; undo that merge first.")
+    orders, visits = Order.objects.filter(patient=loser), Visit.objects.filter(patient=loser)
+    journal = PatientMerge.new(
+        survivor=survivor,
+        loser=loser,
+        moved_orders=list(orders.order_by("pk").values_list("pk", flat=True)),
+        moved_visits=list(visits.order_by("pk").values_list("pk", flat=True)),
+    )
+    orders.update(patient=survivor)
+    visits.update(patient=survivor)
+    loser.change(merged_into=survivor)
+    data = {
+        "survivor": survivor.pk,
+        "loser": loser.pk,
+        "orders": journal.moved_orders,
+        "visits": journal.moved_visits,
+    }
+    for patient in (survivor, loser):
+        Event.objects.record(EventKind.PATIENT_MERGED, by=by, patient=patient, reason=reason, data=data)
+    return journal
+
+
+def _add_identifier(patient: Patient, identifier: Identifier, *, primary: bool) -> None:
+    """Insert an identifier; the database says whether it is taken."""
+    try:
+        PatientIdentifier.new(patient=patient, primary=primary, **asdict(identifier))
+    except IntegrityError:
+        raise DuplicateIdentifier from None
+
+
+def current(patient: Patient) -> Patient:
+    """Lock a patient for this transaction and return them, or the survivor when they were merged meanwhile."""
+    return _lock(patient)[0].survivor()
+
+
+def _lock(*patients: Patient) -> list[Patient]:
+    """Lock patients, always in the same order so that two transactions cannot wait for each other."""
+    rows = Patient.objects.select_for_update(of=("self",), no_key=True).filter(pk__in={p.pk for p in patients})
+    return list(rows.order_by("pk"))

@@ -1,0 +1,281 @@
+"""Requested procedures and their steps: make them, change them, give an unknown one its exam."""
+
+from collections.abc import Iterator, Sequence
+from datetime import datetime, timedelta
+
+from ris import identifiers
+from ris.actions import exams, rollup, schedule
+from ris.actions.requests import ProcedureRequest, StepPlan, plan_steps
+from ris.actions.verb import verb
+from ris.actor import Actor
+from ris.errors import OrderClosed, OrderStarted
+from ris.identifiers import Series
+from ris.models import Attention, Event, EventKind, Exam, Order, RequestedProcedure, ScheduledProcedureStep
+from ris.models.base import Diff
+from ris.states import BEFORE_START, OPEN, StepState
+
+
+@verb
+def add(*, by: Actor, order: Order, request: ProcedureRequest) -> RequestedProcedure:
+    """Add a procedure and its steps to an order. Identifiers that came along are kept where they are free and valid.
+
+    Raises InvalidValue and what placing a step on a named station raises.
+    """
+    marks: list[Attention] = [] if request.exam else [Attention.UNKNOWN_EXAM]
+    procedure = RequestedProcedure.new(
+        order=order,
+        requested_procedure_id=_requested_procedure_id(request, marks),
+        study_instance_uid=_study_instance_uid(order, request, marks),
+        exam=request.exam,
+        **request.ordered_code(),
+        **request.details(),
+    )
+    rollup.mark(order, add=marks)
+    _add_steps(by=by, procedure=procedure, request=request)
+    return procedure
+
+
+@verb
+def change(*, by: Actor, order: Order, procedure: RequestedProcedure, request: ProcedureRequest) -> None:
+    """Bring one procedure up to date with what a request says (None in it means no change).
+
+    Another exam replaces the steps, at their time, as long as none has started. Raises OrderStarted, ForbiddenMove.
+    """
+    values = request.details()
+    other_exam = _is_other_exam(procedure, request)
+    if other_exam:
+        values |= {"exam": request.exam, **request.ordered_code()}
+    diff = procedure.change(**values)
+    if diff:
+        Event.objects.record(
+            EventKind.ORDER_CHANGED,
+            by=by,
+            patient=order.patient,
+            order=order,
+            subject=f"ris.requestedprocedure:{procedure.pk}",
+            data={"changes": diff},
+        )
+    if other_exam:
+        _replace_steps(by=by, procedure=procedure, request=request)
+    else:
+        _move_steps(by=by, procedure=procedure, request=request)
+
+
+@verb
+def assign_exam(*, by: Actor, procedure: RequestedProcedure, exam: Exam, reason: str = "") -> None:
+    """Tell which exam of the catalogue an ordered procedure is; its steps are made anew and placed at their time.
+
+    The code as ordered stays, because the placer knows it. Raises OrderStarted, OrderClosed.
+    """
+    order = (
+        Order.objects.select_for_update(of=("self",), no_key=True)
+        .select_related("patient", "site")
+        .get(pk=procedure.order_id)
+    )
+    diff = procedure.change(exam=exam)
+    Event.objects.record(
+        EventKind.ORDER_CHANGED,
+        by=by,
+        patient=order.patient,
+        order=order,
+        subject=f"ris.requestedprocedure:{procedure.pk}",
+        reason=reason,
+        data={"changes": diff},
+    )
+    procedure.order = order
+    _replace_steps(by=by, procedure=procedure, request=ProcedureRequest(exam=exam))
+
+
+def pair(
+    order: Order, requests: Sequence[ProcedureRequest]
+) -> Iterator[tuple[RequestedProcedure | None, ProcedureRequest]]:
+    """Pair requests with the procedures they are about: by procedure ID, by code, in order; else with None."""
+    left = list(order.procedures.select_related("exam")) if requests else []
+    found: dict[int, RequestedProcedure] = {}
+    rules = (
+        lambda row, wish: row.requested_procedure_id == wish.requested_procedure_id,
+        lambda row, wish: bool(row.code) and row.code == wish.ordered_code().get("code"),
+        lambda row, wish: True,
+    )
+    for fits in rules:
+        for number, request in enumerate(requests):
+            row = next((row for row in left if fits(row, request)), None) if number not in found else None
+            if row is not None:
+                found[number] = row
+                left.remove(row)
+    for number, request in enumerate(requests):
+        procedure = found.get(number)
+        if procedure is not None:
+            procedure.order = order
+        yield procedure, request
+
+
+def _is_other_exam(procedure: RequestedProcedure, request: ProcedureRequest) -> bool:
+    """Tell whether a request asks for another exam than the procedure has."""
+    said = request.ordered_code()
+    if not said.get("code"):
+        return False
+    return said["code"] != procedure.code or (request.exam is not None and request.exam != procedure.exam)
+
+
+def _add_steps(*, by: Actor, procedure: RequestedProcedure, request: ProcedureRequest) -> None:
+    """Make the steps of a procedure, one after the other from the wished start on."""
+    start = request.start
+    for number, plan in enumerate(plan_steps(request)):
+        _add_step(by=by, procedure=procedure, request=request, plan=plan, start=start, first=number == 0)
+        start = start + timedelta(minutes=plan.duration) if start else None
+
+
+def _add_step(
+    *,
+    by: Actor,
+    procedure: RequestedProcedure,
+    request: ProcedureRequest,
+    plan: StepPlan,
+    start: datetime | None,
+    first: bool,
+) -> None:
+    order = procedure.order
+    modality = plan.modality or (request.station.modality if request.station else "")
+    placement = schedule.Placement(None)
+    if start is not None:
+        if request.station is not None and request.station.modality == modality:
+            placement = schedule.on_station(request.station, modality=modality, start=start, duration=plan.duration)
+        else:
+            placement = schedule.choose_station(
+                modality=modality, site=order.site, exam=procedure.exam, start=start, duration=plan.duration
+            )
+    marks = [placement.attention] if placement.attention else []
+    step = ScheduledProcedureStep.new(
+        requested_procedure=procedure,
+        sps_id=_sps_id(request if first else ProcedureRequest(), marks),
+        state=StepState.SCHEDULED if placement.station else StepState.REQUESTED,
+        modality=modality,
+        description=plan.description,
+        station=placement.station,
+        start=start,
+        duration=plan.duration,
+        protocol_codes=plan.protocol_codes,
+        performing_physician=request.performing_physician or "",
+        contrast_agent=procedure.exam.contrast_agent if procedure.exam else "",
+        pre_medication=procedure.exam.pre_medication if procedure.exam else "",
+    )
+    rollup.mark(order, add=marks)
+    if placement.station:
+        place: Diff = {"station": [None, placement.station.pk], "start": [None, start]}
+        rollup.tell(EventKind.STEP_BOOKED, by=by, step=step, diff=place)
+
+
+def _replace_steps(*, by: Actor, procedure: RequestedProcedure, request: ProcedureRequest) -> None:
+    """Cancel the steps of a procedure and make those of its new exam, at the same time and station where possible."""
+    steps = _steps(procedure)
+    if any(step.state in OPEN - BEFORE_START for step in steps):
+        raise OrderStarted
+    waiting = [step for step in steps if step.state in BEFORE_START]
+    if not waiting:
+        raise OrderClosed
+    first = waiting[0]
+    for step in waiting:
+        exams.make("cancel", by=by, step=step, reason="another exam")
+    same_station = first.station if request.exam and first.station_id and _does(first, request.exam) else None
+    marks = [] if request.exam else [Attention.UNKNOWN_EXAM]
+    rollup.mark(procedure.order, add=marks, drop=(Attention.UNKNOWN_EXAM, *schedule.PLACEMENT_MARKS))
+    wish = ProcedureRequest(
+        exam=request.exam,
+        code=request.code,
+        meaning=request.meaning,
+        modality=request.modality or first.modality,
+        start=request.start or first.start,
+        duration=request.duration,
+        station=request.station or same_station,
+        performing_physician=request.performing_physician or first.performing_physician,
+        protocol_codes=request.protocol_codes,
+    )
+    _add_steps(by=by, procedure=procedure, request=wish)
+    rollup.order_state(procedure.order)
+
+
+def _does(step: ScheduledProcedureStep, exam: Exam) -> bool:
+    """Tell whether the step's station may do an exam."""
+    station = step.station
+    if station is None or station.modality != exam.modality:
+        return False
+    allowed = set(exam.stations.values_list("pk", flat=True))
+    return not allowed or station.pk in allowed
+
+
+def _move_steps(*, by: Actor, procedure: RequestedProcedure, request: ProcedureRequest) -> None:
+    """Move the waiting and scheduled steps of a procedure as a request says; those after the first follow."""
+    if request.start is None and request.station is None and request.duration is None:
+        _describe_steps(by=by, procedure=procedure, request=request)
+        return
+    steps = [step for step in _steps(procedure) if step.state in (StepState.REQUESTED, StepState.SCHEDULED)]
+    if not steps and (request.start is not None or request.station is not None):
+        raise OrderStarted("The patient has arrived or the exam has started; its time cannot be changed any more.")
+    start = request.start
+    for step in steps:
+        at = start or step.start
+        duration = request.duration if len(steps) == 1 else None
+        if at is not None:
+            station = request.station if request.station and step.modality in ("", request.station.modality) else None
+            schedule.place(by=by, step=step, start=at, station=station, duration=duration)
+            start = at + timedelta(minutes=duration or step.duration) if start else None
+    _describe_steps(by=by, procedure=procedure, request=request)
+
+
+def _steps(procedure: RequestedProcedure) -> list[ScheduledProcedureStep]:
+    """Return the steps of a procedure, sharing the one procedure and order object."""
+    steps = list(procedure.steps.select_related("station").order_by("pk"))
+    for step in steps:
+        step.requested_procedure = procedure
+    return steps
+
+
+def _describe_steps(*, by: Actor, procedure: RequestedProcedure, request: ProcedureRequest) -> None:
+    """Change who performs the steps and which protocols they follow, where a request says so."""
+    values = request.said("performing_physician")
+    if request.protocol_codes is not None and procedure.exam is None:
+        values["protocol_codes"] = [entry.as_dict() for entry in request.protocol_codes]
+    if not values:
+        return
+    for step in _steps(procedure):
+        diff = step.change(**values) if step.state in BEFORE_START else {}
+        if diff:
+            rollup.tell(EventKind.STEP_CHANGED, by=by, step=step, diff=diff)
+
+
+def _requested_procedure_id(request: ProcedureRequest, marks: list[Attention]) -> str:
+    wanted = request.requested_procedure_id
+    if wanted:
+        if (
+            _usable(Series.REQUESTED_PROCEDURE, wanted)
+            and not RequestedProcedure.objects.filter(requested_procedure_id=wanted).exists()
+        ):
+            return wanted
+        marks.append(Attention.NUMBER_TAKEN)
+    return identifiers.mint_requested_procedure_id()
+
+
+def _sps_id(request: ProcedureRequest, marks: list[Attention]) -> str:
+    wanted = request.sps_id
+    if wanted:
+        if _usable(Series.STEP, wanted) and not ScheduledProcedureStep.objects.filter(sps_id=wanted).exists():
+            return wanted
+        marks.append(Attention.NUMBER_TAKEN)
+    return identifiers.mint_sps_id()
+
+
+def _usable(series: Series, wanted: str) -> bool:
+    """Tell whether an identifier from outside fits DICOM's SH and cannot collide with one that we mint."""
+    return len(wanted) <= 16 and "\\" not in wanted and not identifiers.looks_minted(series, wanted)
+
+
+def _study_instance_uid(order: Order, request: ProcedureRequest, marks: list[Attention]) -> str:
+    """Return the UID that came along if it is valid and belongs to no other order, else a new one."""
+    wanted = request.study_instance_uid
+    if wanted:
+        taken = RequestedProcedure.objects.filter(study_instance_uid=wanted).exclude(order=order).exists()
+        if identifiers.is_uid(wanted) and not taken:
+            return wanted
+        marks.append(Attention.STUDY_UID_TAKEN)
+    return identifiers.mint_study_instance_uid()

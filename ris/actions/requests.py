@@ -1,0 +1,104 @@
+"""What somebody asks for, before it is an order: the arguments of orders.place and orders.change."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from ris.models import Exam, Station
+
+DETAILS = ("priority", "reason", "comments", "transport_arrangements", "intended_recipients")
+"""Columns of RequestedProcedure that describe it and move nothing on the schedule."""
+DEFAULT_DURATION = 15
+"""Minutes, for a step of an exam that the catalogue does not know."""
+
+
+@dataclass(frozen=True)
+class CodedEntry:
+    """A code with its scheme and meaning (HL7 CE, DICOM code sequence item)."""
+
+    code: str
+    coding_scheme: str = ""
+    meaning: str = ""
+
+    def as_dict(self) -> dict[str, str]:
+        """Return the entry as it is kept in a JSON column."""
+        return {"code": self.code, "coding_scheme": self.coding_scheme, "meaning": self.meaning}
+
+
+@dataclass(frozen=True)
+class ProcedureRequest:
+    """One procedure as asked for. None means "not said": a default when placing, no change when changing."""
+
+    exam: Exam | None = None
+    code: str | None = None
+    coding_scheme: str | None = None
+    meaning: str | None = None
+    requested_procedure_id: str | None = None
+    study_instance_uid: str | None = None
+    priority: str | None = None
+    reason: str | None = None
+    comments: str | None = None
+    transport_arrangements: str | None = None
+    intended_recipients: str | None = None
+    # Wishes for its first step; further steps of the exam follow one after the other.
+    modality: str | None = None
+    start: datetime | None = None
+    duration: int | None = None
+    station: Station | None = None
+    sps_id: str | None = None
+    performing_physician: str | None = None
+    protocol_codes: tuple[CodedEntry, ...] | None = None
+
+    def said(self, *names: str) -> dict[str, Any]:
+        """Return those of the named fields that were said."""
+        return {name: getattr(self, name) for name in names if getattr(self, name) is not None}
+
+    def details(self) -> dict[str, Any]:
+        """Return the columns of RequestedProcedure that only describe it, as far as they were said."""
+        return self.said(*DETAILS)
+
+    def ordered_code(self) -> dict[str, str]:
+        """Return code, scheme and meaning as ordered, filled up from the catalogue."""
+        said = self.said("code", "coding_scheme", "meaning")
+        if self.exam is None:
+            return said
+        known = {
+            "code": self.exam.code,
+            "coding_scheme": self.exam.coding_scheme,
+            "meaning": self.exam.meaning,
+        }
+        return known | {name: value for name, value in said.items() if value}
+
+
+@dataclass(frozen=True)
+class StepPlan:
+    """One step to be made, worked out from the catalogue and the request."""
+
+    description: str
+    modality: str
+    duration: int
+    protocol_codes: list[dict[str, str]]
+
+
+def plan_steps(request: ProcedureRequest) -> list[StepPlan]:
+    """Return the steps that a request leads to: those of its exam, else one as the request itself describes it.
+
+    The catalogue's modality wins over the one asked for: OBR-24 often holds a section ("RAD"), not a modality.
+    """
+    exam = request.exam
+    said = [entry.as_dict() for entry in request.protocol_codes or ()]
+    if exam is None:
+        description = request.meaning or request.code or ""
+        return [StepPlan(description, request.modality or "", request.duration or DEFAULT_DURATION, said)]
+    codes: dict[int, list[dict[str, str]]] = {}
+    for row in exam.protocol_codes.all():
+        entry = CodedEntry(row.code, row.coding_scheme, row.meaning)
+        codes.setdefault(row.step_number, []).append(entry.as_dict())
+    steps = list(exam.steps.all())
+    if not steps:
+        duration = request.duration or exam.duration
+        return [StepPlan(exam.meaning, exam.modality, duration, said or codes.get(1, []))]
+    return [
+        StepPlan(step.description, step.modality or exam.modality, step.duration, codes.get(step.number, []))
+        for step in steps
+    ]

@@ -1,0 +1,29 @@
+"""What every verb on steps and orders does at its end: tell the event, roll the state up, keep the attention marks."""
+
+from collections.abc import Iterable
+
+from ris.actor import Actor
+from ris.models import Attention, Event, EventKind, Order, ScheduledProcedureStep
+from ris.models.base import Diff
+from ris.states import roll_up
+
+
+def tell(kind: EventKind, *, by: Actor, step: ScheduledProcedureStep, diff: Diff, reason: str = "") -> None:
+    """Record an event about a step, its order and its patient."""
+    order = step.requested_procedure.order
+    Event.objects.record(
+        kind, by=by, patient=order.patient, order=order, step=step, reason=reason, data={"changes": diff}
+    )
+
+
+def order_state(order: Order) -> None:
+    """Bring the state of an order up to date with its steps."""
+    states = ScheduledProcedureStep.objects.filter(requested_procedure__order=order).values_list("state", flat=True)
+    order.change(state=roll_up(states.distinct().order_by()))
+
+
+def mark(order: Order, *, add: Iterable[Attention] = (), drop: Iterable[Attention] = ()) -> None:
+    """Take attention marks off an order and put others on."""
+    marks = [mark for mark in order.attentions if mark not in set(drop)]
+    marks += [mark for mark in add if mark not in marks]
+    order.change(attention="\n".join(marks))

@@ -1,0 +1,78 @@
+"""Identifiers that Bucky mints: accession numbers, requested procedure and step ids, study UIDs.
+
+Each is minted once, when the row is made, and stored. Numbers come from a database sequence (PostgreSQL) or a counter
+row (SQLite, which has one writer anyway), so that two processes never get the same one. Gaps are possible and harmless.
+"""
+
+import re
+import uuid
+from datetime import date
+from enum import StrEnum
+
+from django.conf import settings
+from django.db import connection
+
+
+class Series(StrEnum):
+    """What is numbered; also the name of the database sequence."""
+
+    ACCESSION = "ris_accession"
+    REQUESTED_PROCEDURE = "ris_requested_procedure"
+    STEP = "ris_step"
+
+
+_MINTED = {
+    Series.ACCESSION: re.compile(r"[A-Z]{1,4}\d{9,12}"),
+    Series.REQUESTED_PROCEDURE: re.compile(r"RP\d{8,}"),
+    Series.STEP: re.compile(r"SPS\d{8,}"),
+}
+
+
+def _next(series: Series) -> int:
+    """Return the next number of a series, in one statement."""
+    with connection.cursor() as cursor:
+        if connection.vendor == "postgresql":
+            cursor.execute("SELECT nextval(%s)", [series.value])
+        else:
+            cursor.execute(
+                "INSERT INTO ris_counter (name, value) VALUES (%s, 1)"
+                " ON CONFLICT (name) DO UPDATE SET value = value + 1 RETURNING value",
+                [series.value],
+            )
+        return int(cursor.fetchone()[0])
+
+
+def mint_accession_number(prefix: str, today: date) -> str:
+    """Return an accession number of at most 16 characters (VR SH): letters of the site, year, number ("A260000042")."""
+    return f"{prefix}{today.year % 100:02d}{_next(Series.ACCESSION):07d}"
+
+
+def mint_requested_procedure_id() -> str:
+    """Return a Requested Procedure ID (0040,1001), unique in the system."""
+    return f"RP{_next(Series.REQUESTED_PROCEDURE):08d}"
+
+
+def mint_sps_id() -> str:
+    """Return a Scheduled Procedure Step ID (0040,0009), unique in the system."""
+    return f"SPS{_next(Series.STEP):08d}"
+
+
+def mint_study_instance_uid() -> str:
+    """Return a Study Instance UID (PS3.5 section 9 and annex B): the configured root or 2.25, and a random UUID."""
+    root = settings.BUCKY_UID_ROOT
+    number = str(uuid.uuid4().int)
+    # A root longer than 24 characters would not leave room for a whole UUID; then its low digits have to do.
+    return f"{root}.{number}" if len(root) <= 24 else f"{root}.{number[-(63 - len(root)) :].lstrip('0') or '0'}"
+
+
+def looks_minted(series: Series, value: str) -> bool:
+    """Tell whether a value from outside has the form of our own numbers; using it could collide with a later one."""
+    return _MINTED[series].fullmatch(value) is not None
+
+
+_UID = re.compile(r"(0|[1-9]\d*)(\.(0|[1-9]\d*))+")
+
+
+def is_uid(value: str) -> bool:
+    """Tell whether a value is a valid DICOM UID (PS3.5 section 9.1)."""
+    return len(value) <= 64 and _UID.fullmatch(value) is not None

@@ -1,0 +1,34 @@
+"""The nouns of the department."""
+
+from ris.models.catalog import Exam, ExamStep, ProtocolCode, Site, Station
+from ris.models.counter import Counter
+from ris.models.event import Event, EventKind
+from ris.models.order import Attention, Order, Priority, RequestedProcedure
+from ris.models.patient import Patient, PatientIdentifier, PatientMerge, PregnancyStatus, Sex
+from ris.models.step import ScheduledProcedureStep
+from ris.models.user import User
+from ris.models.visit import Visit, VisitState
+
+__all__ = [
+    "Attention",
+    "Counter",
+    "Event",
+    "EventKind",
+    "Exam",
+    "ExamStep",
+    "Order",
+    "Patient",
+    "PatientIdentifier",
+    "PatientMerge",
+    "PregnancyStatus",
+    "Priority",
+    "ProtocolCode",
+    "RequestedProcedure",
+    "ScheduledProcedureStep",
+    "Sex",
+    "Site",
+    "Station",
+    "User",
+    "Visit",
+    "VisitState",
+]

@@ -1,0 +1,66 @@
+"""What all nouns share: one way to be made and one way to be changed, both of which tell what they did."""
+
+from typing import Any, Self
+
+from django.core.exceptions import ValidationError
+from django.db import models
+
+from ris.errors import InvalidValue
+
+Diff = dict[str, list[Any]]
+"""Field name -> [value before, value after]; relations as primary keys."""
+
+
+class Noun(models.Model):
+    """A row of the domain. Only the verbs in ris.actions call `new` and `change`."""
+
+    class Meta:
+        abstract = True
+
+    @classmethod
+    def new(cls, **values: Any) -> Self:
+        """Insert a row; raises InvalidValue when a value does not fit its field."""
+        row = cls(**values)
+        row._check_values()
+        row.save(force_insert=True)
+        return row
+
+    def change(self, **values: Any) -> Diff:
+        """Set the fields that differ, save only these, and return what changed (empty when nothing did).
+
+        Raises InvalidValue when a value does not fit its field.
+        """
+        diff: Diff = {}
+        for name, value in values.items():
+            before = getattr(self, name)
+            if before != value:
+                setattr(self, name, value)
+                diff[name] = [_plain(before), _plain(value)]
+        if diff:
+            self._check_values(only=set(diff))
+            self.save(update_fields=[*diff, *self._derived_fields(set(diff))])
+        return diff
+
+    def _check_values(self, only: set[str] | None = None) -> None:
+        """Check lengths, types and choices; relations are left to the database, which costs no query here."""
+        exclude = {
+            field.name
+            for field in self._meta.concrete_fields
+            if field.is_relation or (only is not None and field.name not in only)
+        }
+        try:
+            self.clean_fields(exclude=exclude)
+        except ValidationError as error:
+            name, messages = next(iter(error.message_dict.items()))
+            label = self._meta.get_field(name).verbose_name  # type: ignore[union-attr]
+            # Only the reason is told, not the value: it may be a patient's.
+            raise InvalidValue(f"{label}: {messages[0]}", field=name) from None
+
+    def _derived_fields(self, changed: set[str]) -> set[str]:
+        """Name further columns that `save` works out from the changed ones."""
+        return set()
+
+
+def _plain(value: Any) -> Any:
+    """Return a value as it is kept in an Event: relations as primary keys."""
+    return value.pk if isinstance(value, models.Model) else value

@@ -1,0 +1,222 @@
+"""Patients, the identifiers they are known by, and the journal of merges."""
+
+from collections.abc import Iterable
+from typing import Self
+
+from django.core.validators import MaxValueValidator, MinValueValidator
+from django.db import models
+from django.db.models import Q
+from django.utils.dateparse import parse_date
+from django.utils.translation import gettext_lazy as _
+
+from ris import person_name
+from ris.models.base import Noun
+
+
+class Sex(models.TextChoices):
+    """Patient's Sex (0010,0040); unknown is empty (PS3.3 C.7.1.1)."""
+
+    MALE = "M", _("male")
+    FEMALE = "F", _("female")
+    OTHER = "O", _("other")
+
+
+class PregnancyStatus(models.IntegerChoices):
+    """Pregnancy Status (0010,21C0) (PS3.3 C.7.2.3)."""
+
+    NOT_PREGNANT = 1, _("not pregnant")
+    POSSIBLY = 2, _("possibly pregnant")
+    DEFINITELY = 3, _("pregnant")
+    UNKNOWN = 4, _("unknown")
+
+
+class PatientQuerySet(models.QuerySet["Patient"]):
+    """Ways to find patients."""
+
+    def current(self) -> Self:
+        """Leave out patients that were merged into another."""
+        return self.filter(merged_into__isnull=True)
+
+    def search(self, text: str) -> Self:
+        """Find by any part of the names, by any identifier, or by birth date (ISO), all words of `text` having to fit.
+
+        Names are compared without case and accents.
+        """
+        found = self
+        for word in text.replace(",", " ").replace("^", " ").split():
+            folded = person_name.fold(word)
+            terms = (
+                Q(patient_name_folded__contains=folded)
+                | Q(patient_name_ideographic__contains=word)
+                | Q(patient_name_phonetic__contains=word)
+                | Q(pk__in=PatientIdentifier.objects.filter(value__istartswith=word).values("patient"))
+            )
+            day = _day(word)
+            found = found.filter(terms | Q(birth_date=day) if day else terms)
+        return found
+
+
+def _day(word: str) -> object:
+    """Return the date that a word is (ISO 8601), or None."""
+    try:
+        return parse_date(word)
+    except ValueError:
+        return None
+
+
+class Patient(Noun):
+    """A person that the department examines, named as DICOM names them.
+
+    A patient that was merged into another keeps its row and identifiers, so that late messages find the survivor.
+    """
+
+    patient_name = models.CharField(_("name"), max_length=person_name.GROUP_LENGTH, blank=True)
+    patient_name_ideographic = models.CharField(_("ideographic name"), max_length=person_name.GROUP_LENGTH, blank=True)
+    patient_name_phonetic = models.CharField(_("phonetic name"), max_length=person_name.GROUP_LENGTH, blank=True)
+    # Twice as long, since folding can make one letter two.
+    patient_name_folded = models.CharField(max_length=2 * person_name.GROUP_LENGTH, blank=True, editable=False)
+    birth_date = models.DateField(_("birth date"), null=True, blank=True)
+    sex = models.CharField(_("sex"), max_length=1, choices=Sex, blank=True)
+    address = models.CharField(_("address"), max_length=250, blank=True)
+    phone = models.CharField(_("phone"), max_length=80, blank=True)
+    primary_language = models.CharField(_("language"), max_length=16, blank=True)
+    weight = models.DecimalField(
+        _("weight (kg)"),
+        max_digits=6,
+        decimal_places=2,
+        null=True,
+        blank=True,
+        validators=[MinValueValidator(0), MaxValueValidator(999)],
+    )
+    size = models.DecimalField(
+        _("height (m)"),
+        max_digits=4,
+        decimal_places=2,
+        null=True,
+        blank=True,
+        validators=[MinValueValidator(0), MaxValueValidator(3)],
+    )
+    medical_alerts = models.CharField(_("medical alerts"), max_length=250, blank=True)
+    allergies = models.CharField(_("allergies"), max_length=250, blank=True)
+    special_needs = models.CharField(_("special needs"), max_length=64, blank=True)
+    patient_state = models.CharField(_("patient state"), max_length=64, blank=True)
+    confidentiality = models.CharField(_("confidentiality"), max_length=64, blank=True)
+    pregnancy_status = models.PositiveSmallIntegerField(_("pregnancy"), choices=PregnancyStatus, null=True, blank=True)
+    merged_into = models.ForeignKey(
+        "self", models.PROTECT, null=True, blank=True, related_name="merged", verbose_name=_("merged into")
+    )
+    created_at = models.DateTimeField(_("registered"), auto_now_add=True)
+
+    objects = PatientQuerySet.as_manager()
+
+    class Meta:
+        verbose_name = _("patient")
+        verbose_name_plural = _("patients")
+        ordering = ("patient_name_folded", "pk")
+        indexes = (
+            models.Index(fields=("patient_name_folded",), name="patient_name_idx"),
+            models.Index(fields=("birth_date",), name="patient_birth_idx"),
+        )
+        constraints = (
+            models.CheckConstraint(
+                condition=Q(merged_into__isnull=True) | ~Q(merged_into=models.F("pk")),
+                name="patient_not_merged_into_itself",
+            ),
+            models.CheckConstraint(condition=Q(sex__in=["", *Sex.values]), name="patient_sex_known"),
+        )
+        permissions = (("merge_patient", _("Can merge patients")),)
+
+    def __str__(self) -> str:
+        return person_name.display(self.patient_name) or self.patient_name_ideographic or str(_("(no name)"))
+
+    def save(self, *args: object, **kwargs: object) -> None:
+        """Keep the folded name in step with the name."""
+        self.patient_name_folded = person_name.fold(self.patient_name)
+        super().save(*args, **kwargs)  # type: ignore[arg-type]
+
+    def _derived_fields(self, changed: set[str]) -> set[str]:
+        return {"patient_name_folded"} if "patient_name" in changed else set()
+
+    @property
+    def patient_id(self) -> str:
+        """Patient ID (0010,0020): the value of the primary identifier, empty where there is none.
+
+        Uses prefetched identifiers where the caller asked for them.
+        """
+        primary = next((row for row in self.identifiers.all() if row.primary), None)
+        return primary.value if primary else ""
+
+    def survivor(self) -> "Patient":
+        """Return the patient that this one was merged into in the end, or the patient itself."""
+        patient = self
+        while patient.merged_into is not None:
+            patient = patient.merged_into
+        return patient
+
+
+class PatientIdentifierQuerySet(models.QuerySet["PatientIdentifier"]):
+    """Ways to find identifiers."""
+
+    def named(self, issuer: str, type: str, value: str) -> Self:
+        """Narrow to the one identifier that these three name."""
+        return self.filter(issuer=issuer, type=type, value=value)
+
+
+class PatientIdentifier(Noun):
+    """A number that an authority gave a patient (HL7 CX, DICOM Patient ID + Issuer): unique by issuer, type, value."""
+
+    patient = models.ForeignKey(Patient, models.PROTECT, related_name="identifiers", verbose_name=_("patient"))
+    value = models.CharField(_("number"), max_length=64)
+    issuer = models.CharField(_("issuer"), max_length=64, help_text=_("Assigning authority, CX-4 namespace"))
+    issuer_universal_id = models.CharField(_("issuer's universal id"), max_length=64, blank=True)
+    issuer_universal_id_type = models.CharField(_("its type"), max_length=16, blank=True)
+    type = models.CharField(_("type"), max_length=16, default="MR", help_text=_("HL7 table 0203, MR = medical record"))
+    primary = models.BooleanField(
+        _("primary"), default=False, help_text=_("Sent to scanners as Patient ID; one for each patient")
+    )
+
+    objects = PatientIdentifierQuerySet.as_manager()
+
+    class Meta:
+        verbose_name = _("patient identifier")
+        verbose_name_plural = _("patient identifiers")
+        ordering = ("-primary", "pk")
+        indexes = (models.Index(fields=("value",), name="patient_identifier_value_idx"),)
+        constraints = (
+            models.UniqueConstraint(fields=("issuer", "type", "value"), name="patient_identifier_unique"),
+            models.UniqueConstraint(fields=("patient",), condition=Q(primary=True), name="patient_one_primary"),
+            models.CheckConstraint(condition=~Q(value=""), name="patient_identifier_not_empty"),
+        )
+
+    def __str__(self) -> str:
+        return f"{self.value} ({self.issuer})"
+
+
+class PatientMerge(Noun):
+    """Journal of one merge: what it moved, so that it can be undone."""
+
+    survivor = models.ForeignKey(Patient, models.PROTECT, related_name="merges_survived", verbose_name=_("survivor"))
+    loser = models.ForeignKey(Patient, models.PROTECT, related_name="merges_lost", verbose_name=_("merged away"))
+    merged_at = models.DateTimeField(_("merged"), auto_now_add=True)
+    moved_orders = models.JSONField(_("orders moved"), default=list, blank=True)
+    moved_visits = models.JSONField(_("visits moved"), default=list, blank=True)
+    undone_at = models.DateTimeField(_("undone"), null=True, blank=True)
+
+    class Meta:
+        verbose_name = _("merge")
+        verbose_name_plural = _("merges")
+        ordering = ("-merged_at",)
+        constraints = (
+            models.CheckConstraint(condition=~Q(survivor=models.F("loser")), name="merge_of_two"),
+            models.UniqueConstraint(
+                fields=("loser",), condition=Q(undone_at__isnull=True), name="merge_one_active_for_each_loser"
+            ),
+        )
+
+    def __str__(self) -> str:
+        return f"{self.loser_id} → {self.survivor_id}"
+
+
+def identifiers_text(identifiers: Iterable[PatientIdentifier]) -> str:
+    """Return identifiers as one line for screens."""
+    return ", ".join(str(identifier) for identifier in identifiers)

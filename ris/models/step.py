@@ -1,0 +1,103 @@
+"""Scheduled Procedure Steps: what one station is to do with one patient at one time."""
+
+from datetime import datetime, timedelta
+from typing import Self
+
+from django.core.validators import MinValueValidator
+from django.db import models
+from django.db.models import Q
+from django.utils.translation import gettext_lazy as _
+
+from ris.models.base import Noun
+from ris.models.catalog import MODALITY, Station
+from ris.models.order import RequestedProcedure
+from ris.states import NEEDS_PLACE, ON_WORKLIST, StepState
+
+
+class StepQuerySet(models.QuerySet["ScheduledProcedureStep"]):
+    """Ways to find steps."""
+
+    def on_worklist(self) -> Self:
+        """Narrow to what a scanner may see: booked, not yet over, order not on hold."""
+        return self.filter(
+            state__in=ON_WORKLIST,
+            station__isnull=False,
+            start__isnull=False,
+            requested_procedure__order__on_hold=False,
+        )
+
+    def overlapping(self, start: datetime, end: datetime) -> Self:
+        """Narrow to steps that take place at some moment of the half-open period [start, end)."""
+        return self.filter(start__lt=end, end__gt=start)
+
+
+class ScheduledProcedureStep(Noun):
+    """One step of a requested procedure. It waits (REQUESTED) until it has a station and a start."""
+
+    requested_procedure = models.ForeignKey(
+        RequestedProcedure, models.PROTECT, related_name="steps", verbose_name=_("requested procedure")
+    )
+    sps_id = models.CharField(_("step ID"), max_length=16, unique=True)
+    state = models.CharField(_("state"), max_length=16, choices=StepState, default=StepState.REQUESTED, editable=False)
+    modality = models.CharField(_("modality"), max_length=16, blank=True, validators=[MODALITY])
+    description = models.CharField(_("description"), max_length=250, blank=True)
+    station = models.ForeignKey(
+        Station, models.PROTECT, null=True, blank=True, related_name="steps", verbose_name=_("station")
+    )
+    # The start may be known (or wished for) before a station is: then the step still waits.
+    start = models.DateTimeField(_("start"), null=True, blank=True)
+    # `end` is start + duration, kept so that periods can be compared and constrained in the database.
+    end = models.DateTimeField(_("end"), null=True, blank=True, editable=False)
+    duration = models.PositiveSmallIntegerField(_("duration (min)"), default=15, validators=[MinValueValidator(1)])
+    performing_physician = models.CharField(_("performing physician"), max_length=64, blank=True)
+    protocol_codes = models.JSONField(
+        _("protocol codes"), default=list, blank=True, help_text=_("List of {code, coding_scheme, meaning}")
+    )
+    contrast_agent = models.CharField(_("contrast agent"), max_length=64, blank=True)
+    pre_medication = models.CharField(_("pre-medication"), max_length=64, blank=True)
+    comments = models.TextField(_("comments"), blank=True)
+
+    objects = StepQuerySet.as_manager()
+
+    class Meta:
+        verbose_name = _("scheduled procedure step")
+        verbose_name_plural = _("scheduled procedure steps")
+        ordering = ("start", "pk")
+        indexes = (
+            models.Index(fields=("station", "start"), name="step_station_start_idx"),
+            models.Index(fields=("start", "modality"), name="step_start_modality_idx"),
+            models.Index(fields=("state", "start"), name="step_state_start_idx"),
+        )
+        constraints = (
+            models.CheckConstraint(condition=Q(state__in=StepState.values), name="step_state_known"),
+            models.CheckConstraint(
+                condition=~Q(state__in=sorted(NEEDS_PLACE)) | Q(station__isnull=False, start__isnull=False),
+                name="step_has_place_when_scheduled",
+            ),
+            models.CheckConstraint(
+                condition=~Q(state__in=sorted(NEEDS_PLACE)) | ~Q(modality=""),
+                name="step_has_modality_when_scheduled",
+            ),
+            models.CheckConstraint(
+                condition=Q(start__isnull=True, end__isnull=True) | Q(end__gt=models.F("start")),
+                name="step_ends_after_start",
+            ),
+            models.CheckConstraint(condition=~Q(sps_id=""), name="step_id_not_empty"),
+        )
+        permissions = (
+            ("book_step", _("Can book, move and unbook steps")),
+            ("check_in_step", _("Can check patients in and mark no-shows")),
+            ("perform_step", _("Can start, complete and discontinue steps")),
+            ("view_worklist", _("Can see the worklist of a station")),
+        )
+
+    def __str__(self) -> str:
+        return self.sps_id
+
+    def save(self, *args: object, **kwargs: object) -> None:
+        """Keep the end in step with start and duration."""
+        self.end = self.start + timedelta(minutes=self.duration) if self.start else None
+        super().save(*args, **kwargs)  # type: ignore[arg-type]
+
+    def _derived_fields(self, changed: set[str]) -> set[str]:
+        return {"end"} if changed & {"start", "duration"} else set()

@@ -1,0 +1,88 @@
+"""Roles as groups: who may do what.
+
+Migrations of each app grant from tables like these; a site may change them later.
+"""
+
+from collections.abc import Mapping, Sequence
+from enum import StrEnum
+from typing import Any
+
+
+class Role(StrEnum):
+    """Names of the groups that every installation has."""
+
+    FRONT_DESK = "Front desk"
+    SCHEDULER = "Scheduler"
+    TECHNOLOGIST = "Technologist"
+    RADIOLOGIST = "Radiologist"
+    INFORMATICS = "Informatics"
+    ADMINISTRATOR = "Administrator"
+
+
+Grants = Mapping[Role, Sequence[str]]
+"""Role -> permission codenames of one app."""
+
+_SEE = (
+    "view_patient",
+    "view_patientidentifier",
+    "view_visit",
+    "view_order",
+    "view_requestedprocedure",
+    "view_scheduledprocedurestep",
+    "view_exam",
+    "view_examstep",
+    "view_protocolcode",
+    "view_site",
+    "view_station",
+    "view_worklist",
+)
+_REGISTER = ("add_patient", "change_patient", "add_patientidentifier")
+_ORDER = ("add_order", "change_order", "cancel_order", "settle_order")
+_CATALOG = tuple(
+    f"{verb}_{noun}"
+    for verb in ("add", "change", "delete")
+    for noun in ("site", "station", "exam", "examstep", "protocolcode")
+)
+_ACCOUNTS = ("add_user", "change_user", "view_user")
+
+RIS_GRANTS: Grants = {
+    Role.FRONT_DESK: (*_SEE, *_REGISTER, *_ORDER, "book_step", "check_in_step"),
+    Role.SCHEDULER: (*_SEE, *_REGISTER, *_ORDER, "book_step", "check_in_step"),
+    Role.TECHNOLOGIST: (*_SEE, "change_patient", "settle_order", "check_in_step", "perform_step"),
+    Role.RADIOLOGIST: _SEE,
+    Role.INFORMATICS: (
+        *_SEE,
+        *_REGISTER,
+        *_ORDER,
+        *_CATALOG,
+        "merge_patient",
+        "view_patientmerge",
+        "book_step",
+        "check_in_step",
+        "perform_step",
+        "view_event",
+    ),
+    Role.ADMINISTRATOR: (*_SEE, *_CATALOG, *_ACCOUNTS, "view_patientmerge", "view_event"),
+}
+"""What each role needs of the floor."""
+
+
+def grant(apps: Any, app_label: str, grants: Grants) -> None:
+    """Give the groups their permissions of one app, for use in a migration; groups are made where missing.
+
+    apps: the migration's app registry. Permissions are created first, since Django itself creates them only after
+    all migrations have run.
+    """
+    from django.apps import apps as installed
+    from django.contrib.auth.management import create_permissions
+
+    create_permissions(installed.get_app_config(app_label), apps=apps, verbosity=0)
+    group_model = apps.get_model("auth", "Group")
+    permission_model = apps.get_model("auth", "Permission")
+    for role, codenames in grants.items():
+        group, _ = group_model.objects.get_or_create(name=role.value)
+        permissions = list(permission_model.objects.filter(content_type__app_label=app_label, codename__in=codenames))
+        missing = set(codenames) - {permission.codename for permission in permissions}
+        if missing:
+            raise LookupError(f"{app_label} has no permission {', '.join(sorted(missing))}")
+        group.permissions.add(*permissions)

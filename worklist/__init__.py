@@ -1,0 +1,1 @@
+"""Door two: DICOM. Imports ris, never hl7."""
