@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from django.db.models import Exists, OuterRef, QuerySet
+from django.db.models import Case, Exists, OuterRef, QuerySet, Value, When
 
 from ris.actions import rollup
 from ris.actions.verb import verb
@@ -41,19 +41,24 @@ def choose_station(
         return Placement(None, Attention.NO_MODALITY)
     taken = _taken(start, duration, moving).filter(station=OuterRef("pk"))
     allowed = Exam.stations.through.objects.filter(exam=exam)
-    stations = (
+    choice = (
         Station.objects.active()
         .filter(modality=modality)
-        .select_related("site")
         .alias(restricted=Exists(allowed), allowed=Exists(allowed.filter(station=OuterRef("pk"))))
         .exclude(restricted=True, allowed=False)
         .annotate(taken=Exists(taken))
+        .order_by(_others_last(site=site), "taken", _others_last(pk=moving and moving.station_id), "rank", "ae_title")
+        .select_related("site")
+        .first()
     )
-    own = moving.station_id if moving else None
-    ranked = sorted(stations, key=lambda s: (s.site_id != site.pk, s.taken, s.pk != own, s.rank, s.ae_title))
-    if not ranked:
+    if choice is None:
         return Placement(None, Attention.NO_STATION)
-    return Placement(ranked[0], Attention.DOUBLE_BOOKED if ranked[0].taken else None)
+    return Placement(choice, Attention.DOUBLE_BOOKED if choice.taken else None)  # type: ignore[attr-defined]
+
+
+def _others_last(**wanted: object) -> Case:
+    """Return what to order by so that the rows that are wanted come first."""
+    return Case(When(**wanted, then=Value(0)), default=Value(1))
 
 
 def on_station(
