@@ -51,10 +51,11 @@ class Noun(models.Model):
         try:
             self.clean_fields(exclude=exclude)
         except ValidationError as error:
-            name, messages = next(iter(error.message_dict.items()))
+            name, (first, *_) = next(iter(error.error_dict.items()))
             label = self._meta.get_field(name).verbose_name  # type: ignore[union-attr]
-            # Only the reason is told, not the value: it may be a patient's.
-            raise InvalidValue(f"{label}: {messages[0]}", field=name) from None
+            # The value itself is left out: it may be a patient's, and the text may end up in an answer or a log.
+            reason = str(first.message) % {**(first.params or {}), "value": "…"} if first.params else first.message
+            raise InvalidValue(f"{label}: {reason}", field=name) from None
 
     def _derived_fields(self, changed: set[str]) -> set[str]:
         """Name further columns that `save` works out from the changed ones."""
