@@ -6,7 +6,7 @@ import sys
 
 
 def main() -> None:
-    """Check the settings first, so that a wrong one is one line and not a traceback; then hand over to Django."""
+    """Check the settings first, so that a wrong one is one line and not a traceback; then call Django."""
     from ris import config
 
     try:

@@ -1,4 +1,4 @@
-"""The clock: Celery's application. Work here happens after a commit or by the time of day, never on the road to an answer."""
+"""The clock: Celery's application. It works after a commit or by the time of day, never on the way to an answer."""
 
 import os
 

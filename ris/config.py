@@ -45,7 +45,7 @@ def address(text: str) -> Address:
 
 
 def ae_title(text: str) -> str:
-    """Read a DICOM application entity title (PS3.5 table 6.2-1, VR AE): 1 to 16 printable ASCII, no backslash."""
+    """Read a DICOM application entity title (PS3.5 table 6.2-1, VR AE)."""
     title = text.strip(" ")
     if not re.fullmatch(r"[\x20-\x5b\x5d-\x7e]{1,16}", title):
         raise ValueError("is not an AE title (1 to 16 ASCII characters, no backslash)")
@@ -111,7 +111,7 @@ def time_zone(text: str) -> str:
 
 
 def uid_root(text: str) -> str:
-    """Read a DICOM UID root (PS3.5 chapter 9): dotted numbers, short enough to leave room for what follows."""
+    """Read a DICOM UID root (PS3.5 chapter 9), short enough to leave room for what follows."""
     if not re.fullmatch(r"[0-2](\.(0|[1-9][0-9]*))+", text) or len(text) > 24:
         raise ValueError("is not a UID root (dotted numbers, at most 24 characters)")
     return text
@@ -130,7 +130,7 @@ def names(text: str) -> list[str]:
 
 
 def database(text: str) -> dict[str, Any]:
-    """Read a database URL into Django's terms; empty means SQLite in the data directory (an empty dict here)."""
+    """Read a database URL into Django's terms; empty means SQLite in the data directory: {}."""
     if not text:
         return {}
     scheme = text.partition(":")[0]
@@ -138,9 +138,7 @@ def database(text: str) -> dict[str, Any]:
         raise ValueError("does not begin with postgresql:// or sqlite://")
     try:
         return dict(environ.Env.db_url_config(text))
-    except (
-        Exception
-    ):  # the parser below raises many kinds; the text may hold a password, so it is not repeated
+    except Exception:  # the parser below raises many kinds; the text may hold a password, so it is not repeated
         raise ValueError("is not a database URL") from None
 
 
@@ -162,7 +160,7 @@ class Setting:
     secret: bool = False
 
     def read(self, text: str) -> Any:
-        """Turn the text into the value. Raises ConfigError with one line that names setting, text and reason."""
+        """Turn the text into the value. Raises ConfigError: one line with setting, text and reason."""
         try:
             return self.check(text)
         except ValueError as reason:
@@ -221,18 +219,14 @@ SETTINGS = (
         "Scanners whose AE title is not a station here: accept or refuse.",
         one_of("accept", "refuse"),
     ),
-    Setting(
-        "BUCKY_DICOM_MAX_ASSOCIATIONS", "50", "Associations open at the same time.", whole_number(1, 1000)
-    ),
+    Setting("BUCKY_DICOM_MAX_ASSOCIATIONS", "50", "Associations open at the same time.", whole_number(1, 1000)),
     Setting(
         "BUCKY_WORKLIST_MAX_ANSWERS",
         "10000",
         "Steps in one answer to a scanner; a query that matches more is refused.",
         whole_number(1, 100_000),
     ),
-    Setting(
-        "BUCKY_QUERY_LOG_DAYS", "30", "Days that worklist queries are kept in the log.", whole_number(1, 3650)
-    ),
+    Setting("BUCKY_QUERY_LOG_DAYS", "30", "Days that worklist queries are kept in the log.", whole_number(1, 3650)),
     Setting(
         "BUCKY_UID_ROOT",
         "2.25",
@@ -245,9 +239,7 @@ SETTINGS = (
         "Assigning authority of a patient identifier when a message names none.",
         namespace,
     ),
-    Setting(
-        "BUCKY_MLLP_MAX_BYTES", "10485760", "Largest HL7 message in bytes.", whole_number(1024, 1_073_741_824)
-    ),
+    Setting("BUCKY_MLLP_MAX_BYTES", "10485760", "Largest HL7 message in bytes.", whole_number(1024, 1_073_741_824)),
     Setting(
         "BUCKY_MLLP_IDLE_SECONDS",
         "3600",
@@ -264,12 +256,13 @@ SETTINGS = (
 
 
 def load(environment: Mapping[str, str] | None = None) -> dict[str, Any]:
-    """Read all settings. In: variables (default: the process's and `.env` beside manage.py). Out: name -> value.
+    """Read all settings from variables (default: the process's and `.env`'s) into name -> value.
 
     Raises ConfigError that names every wrong setting, one line each.
     """
     if environment is None:
-        environ.Env.read_env(PROJECT / ".env") if (PROJECT / ".env").is_file() else None
+        if (PROJECT / ".env").is_file():
+            environ.Env.read_env(PROJECT / ".env")
         environment = os.environ
     values: dict[str, Any] = {}
     wrong: list[str] = []

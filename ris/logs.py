@@ -43,12 +43,12 @@ class PrivateFormatter(logging.Formatter):
 
 
 def sign_in_origin(username: str, ip_address: str, user_agent: str, path_info: str, request: Any) -> str:
-    """Name a failed sign-in for the log of django-axes: the address only. People type passwords as user names."""
+    """Name a failed sign-in in the log of django-axes: the address only, for people type passwords as names."""
     return ip_address
 
 
 def logging_config(*, debug: bool) -> dict[str, Any]:
-    """Build Django's LOGGING. With `debug` exceptions keep their words: only for a machine without patients."""
+    """Build Django's LOGGING. With `debug` exceptions keep their words: never where there are patients."""
     return {
         "version": 1,
         "disable_existing_loggers": False,

@@ -41,7 +41,7 @@ DEBUG: bool = _values["BUCKY_DEBUG"]
 def _secret_key(data: Path) -> str:
     """Make the key on the first start and keep it where only this user can read it.
 
-    Several processes may start at once: the key is written aside and linked into place, so the first one wins.
+    Several processes may start at once: the key is written aside and linked into place, the first one wins.
     """
     kept = data / "secret_key"
     try:
@@ -127,7 +127,7 @@ WHITENOISE_AUTOREFRESH = False
 
 
 def _database() -> dict[str, Any]:
-    """Say how to connect. SQLite must survive power loss after an acknowledgement and never fail as locked."""
+    """Say how to connect. SQLite must keep what was acknowledged through a power loss and never fail as locked."""
     found: dict[str, Any] = _values["DATABASE_URL"] or {
         "ENGINE": "django.db.backends.sqlite3",
         "NAME": str(BUCKY_DATA / "bucky.sqlite3"),

@@ -30,11 +30,9 @@ PR_SET_PDEATHSIG = 1  # linux/prctl.h
 
 
 def busy(address: Address) -> str | None:
-    """Say why nothing can listen at `address`, in words that follow the setting's name; None when it is free."""
+    """Say why nothing can listen at `address`, in words that follow the setting's name; None: it is free."""
     try:
-        found = socket.getaddrinfo(
-            address.host, address.port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
-        )
+        found = socket.getaddrinfo(address.host, address.port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
         for family, kind, protocol, _, where in found:
             with socket.socket(family, kind, protocol) as probe:
                 probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -65,7 +63,7 @@ def follow(parent: int, with_signal: signal.Signals) -> None:
 
 
 class _Child(Process):  # type: ignore[misc]
-    """A process and the small runner that reads its output. Supervisor dies -> runner dies -> process stops."""
+    """A process and the runner that reads its output. Supervisor dies -> runner dies -> process stops."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -82,7 +80,7 @@ class Supervisor(Manager):  # type: ignore[misc]
     """honcho's manager with a loop of our own. Fill with `add`, then `loop`."""
 
     def __init__(self, ready: Callable[[], str | None], stop_seconds: float = STOP_SECONDS) -> None:
-        """Take `ready`, asked again and again until it gives the line to print, and the patience of a stop."""
+        """Take `ready`, asked until it gives the line to print, and the patience of a stop."""
         super().__init__()
         self._process_ctor = _Child
         self._ready = ready
@@ -115,7 +113,7 @@ class Supervisor(Manager):  # type: ignore[misc]
         return int(self.returncode or 0)
 
     def _asked_to_stop(self, number: int, _frame: object) -> None:
-        """A stop that was asked for is a success; after Ctrl-C the shell wants 130, so that scripts end too."""
+        """A stop that was asked for is a success; after Ctrl-C a shell wants 130, so that scripts end too."""
         self._stop(130 if number == signal.SIGINT else 0)
 
     def _stop(self, code: int) -> None:
@@ -143,7 +141,7 @@ class Supervisor(Manager):  # type: ignore[misc]
                 self._take(Message(type="stop", data=code, time=self._clock.now(), name=name, colour=None))
 
     def _signal(self, number: signal.Signals) -> None:
-        """Signal each process once, with all that it started; one that is still starting gets it when it has."""
+        """Signal each process group once; one that is still starting gets it when it has started."""
         for entry in self._processes.values():
             if "pid" in entry and "returncode" not in entry and number not in entry["signals"]:
                 entry["signals"].add(number)
@@ -165,7 +163,7 @@ class Doors:
     """Knock at each door until it has opened once; a door that has opened is left in peace."""
 
     def __init__(self, *, http_at: Address, others: Iterable[Address], line: str) -> None:
-        """Take the web's address, which must serve a page, the others, which must accept, and the line to print."""
+        """Take the web's address, which must serve a page, the others, which must accept, and the line."""
         self._closed: list[Callable[[], None]] = [lambda: _get_page(http_at)]
         self._closed += [lambda where=where: _connect(where) for where in others]  # type: ignore[misc]
         self._line = line

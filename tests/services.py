@@ -284,7 +284,5 @@ class Orthanc(Server):
 
     def find_worklist(self, query: dict[str, Any]) -> list[dict[str, Any]]:
         """Send C-FIND; `query` and the answers have DICOM keywords for keys and lists for sequences."""
-        answer: list[dict[str, Any]] = self._ask(
-            "/modalities/bucky/find-worklist", {"Query": query, "Short": False}
-        )
+        answer: list[dict[str, Any]] = self._ask("/modalities/bucky/find-worklist", {"Query": query, "Short": False})
         return answer

@@ -26,7 +26,7 @@ class Command(BaseCommand):
     requires_system_checks = []
 
     def handle(self, *args: Any, **options: Any) -> None:
-        """Check, prepare, run. What cannot work ends here in one line with exit code 2, before anything starts."""
+        """Check, prepare, run. What cannot work ends in one line and exit code 2 before anything starts."""
         _check_doors()
         with _only_one():
             try:
@@ -36,9 +36,7 @@ class Command(BaseCommand):
                     f"DATABASE_URL: the database does not answer ({_first_line(reason)})", returncode=2
                 ) from None
             if password:
-                self.stdout.write(
-                    f"Sign in as admin with the password {password} (kept in {password_file()})"
-                )
+                self.stdout.write(f"Sign in as admin with the password {password} (kept in {password_file()})")
                 self.stdout.flush()
             connections.close_all()  # no child may inherit a connection
             supervisor = Supervisor(_doors())
@@ -72,7 +70,7 @@ def processes() -> dict[str, list[str]]:
 
 
 def prepare() -> str | None:
-    """Bring the database up to date; on the first start load the demo department and create the administrator.
+    """Bring the database up to date; on the first start load the demo and create the administrator.
 
     Out: the administrator's new password on the first start. First is first for the database: one that
     already has an administrator or a patient gets no demo, whatever the data directory looks like.
@@ -86,7 +84,7 @@ def prepare() -> str | None:
             call_command("demo")
     password = secrets.token_urlsafe(12)
     _keep(password_file(), password + "\n")
-    get_user_model()._default_manager.create_superuser(username="admin", password=password)  # type: ignore[attr-defined]
+    get_user_model()._default_manager.create_superuser(username="admin", password=password)
     return password
 
 
@@ -122,9 +120,7 @@ def _only_one() -> IO[str]:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
         lock.close()
-        raise CommandError(
-            f"BUCKY_DATA: {settings.BUCKY_DATA} is in use by another ./run", returncode=2
-        ) from None
+        raise CommandError(f"BUCKY_DATA: {settings.BUCKY_DATA} is in use by another ./run", returncode=2) from None
     return lock
 
 
