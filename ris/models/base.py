@@ -54,7 +54,7 @@ class Noun(models.Model):
             name, (first, *_) = next(iter(error.error_dict.items()))
             label = self._meta.get_field(name).verbose_name  # type: ignore[union-attr]
             # The value itself is left out: it may be a patient's, and the text may end up in an answer or a log.
-            reason = str(first.message) % {**(first.params or {}), "value": "…"} if first.params else first.message
+            reason = first.message % {**first.params, "value": "…"} if first.params else first.message
             raise InvalidValue(f"{label}: {reason}", field=name) from None
 
     def _derived_fields(self, changed: set[str]) -> set[str]:
