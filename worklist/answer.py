@@ -1,0 +1,125 @@
+"""A step as a DICOM data set: the keys that were asked for, in a character set that the caller can read."""
+
+from datetime import date, datetime, tzinfo
+from decimal import Decimal
+from functools import lru_cache
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from django.conf import settings
+from pydicom import config
+from pydicom.dataelem import DataElement
+from pydicom.dataset import Dataset
+from pydicom.tag import Tag
+
+from worklist.attributes import SITE_ZONE, Attribute, Fault
+from worklist.identifier import Key, Request
+from worklist.values import CHARACTER_SET_VRS, mended, valid, writable
+
+Row = dict[str, Any]
+"""The columns of one step by their lookups; see worklist.attributes."""
+
+UTF_8 = "ISO_IR 192"
+
+
+class BadRowError(Exception):
+    """A step holds a value that DICOM cannot write and that must not be missing. Says its keyword."""
+
+    def __init__(self, keyword: str) -> None:
+        self.keyword = keyword
+        super().__init__(keyword)
+
+
+def answer(request: Request, row: Row, character_set: str = UTF_8) -> Dataset:
+    """Return the data set of one step: every requested key and nothing else (PS3.4 K.4.1.1.3.2).
+
+    row: the step's columns. character_set: what the caller reads beyond ASCII. Where a name does not fit into
+    it, the answer is in UTF-8 rather than with question marks; where all is ASCII, no character set is named.
+    Raises BadRowError.
+    """
+    texts: list[str] = []
+    data_set = _data_set(request.keys, row, row, texts)
+    beyond_ascii = [text for text in texts if not text.isascii()]
+    if beyond_ascii:
+        used = character_set if writable(beyond_ascii, character_set) else UTF_8
+        data_set.add(_element("SpecificCharacterSet", "CS", used.split("\\")))
+    return data_set
+
+
+def _data_set(keys: tuple[Key, ...], source: Row, row: Row, texts: list[str]) -> Dataset:
+    """Return a data set of `keys`. source: an entry of a list, or the row. texts: gathers what is written."""
+    data_set = Dataset()
+    for key in keys:
+        if key.attribute is None:
+            data_set.add(_element(key.tag, key.vr, [] if key.vr == "SQ" else None))
+        elif key.vr == "SQ":
+            data_set.add(_element(key.tag, "SQ", _items(key, key.attribute, row, texts)))
+        else:
+            data_set.add(_element(key.tag, key.vr, _value(key.attribute, source, row, texts)))
+    return data_set
+
+
+def _items(key: Key, attribute: Attribute, row: Row, texts: list[str]) -> list[Dataset]:
+    """Return the items of a sequence; one whose first attribute has no value is not sent."""
+    sources = (row[attribute.path] or []) if attribute.path else [row]
+    sources = [source for source in sources if isinstance(source, dict)] if attribute.known else []
+    leading = attribute.items[0] if attribute.items else None
+    return [
+        _data_set(key.items, source, row, texts)
+        for source in sources
+        if leading is None or leading.vr == "SQ" or _value(leading, source, row, []) is not None
+    ]
+
+
+def _value(attribute: Attribute, source: Row, row: Row, texts: list[str]) -> str | int | None:
+    """Return the value to send, None for zero length. Raises BadRowError."""
+    text = attribute.constant or _text(attribute, source, row)
+    if text and not valid(attribute.vr, text):
+        if attribute.fault is Fault.SKIP:
+            raise BadRowError(attribute.keyword)
+        text = mended(attribute.vr, text) if attribute.fault is Fault.CUT else ""
+        text = text if text and valid(attribute.vr, text) else ""
+    if not text:
+        if attribute.return_type == "1" and attribute.fault is Fault.SKIP:
+            raise BadRowError(attribute.keyword)
+        return None
+    if attribute.vr in CHARACTER_SET_VRS:
+        texts.append(text)
+    return int(text) if attribute.vr == "US" else text
+
+
+def _text(attribute: Attribute, source: Row, row: Row) -> str:
+    """Return the stored value as text, empty where there is none."""
+    if attribute.groups:
+        groups = (source.get(path) or "" for path in (attribute.path, *attribute.groups))
+        return "=".join(groups).rstrip("=")
+    value = source.get(attribute.path) if attribute.path else None
+    match value:
+        case None:
+            return ""
+        case datetime():
+            return value.astimezone(site_zone(row)).strftime("%Y%m%d" if attribute.vr == "DA" else "%H%M%S")
+        case date():
+            return value.strftime("%Y%m%d")
+        case Decimal():
+            return f"{value.normalize():f}"
+        case _:
+            return str(value).strip()
+
+
+def _element(tag: Any, vr: str, value: Any) -> DataElement:
+    """Return a data element. Its value was checked already; pydicom's own check would warn with the value."""
+    return DataElement(Tag(tag), vr, value, validation_mode=config.IGNORE)
+
+
+def site_zone(row: Row) -> tzinfo:
+    """Return the time zone of the step's site; the department's own where the site's is not known."""
+    return _zone(row[SITE_ZONE])
+
+
+@lru_cache(maxsize=64)
+def _zone(name: str) -> tzinfo:
+    try:
+        return ZoneInfo(name)
+    except (LookupError, OSError, ValueError):
+        return ZoneInfo(settings.TIME_ZONE)

@@ -1,0 +1,22 @@
+"""How a query can fail, as the scanner is told (DICOM PS3.4 table K.4-1)."""
+
+from pydicom.tag import BaseTag
+
+OUT_OF_RESOURCES = 0xA700
+IDENTIFIER_DOES_NOT_FIT = 0xA900
+UNABLE_TO_PROCESS = 0xC000
+CANNOT_UNDERSTAND = 0xC001
+
+
+class QueryError(Exception):
+    """The query cannot be answered.
+
+    status: DICOM status code. comment: Error Comment (0000,0902), cut at 64 characters, without values.
+    tag: the key at fault, where there is one.
+    """
+
+    def __init__(self, status: int, comment: str, tag: BaseTag | None = None) -> None:
+        self.status = status
+        self.comment = comment[:64]
+        self.tag = tag
+        super().__init__(f"{status:04X} {self.comment}")

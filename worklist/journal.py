@@ -1,0 +1,169 @@
+"""Writes down what scanners asked, beside the answers: a full disk or a database away never delays or fails one."""
+
+import json
+import logging
+import queue
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from django.db import Error as DatabaseError
+from django.db import close_old_connections, connections, transaction
+from django.db.models import F
+
+from worklist.models import QueryLog, UnknownCaller
+
+log = logging.getLogger(__name__)
+
+WAITING = 10_000
+"""Entries that may wait while the database is away; later ones are counted and lost."""
+RETRY_SECONDS = 1.0
+BATCH = 100
+REMEMBERED = 1000
+
+
+@dataclass
+class QueryEntry:
+    """One answered query. status: four hexadecimal digits. step_ids, skipped: rows sent, rows left out."""
+
+    at: datetime
+    calling_ae_title: str
+    called_ae_title: str
+    address: str
+    keys: dict[str, Any] = field(default_factory=dict)
+    matches: int = 0
+    step_ids: list[int] = field(default_factory=list)
+    skipped: list[int] = field(default_factory=list)
+    status: str = "0000"
+    comment: str = ""
+    milliseconds: float = 0.0
+
+    def identity(self) -> str:
+        """Return what is the same when a scanner asks the same and is answered the same, on the same day."""
+        return json.dumps(
+            [
+                self.at.date().isoformat(),
+                self.calling_ae_title,
+                self.called_ae_title,
+                self.address,
+                self.keys,
+                self.step_ids,
+                self.skipped,
+                self.status,
+            ]
+        )
+
+
+@dataclass(frozen=True)
+class UnknownCallerEntry:
+    """One call under an AE title that is no station."""
+
+    at: datetime
+    ae_title: str
+    address: str
+    refused: bool
+
+
+Entry = QueryEntry | UnknownCallerEntry
+
+
+class Journal:
+    """A thread that writes entries in batches. Start it, `put` entries, `stop` it; the last ones are written then."""
+
+    def __init__(self) -> None:
+        self._waiting: queue.Queue[Entry | None] = queue.Queue(WAITING)
+        self._thread = threading.Thread(target=self._run, name="journal", daemon=True)
+        self._rows: dict[str, int] = {}  # identity of an entry -> the row that tells of it
+        self._stopping = threading.Event()
+        self._in_trouble = False
+
+    def start(self) -> None:
+        """Start writing."""
+        self._thread.start()
+
+    def put(self, entry: Entry) -> None:
+        """Take one entry. Never waits."""
+        try:
+            self._waiting.put_nowait(entry)
+        except queue.Full:
+            log.error("the query log is full: an entry of %s is lost", _who(entry))
+
+    def stop(self, seconds: float = 3.0) -> None:
+        """Write what waits, for at most `seconds`."""
+        self._stopping.set()
+        self._waiting.put(None)
+        self._thread.join(seconds)
+
+    def _run(self) -> None:
+        batch: list[Entry] = []
+        try:
+            while True:
+                if not batch:
+                    last = self._fill(batch)
+                    if last and not batch:
+                        return
+                if self._written(batch):
+                    batch.clear()
+                    if last:
+                        return
+                elif self._stopping.wait(RETRY_SECONDS):
+                    return
+        finally:
+            connections.close_all()
+
+    def _fill(self, batch: list[Entry]) -> bool:
+        """Wait for entries and take what is there; tell whether the journal is to stop."""
+        entry = self._waiting.get()
+        while entry is not None:
+            batch.append(entry)
+            if len(batch) == BATCH:
+                return False
+            try:
+                entry = self._waiting.get_nowait()
+            except queue.Empty:
+                return False
+        return True
+
+    def _written(self, batch: list[Entry]) -> bool:
+        """Write a batch in one transaction; on trouble say so once and keep it."""
+        kept = dict(self._rows)
+        try:
+            close_old_connections()
+            with transaction.atomic():
+                for entry in batch:
+                    self._write(entry)
+        except DatabaseError as trouble:
+            self._rows = kept
+            if not self._in_trouble:
+                log.error("the query log cannot be written, will try again (%s)", type(trouble).__name__)
+            self._in_trouble = True
+            return False
+        finally:
+            _quietly(close_old_connections)
+        self._in_trouble = False
+        return True
+
+    def _write(self, entry: Entry) -> None:
+        if isinstance(entry, UnknownCallerEntry):
+            UnknownCaller.objects.note(entry.ae_title, entry.address, entry.at, refused=entry.refused)
+            return
+        identity = entry.identity()
+        repeated = QueryLog.objects.filter(pk=self._rows.get(identity, 0))
+        if repeated.update(last_at=entry.at, times=F("times") + 1, milliseconds=entry.milliseconds):
+            return
+        if len(self._rows) > REMEMBERED:
+            self._rows.clear()
+        self._rows[identity] = QueryLog.objects.create(last_at=entry.at, **vars(entry)).pk
+
+
+def _who(entry: Entry) -> str:
+    return entry.ae_title if isinstance(entry, UnknownCallerEntry) else entry.calling_ae_title
+
+
+def _quietly(action: Callable[[], None]) -> None:
+    try:
+        action()
+    except DatabaseError:
+        log.debug("a database connection could not be closed")

@@ -1,0 +1,93 @@
+"""What scanners asked and what they were shown: the audit of reads through this door."""
+
+from datetime import datetime, timedelta
+from typing import Self
+
+from django.db import models
+from django.db.models import F
+from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
+
+
+class QueryLogQuerySet(models.QuerySet["QueryLog"]):
+    """Ways to find queries."""
+
+    def older_than(self, days: int) -> Self:
+        """Narrow to queries that were last asked more than `days` days ago."""
+        return self.filter(last_at__lt=timezone.now() - timedelta(days=days))
+
+
+class QueryLog(models.Model):
+    """One query of a scanner and what it was answered.
+
+    A scanner polls every few seconds: the same query with the same answer is one row, with its times counted.
+    """
+
+    at = models.DateTimeField(_("first asked"))
+    last_at = models.DateTimeField(_("last asked"))
+    times = models.PositiveIntegerField(_("times"), default=1)
+    calling_ae_title = models.CharField(_("calling AE title"), max_length=16)
+    called_ae_title = models.CharField(_("called AE title"), max_length=16)
+    address = models.CharField(_("address"), max_length=64)
+    keys = models.JSONField(_("keys"), default=dict, help_text=_("The identifier: keyword, value; empty keys too"))
+    matches = models.PositiveIntegerField(_("matches"), default=0)
+    step_ids = models.JSONField(_("steps shown"), default=list, help_text=_("Row ids of the steps that were sent"))
+    skipped = models.JSONField(
+        _("steps left out"), default=list, help_text=_("Row ids of steps that hold what DICOM cannot write")
+    )
+    status = models.CharField(_("status"), max_length=4, help_text=_("Final DICOM status, hexadecimal"))
+    comment = models.CharField(_("comment"), max_length=64, blank=True)
+    milliseconds = models.FloatField(_("time taken (ms)"), default=0)
+
+    objects = QueryLogQuerySet.as_manager()
+
+    class Meta:
+        verbose_name = _("worklist query")
+        verbose_name_plural = _("worklist queries")
+        ordering = ("-last_at", "-pk")
+        indexes = (
+            models.Index(fields=("-last_at",), name="querylog_last_idx"),
+            models.Index(fields=("calling_ae_title", "-last_at"), name="querylog_caller_idx"),
+        )
+
+    def __str__(self) -> str:
+        return f"{self.calling_ae_title} {self.last_at:%Y-%m-%d %H:%M:%S}"
+
+
+class UnknownCallerQuerySet(models.QuerySet["UnknownCaller"]):
+    """Noting and finding unknown callers."""
+
+    most = 1000
+    """Rows kept: nobody can fill the table by calling under ever new names."""
+
+    def note(self, ae_title: str, address: str, at: datetime, *, refused: bool) -> None:
+        """Note one call. The row seen longest ago makes room for a new one."""
+        changed = self.filter(ae_title=ae_title, address=address).update(
+            last_seen=at, times=F("times") + 1, refused=refused
+        )
+        if not changed:
+            for oldest in self.order_by("-last_seen").values_list("pk", flat=True)[self.most - 1 :]:
+                self.filter(pk=oldest).delete()
+            self.create(ae_title=ae_title, address=address, first_seen=at, last_seen=at, refused=refused)
+
+
+class UnknownCaller(models.Model):
+    """A device that called under an AE title that is no station here."""
+
+    ae_title = models.CharField(_("AE title"), max_length=16)
+    address = models.CharField(_("address"), max_length=64)
+    first_seen = models.DateTimeField(_("first seen"))
+    last_seen = models.DateTimeField(_("last seen"))
+    times = models.PositiveIntegerField(_("times"), default=1)
+    refused = models.BooleanField(_("refused"), default=False)
+
+    objects = UnknownCallerQuerySet.as_manager()
+
+    class Meta:
+        verbose_name = _("unknown caller")
+        verbose_name_plural = _("unknown callers")
+        ordering = ("-last_seen",)
+        constraints = (models.UniqueConstraint(fields=("ae_title", "address"), name="unknown_caller_once"),)
+
+    def __str__(self) -> str:
+        return f"{self.ae_title} ({self.address})"

@@ -1,0 +1,42 @@
+"""The worklist as a station sees it, for screens."""
+
+from dataclasses import dataclass
+from datetime import date
+
+from pydicom.dataset import Dataset
+
+from worklist.attributes import ATTRIBUTES, STEP_SEQUENCE
+from worklist.describe import Line, as_lines
+from worklist.query import Caller, find
+
+
+@dataclass(frozen=True)
+class Preview:
+    """One step as the station would be sent it."""
+
+    step_id: int
+    data_set: Dataset
+    lines: list[Line]
+
+
+def station_worklist(ae_title: str, day: date | None = None) -> list[Preview]:
+    """Return what the station with this AE title gets when it asks for itself and one day, with every key.
+
+    day: at the station's site; None asks for all days. Raises worklist.errors.QueryError as a scanner's query would.
+    """
+    result = find(_everything(ae_title, day), Caller(ae_title))
+    return [Preview(one.step_id, one.data_set, list(as_lines(one.data_set))) for one in result]
+
+
+def _everything(ae_title: str, day: date | None) -> Dataset:
+    """Return the identifier that asks for every attribute of the table."""
+    step = Dataset()
+    for attribute in STEP_SEQUENCE.items:
+        setattr(step, attribute.keyword, [] if attribute.vr == "SQ" else None)
+    step.ScheduledStationAETitle = ae_title
+    step.ScheduledProcedureStepStartDate = day.strftime("%Y%m%d") if day else ""
+    identifier = Dataset()
+    for attribute in ATTRIBUTES:
+        setattr(identifier, attribute.keyword, [] if attribute.vr == "SQ" else None)
+    identifier.ScheduledProcedureStepSequence = [step]
+    return identifier

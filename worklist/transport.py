@@ -1,0 +1,107 @@
+"""pynetdicom's sockets with bounds: on time, size and number of what a peer may send before anyone knows it.
+
+pynetdicom 3.0.4 by itself waits for ever for the rest of a PDU, takes PDUs and messages of any size, listens with a
+backlog of 5, fails on descriptors above 1023, and keeps a thread for 30 s for each connection that said nothing.
+"""
+
+import select
+import socket
+import time
+from typing import Any
+
+from pynetdicom.association import Association
+from pynetdicom.transport import AssociationSocket, RequestHandler, ThreadedAssociationServer
+
+LARGEST_PDU = 128 * 1024
+"""Bytes of one PDU. We announce 16 KiB; an A-ASSOCIATE-RQ with 128 contexts of many syntaxes stays below this."""
+LARGEST_MESSAGE = 1024 * 1024
+"""Bytes between two complete messages, however many fragments they come in. A query takes a few hundred."""
+PDU_SECONDS = 10.0
+"""From the first byte of a PDU to its last."""
+SEND_SECONDS = 20.0
+"""How long a peer may leave an answer unread."""
+
+
+class BoundedSocket(AssociationSocket):
+    """The socket of one association."""
+
+    def __init__(self, assoc: Association, client_socket: socket.socket) -> None:
+        super().__init__(assoc, client_socket=client_socket)
+        self.received = 0
+
+    @property
+    def ready(self) -> bool:
+        """Tell whether there is something to read; poll() has no limit on descriptors, select() has."""
+        if self.socket is None or not self._is_connected:
+            return False
+        try:
+            poller = select.poll()
+            poller.register(self.socket, select.POLLIN)
+            return bool(poller.poll(0))
+        except (OSError, ValueError):
+            self.event_queue.put("Evt17")  # transport connection closed (PS3.8 9.2)
+            return False
+
+    def recv(self, nr_bytes: int) -> bytearray:
+        """Read `nr_bytes`, fewer when the peer closes. OSError where a bound is passed: pynetdicom then closes."""
+        self.received += nr_bytes
+        if nr_bytes > LARGEST_PDU or self.received > LARGEST_MESSAGE:
+            raise OSError("the peer sends more than a query can hold")
+        peer, until, data = self.socket, time.monotonic() + PDU_SECONDS, bytearray()
+        if peer is None:
+            raise OSError("closed")
+        try:
+            while len(data) < nr_bytes:
+                peer.settimeout(max(until - time.monotonic(), 0.001))
+                piece = peer.recv(min(nr_bytes - len(data), 65536))
+                if not piece:
+                    break
+                data += piece
+        finally:
+            if self.socket is not None:
+                peer.settimeout(SEND_SECONDS)
+        return data
+
+    def close(self) -> None:
+        """Close, and wake the association if it still waits for its request."""
+        super().close()
+        if self.assoc.requestor.primitive is None:
+            self.assoc.dul.to_user_queue.put(None)  # type: ignore[arg-type]  # read as "timed out"
+
+
+class BoundedHandler(RequestHandler):
+    """Makes the association of one connection."""
+
+    def _create_association(self) -> Association:
+        assoc = super()._create_association()
+        assoc.dul.event_queue.queue.clear()  # the first socket has said that it is open; the second says so again
+        assoc.dul.socket = BoundedSocket(assoc, self.request)
+        return assoc
+
+
+class BoundedServer(ThreadedAssociationServer):
+    """Accepts connections."""
+
+    request_queue_size = 128
+    daemon_threads = True
+    most_connections = 1000
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **{**kwargs, "request_handler": BoundedHandler})
+
+    def get_request(self) -> tuple[socket.socket, Any]:
+        """Accept one connection, without Nagle's delay on its answers."""
+        peer, address = super().get_request()
+        peer.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        peer.settimeout(SEND_SECONDS)
+        return peer, address
+
+    def verify_request(self, request: Any, client_address: Any) -> bool:
+        """Close at once what is above the number of connections, silent ones included."""
+        return len(self.active_associations) < self.most_connections
+
+    def service_actions(self) -> None:
+        """Do nothing: pynetdicom collects garbage here, which stops every answer for 30 ms."""
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """Say nothing: socketserver prints a traceback to stderr."""

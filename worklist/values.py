@@ -1,0 +1,76 @@
+"""Values as DICOM writes them (PS3.5 table 6.2-1): whether a text fits its VR, and how it can be mended.
+
+pydicom writes what it is given: names it cannot encode become `Wa??sa`, a backslash makes two values of one.
+So every value is checked here first.
+"""
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from pydicom.charset import convert_encodings
+
+
+@dataclass(frozen=True)
+class Rule:
+    """What a VR allows. length: most characters. pattern: what the whole text must look like."""
+
+    length: int
+    pattern: re.Pattern[str]
+
+
+_LINE = r"[^\x00-\x1f\x7f-\x9f\\\ud800-\udfff]*"
+_TEXT = r"(?:[^\x00-\x1f\x7f-\x9f\ud800-\udfff]|[\t\n\f\r])*"
+RULES: dict[str, Rule] = {
+    "AE": Rule(16, re.compile(r"[\x20-\x5b\x5d-\x7e]*")),
+    "CS": Rule(16, re.compile(r"[A-Z0-9_ ]*")),
+    "DA": Rule(8, re.compile(r"[0-9]{8}", re.ASCII)),
+    "DS": Rule(16, re.compile(r"[+-]?[0-9]*\.?[0-9]+(E[+-]?[0-9]+)?", re.ASCII)),
+    "LO": Rule(64, re.compile(_LINE)),
+    "LT": Rule(10240, re.compile(_TEXT)),
+    "PN": Rule(3 * 64 + 2, re.compile(_LINE)),
+    "SH": Rule(16, re.compile(_LINE)),
+    "ST": Rule(1024, re.compile(_TEXT)),
+    "TM": Rule(13, re.compile(r"[0-9]{6}", re.ASCII)),
+    "UI": Rule(64, re.compile(r"(?:0|[1-9][0-9]*)(?:\.(?:0|[1-9][0-9]*))*", re.ASCII)),
+    "US": Rule(5, re.compile(r"[0-9]+", re.ASCII)),
+    "UT": Rule(65536, re.compile(_TEXT)),
+}
+CHARACTER_SET_VRS = frozenset({"LO", "LT", "PN", "SH", "ST", "UT"})
+"""VRs that Specific Character Set rules (PS3.5 6.1.2.2); the others are ASCII."""
+
+
+def valid(vr: str, text: str) -> bool:
+    """Tell whether a value that is not empty can be sent as it is."""
+    rule = RULES[vr]
+    if vr == "PN" and not _valid_name(text):
+        return False
+    return len(text) <= rule.length and rule.pattern.fullmatch(text) is not None
+
+
+def _valid_name(text: str) -> bool:
+    groups = text.split("=")
+    return len(groups) <= 3 and all(len(group) <= 64 and group.count("^") <= 4 for group in groups)
+
+
+def mended(vr: str, text: str) -> str:
+    """Return a text that says the same and fits its VR as far as blanks, slashes and cutting can do it."""
+    if vr in ("LT", "ST", "UT"):
+        clean = re.sub(r"[^\t\n\f\r\x20-\x7e\xa0-\ud7ff\ue000-\U0010ffff]", " ", text)
+    else:
+        clean = " ".join(re.sub(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff]", " ", text.replace("\\", "/")).split())
+    return clean[: RULES[vr].length].rstrip()
+
+
+def writable(texts: Sequence[str], character_set: str) -> bool:
+    """Tell whether every character can be written in a character set (its values with backslashes)."""
+    codecs: list[str] = convert_encodings(character_set.split("\\"))
+    return all(any(_encodes(char, codec) for codec in codecs) for char in set("".join(texts)))
+
+
+def _encodes(char: str, codec: str) -> bool:
+    try:
+        char.encode(codec)
+    except UnicodeEncodeError:
+        return False
+    return True
