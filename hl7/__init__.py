@@ -1,0 +1,1 @@
+"""Door one: HL7 version 2 over MLLP."""
