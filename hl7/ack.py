@@ -1,0 +1,208 @@
+"""Acknowledgements: AA, AE or AR with MSA and ERR, in the version, delimiters and character set of the sender.
+
+HL7 v2.5.1 sections 2.9.2 (original mode), 2.15.8 (MSA), 2.15.5 (ERR); tables 0008, 0357, 0516. Written from the small
+tables below because an answer is on the road that every message takes; the tests check each form with hl7apy
+(docs/decisions/acknowledgements.md).
+
+The answer uses the sender's own delimiters: whoever writes others than the standard ones is sure to read them.
+"""
+
+import secrets
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import IntEnum, StrEnum
+
+from hl7.escapes import escape
+from hl7.message import Delimiters, Message, NotHL7, read
+
+
+class Answer(StrEnum):
+    """Acknowledgment code (table 0008), original mode."""
+
+    ACCEPT = "AA"
+    ERROR = "AE"
+    REJECT = "AR"
+
+
+class Condition(IntEnum):
+    """Message error condition code (table 0357)."""
+
+    SEGMENT_SEQUENCE = 100
+    REQUIRED_FIELD_MISSING = 101
+    DATA_TYPE = 102
+    TABLE_VALUE_NOT_FOUND = 103
+    UNSUPPORTED_MESSAGE_TYPE = 200
+    UNSUPPORTED_EVENT = 201
+    UNSUPPORTED_PROCESSING_ID = 202
+    UNSUPPORTED_VERSION = 203
+    UNKNOWN_KEY = 204
+    DUPLICATE_KEY = 205
+    RECORD_LOCKED = 206
+    INTERNAL_ERROR = 207
+
+
+CONDITION_TEXT: dict[Condition, str] = {
+    Condition.SEGMENT_SEQUENCE: "Segment sequence error",
+    Condition.REQUIRED_FIELD_MISSING: "Required field missing",
+    Condition.DATA_TYPE: "Data type error",
+    Condition.TABLE_VALUE_NOT_FOUND: "Table value not found",
+    Condition.UNSUPPORTED_MESSAGE_TYPE: "Unsupported message type",
+    Condition.UNSUPPORTED_EVENT: "Unsupported event code",
+    Condition.UNSUPPORTED_PROCESSING_ID: "Unsupported processing id",
+    Condition.UNSUPPORTED_VERSION: "Unsupported version id",
+    Condition.UNKNOWN_KEY: "Unknown key identifier",
+    Condition.DUPLICATE_KEY: "Duplicate key identifier",
+    Condition.RECORD_LOCKED: "Application record locked",
+    Condition.INTERNAL_ERROR: "Application internal error",
+}
+
+VERSIONS = ("2.1", "2.2", "2.3", "2.3.1", "2.4", "2.5", "2.5.1", "2.6", "2.7", "2.7.1", "2.8", "2.8.1", "2.8.2", "2.9")
+_DEFAULT_VERSION = "2.3.1"
+_EVENT_FROM = (2, 2)
+_STRUCTURE_FROM = (2, 3, 1)
+_ERR_2_FROM = (2, 5)
+_MSA_3_LENGTH = 80
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where in a message something is wrong (ERL): segment, which one of that name, field, component; from 1."""
+
+    segment: str
+    number: int = 1
+    field: int = 0
+    component: int = 0
+    repetition: int = 1
+
+    def __str__(self) -> str:
+        text = self.segment if self.number == 1 else f"{self.segment}[{self.number}]"
+        if self.field:
+            text += f"-{self.field}"
+        return f"{text}.{self.component}" if self.component else text
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """What is wrong with a message: its code, words for a person (naming no patient), and the place if it has one."""
+
+    condition: Condition
+    text: str
+    place: Place | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Header:
+    """What an answer needs to know of the message. The defaults are for bytes that have no readable MSH."""
+
+    delimiters: Delimiters = field(default_factory=Delimiters)
+    codec: str = "utf-8"
+    sending_application: str = ""
+    sending_facility: str = ""
+    receiving_application: str = ""
+    receiving_facility: str = ""
+    event: str = ""
+    control_id: str = ""
+    processing_id: str = ""
+    version: str = ""
+    charset: str = ""
+
+
+def header_of(message: Message) -> Header:
+    """Take what an answer needs from MSH, as it was sent: the answer has the same delimiters."""
+    msh = message["MSH"]
+    return Header(
+        delimiters=message.delimiters,
+        codec=message.codec,
+        sending_application=msh.field(3),
+        sending_facility=msh.field(4),
+        receiving_application=msh.field(5),
+        receiving_facility=msh.field(6),
+        event=msh.get("9.2") or "",
+        control_id=msh.field(10),
+        processing_id=msh.field(11),
+        version=msh.get("12.1") or "",
+        charset=msh.field(18),
+    )
+
+
+def header_of_bytes(head: bytes) -> Header:
+    """Read what can be read of MSH in the first bytes of a message that was not read whole."""
+    try:
+        return header_of(read(head.lstrip().split(b"\r", 1)[0].split(b"\n", 1)[0]))
+    except NotHL7:
+        return Header()
+
+
+def nearest_version(version: str) -> str:
+    """Return the version of the table that is the same or the next one below; 2.3.1 when none is named."""
+    sent = _numbers(version)
+    if not sent:
+        return _DEFAULT_VERSION
+    return max((known for known in VERSIONS if _numbers(known) <= sent), key=_numbers, default=VERSIONS[0])
+
+
+def acknowledge(header: Header, answer: Answer, now: datetime, problem: Problem | None = None) -> bytes:
+    """Return the answer to one message, without its frame. `now` is aware and becomes MSH-7."""
+    version = nearest_version(header.version)
+    numbers = _numbers(version)
+    marks = header.delimiters
+    msh = [
+        f"MSH{marks.field}{marks.encoding}",
+        header.receiving_application,
+        header.receiving_facility,
+        header.sending_application,
+        header.sending_facility,
+        now.strftime("%Y%m%d%H%M%S%z"),
+        "",
+        _message_type(header, numbers),
+        secrets.token_hex(10),
+        header.processing_id or "P",
+        version,
+    ]
+    if header.charset:
+        msh += ["", "", "", "", "", header.charset]
+    msa = ["MSA", answer, header.control_id]
+    if problem is not None and numbers < _ERR_2_FROM:
+        msa.append(escape(problem.text[:_MSA_3_LENGTH], marks))
+    lines = [marks.field.join(msh), marks.field.join(msa)]
+    if problem is not None:
+        lines.append(marks.field.join(_err(problem, marks, numbers)))
+    return ("\r".join(lines) + "\r").encode(header.codec, errors="backslashreplace")
+
+
+def _message_type(header: Header, version: tuple[int, ...]) -> str:
+    parts = ["ACK"]
+    if version >= _EVENT_FROM and header.event:
+        parts.append(escape(header.event, header.delimiters))
+        if version >= _STRUCTURE_FROM:
+            parts.append("ACK")
+    return header.delimiters.component.join(parts)
+
+
+def _err(problem: Problem, marks: Delimiters, version: tuple[int, ...]) -> list[str]:
+    code, text = str(int(problem.condition)), CONDITION_TEXT[problem.condition]
+    place = problem.place
+    if version < _ERR_2_FROM:
+        coded = marks.subcomponent.join((code, text, "HL70357"))
+        spot = (place.segment, str(place.number), str(place.field or "")) if place else ("", "", "")
+        return ["ERR", marks.component.join((*spot, coded))]
+    coded = marks.component.join((code, text, "HL70357"))
+    return ["ERR", "", _location(place, marks), coded, "E", "", "", "", escape(problem.text, marks)]
+
+
+def _location(place: Place | None, marks: Delimiters) -> str:
+    if place is None:
+        return ""
+    parts = [place.segment, str(place.number)]
+    if place.field:
+        parts += [str(place.field), str(place.repetition)]
+        if place.component:
+            parts.append(str(place.component))
+    return marks.component.join(parts)
+
+
+def _numbers(version: str) -> tuple[int, ...]:
+    try:
+        return tuple(int(part) for part in version.strip().split("."))
+    except ValueError:
+        return ()
