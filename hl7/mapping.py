@@ -1,0 +1,297 @@
+"""TABLES: which field of a message fills which argument of which verb, and the code tables between.
+
+docs/reference/hl7.md is printed from here. A row names its sources in the order in which they are tried; the first
+that says anything wins. An empty field leaves what is known as it is, ``""`` erases it.
+"""
+
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from decimal import Decimal
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from hl7 import values
+from hl7.ack import Place
+from hl7.message import NULL, Segment
+from hl7.values import Doubt
+
+Segments = Mapping[str, Segment]
+"""The segments that speak about one thing: name -> segment."""
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One argument: where it comes from, how it is read, and what it becomes when the sender erases it."""
+
+    argument: str
+    sources: tuple[str, ...]
+    read: Callable[[Segment, str], Any]
+    longest: int | None = None
+    empty: Any = ""
+
+
+@dataclass(slots=True)
+class Filled:
+    """Arguments read from a message, and where each of them stood."""
+
+    values: dict[str, Any] = field(default_factory=dict)
+    places: dict[str, Place] = field(default_factory=dict)
+
+
+def fill(rows: tuple[Row, ...], segments: Segments, zone: ZoneInfo, warnings: list[str]) -> Filled:
+    """Read the rows of a table. Times without an offset are the wall clock of `zone`. Raises FieldError."""
+    filled = Filled()
+    for row in rows:
+        for source in row.sources:
+            name, path = source.split("-", 1)
+            segment = segments.get(name)
+            if not segment:
+                continue
+            try:
+                value = row.read(segment, path)
+            except Doubt as doubt:
+                value = doubt.value
+                warnings.append(f"{source}: {doubt}")
+            if value is None:
+                continue
+            filled.values[row.argument] = _fitting(row, source, value, zone, warnings)
+            filled.places[row.argument] = values.place(segment, path)
+            break
+    return filled
+
+
+def _fitting(row: Row, source: str, value: Any, zone: ZoneInfo, warnings: list[str]) -> Any:
+    if value is NULL:
+        return row.empty
+    if isinstance(value, datetime) and value.tzinfo is None:
+        return value.replace(tzinfo=zone)
+    if row.longest is not None and len(value) > row.longest:
+        warnings.append(f"{source}: longer than {row.longest} characters, the end was cut off")
+        return value[: row.longest].rstrip()
+    return value
+
+
+# --- code tables ----------------------------------------------------------------------------------
+
+SEX: dict[str, str] = {"M": "M", "F": "F", "O": "O", "A": "", "N": "", "U": ""}
+"""PID-8 (table 0001) -> Patient's Sex (0010,0040); what DICOM has no code for is empty."""
+
+PRIORITIES: dict[str, str] = {
+    "S": "STAT",
+    "A": "HIGH",
+    "P": "HIGH",
+    "C": "HIGH",
+    "R": "ROUTINE",
+    "T": "MEDIUM",
+}
+"""ORC-7.6, TQ1-9 (table 0485) -> Requested Procedure Priority (0040,1003)."""
+
+MODALITIES: dict[str, str] = {"RAD": "", "RX": "", "NMR": "MR", "NMS": "NM", "RUS": "US", "VUS": "US"}
+"""OBR-24 (table 0074) -> Modality (0008,0060), where it is not a modality already; empty: it names none."""
+
+AMBULATORY: dict[str, str] = {
+    "A1": "walks with a device",
+    "A2": "wheelchair or stretcher",
+    "A3": "comatose",
+    "A4": "disoriented",
+    "A5": "vision impaired",
+    "A6": "hearing impaired",
+    "A7": "speech impaired",
+    "A8": "speaks another language",
+    "B1": "oxygen therapy",
+    "B2": "tubes or catheters",
+    "B3": "amputee",
+    "B4": "mastectomy",
+    "B5": "paraplegic",
+}
+"""PV1-15 (table 0009) -> Special Needs (0038,0050). B6 is Pregnancy Status instead; A0 and A9 say nothing."""
+
+PREGNANT = "B6"
+
+MEASUREMENTS: dict[str, str] = {
+    "29463-7": "weight",
+    "3141-9": "weight",
+    "3142-7": "weight",
+    "8335-2": "weight",
+    "WEIGHT": "weight",
+    "BODY WEIGHT": "weight",
+    "WT": "weight",
+    "8302-2": "size",
+    "3137-7": "size",
+    "3138-5": "size",
+    "HEIGHT": "size",
+    "BODY HEIGHT": "size",
+    "HT": "size",
+}
+"""OBX-3 (LOINC, or the words that systems write) -> column of the patient."""
+
+UNITS: dict[str, dict[str, Decimal]] = {
+    "weight": {
+        "KG": Decimal(1),
+        "G": Decimal("0.001"),
+        "LB": Decimal("0.45359237"),
+        "LBS": Decimal("0.45359237"),
+        "[LB_AV]": Decimal("0.45359237"),
+    },
+    "size": {
+        "M": Decimal(1),
+        "CM": Decimal("0.01"),
+        "MM": Decimal("0.001"),
+        "IN": Decimal("0.0254"),
+        "[IN_I]": Decimal("0.0254"),
+    },
+}
+"""OBX-6 -> factor to kilograms and metres."""
+
+PATIENT_ID_TYPES = ("MR", "PI", "PT")
+"""CX-5 (table 0203) of numbers that name a patient, the surest first. Others are kept but never find anybody."""
+
+LOCAL_SCHEMES = re.compile(r"|L|I|LOCAL|99.*", re.IGNORECASE)
+"""CE-3 of codes that only a hospital itself knows: equal to the catalogue's local scheme."""
+
+_DURATION = re.compile(r"([MH])(\d{1,4})")
+_DURATION_MINUTES = {"M": 1, "H": 60}
+
+
+# --- readers that need a code table ---------------------------------------------------------------
+
+
+def _sex(segment: Segment, path: str) -> str | None:
+    value = values.text(segment, path)
+    if value is None or value is NULL:
+        return value
+    if value.upper() not in SEX:
+        raise Doubt("the code is not in table 0001 and was taken as unknown", "")
+    return SEX[value.upper()]
+
+
+def _priority(segment: Segment, path: str) -> str | None:
+    value = values.text(segment, path)
+    if value is None or value is NULL:
+        return None
+    if value[:1].upper() not in PRIORITIES:
+        raise Doubt("the priority is not known and was left as it is")
+    return PRIORITIES[value[:1].upper()]
+
+
+def _modality(segment: Segment, path: str) -> str | None:
+    value = values.text(segment, path)
+    if value is None or value is NULL:
+        return None
+    value = value.upper()
+    if not re.fullmatch(r"[A-Z0-9_ ]{1,16}", value):
+        raise Doubt("this is not a modality")
+    return MODALITIES.get(value, value) or None
+
+
+def _pregnancy(segment: Segment, path: str) -> int | str | None:
+    codes = _ambulatory_codes(segment, path)
+    if codes is NULL:
+        return NULL
+    return 3 if codes and PREGNANT in codes else None
+
+
+def _special_needs(segment: Segment, path: str) -> str | None:
+    codes = _ambulatory_codes(segment, path)
+    if codes is None or codes is NULL:
+        return NULL if codes is NULL else None
+    return ", ".join(AMBULATORY[code] for code in codes if code in AMBULATORY) or None
+
+
+def _ambulatory_codes(segment: Segment, path: str) -> list[str] | str | None:
+    found = segment.repetitions(int(path))
+    if found and found[0].raw == NULL:
+        return NULL
+    return [(repetition.get() or "").upper() for repetition in found] or None
+
+
+def _duration(segment: Segment, path: str) -> int | None:
+    """ORC-7.3 as in "M30" or "H1"; what counts days or is open-ended says nothing about an exam."""
+    match = _DURATION.fullmatch((segment.get(path) or "").upper())
+    minutes = int(match[2]) * _DURATION_MINUTES[match[1]] if match else 0
+    return minutes or None
+
+
+def _physicians(segment: Segment, path: str) -> str | None:
+    names = (values.physician_of(repetition) for repetition in segment.repetitions(int(path)))
+    return "; ".join(name for name in names if name and name is not NULL) or None
+
+
+# --- the tables -----------------------------------------------------------------------------------
+
+PATIENT: tuple[Row, ...] = (
+    Row("patient_name", ("PID-5",), values.name_group("alphabetic"), 64),
+    Row("patient_name_ideographic", ("PID-5",), values.name_group("ideographic"), 64),
+    Row("patient_name_phonetic", ("PID-5",), values.name_group("phonetic"), 64),
+    Row("birth_date", ("PID-7",), values.birth_date, empty=None),
+    Row("sex", ("PID-8",), _sex),
+    Row("address", ("PID-11",), values.words, 250),
+    Row("phone", ("PID-13", "PID-14"), values.phone, 80),
+    Row("primary_language", ("PID-15",), values.text, 16),
+)
+"""ris.actions.patients.register and update."""
+
+CLINICAL: tuple[Row, ...] = (
+    Row("pregnancy_status", ("PV1-15",), _pregnancy, empty=None),
+    Row("special_needs", ("PV1-15",), _special_needs, 64),
+    Row("confidentiality", ("ORC-28", "PV1-16"), values.coded_text, 64),
+    Row("patient_state", ("OBR-12",), values.coded_text, 64),
+    Row("medical_alerts", ("OBR-13",), values.words, 250),
+)
+"""ris.actions.patients.update: what a scanner should know before it starts. Beside these AL1-3 (all) fills
+allergies, and OBX-5 with OBX-3 and OBX-6 fills weight and size."""
+
+VISIT: tuple[Row, ...] = (
+    Row("patient_class", ("PV1-2",), values.text, 8),
+    Row("location", ("PV1-3",), values.location, 64),
+    Row("referring_physician", ("PV1-8",), values.physician, 64),
+    Row("ambulatory_status", ("PV1-15",), values.text, 16),
+    Row("admitted_at", ("PV1-44",), values.moment, empty=None),
+    Row("discharged_at", ("PV1-45",), values.moment, empty=None),
+)
+"""ris.actions.visits.keep; the visit number is PV1-19, else PID-18."""
+
+ORDER: tuple[Row, ...] = (
+    Row("requesting_physician", ("ORC-12", "OBR-16"), values.physician, 64),
+    Row("referring_physician", ("PV1-8",), values.physician, 64),
+    Row("requesting_service", ("ORC-17",), values.coded_text, 64),
+    Row("callback_phone", ("ORC-14", "OBR-17"), values.phone, 80),
+    Row("ordered_at", ("ORC-9",), values.moment, empty=None),
+)
+"""ris.actions.orders.place and change, one order for each ORC."""
+
+PROCEDURE: tuple[Row, ...] = (
+    Row("requested_procedure_id", ("OBR-19",), values.text),
+    Row("study_instance_uid", ("ZDS-1",), values.text),
+    Row("priority", ("TQ1-9", "ORC-7.6", "OBR-27.6", "OBR-5"), _priority),
+    Row("reason", ("OBR-31",), values.coded_text, 250),
+    Row("transport_arrangements", ("OBR-30",), values.text, 64),
+    Row("intended_recipients", ("OBR-28",), _physicians, 250),
+    Row("modality", ("OBR-24",), _modality),
+    Row("start", ("TQ1-7", "ORC-7.4", "OBR-27.4", "OBR-36"), values.start),
+    Row("duration", ("ORC-7.3", "OBR-27.3"), _duration),
+    Row("station", ("ORC-18",), values.text),
+    Row("sps_id", ("OBR-20",), values.text),
+    Row("performing_physician", ("OBR-34",), values.performer, 64),
+)
+"""ris.actions.requests.ProcedureRequest, one for each OBR; NTE-3 below it fills comments."""
+
+EXAM: tuple[tuple[str, str], ...] = (
+    ("exam", "OBR-4.1 with OBR-4.3, else OBR-4.4 with OBR-4.6, as found in the catalogue"),
+    ("code, meaning, coding_scheme", "OBR-4.1 to OBR-4.3, else OBR-4.4 to OBR-4.6"),
+    ("protocol_codes", "OBR-4.4 to OBR-4.6, else OBR-4.1 to OBR-4.3, where the catalogue does not know the exam"),
+    ("comments", "NTE-3, all below the ORC or OBR"),
+)
+"""What is ordered: also part of ProcedureRequest."""
+
+NUMBERS: tuple[tuple[str, str], ...] = (
+    ("placer_order_number", "ORC-2.1, else OBR-2.1"),
+    ("placer_issuer", "ORC-2.2 (else .3), else MSH-3"),
+    ("filler_order_number", "ORC-3.1, else OBR-3.1"),
+    ("filler_issuer", "ORC-3.2 (else .3)"),
+    ("accession_number", "OBR-18"),
+    ("site", "PV1-3.4, else MSH-6, else MSH-4, where it is the code of a site"),
+)
+"""How an order is named: ris.actions.orders.place."""
