@@ -1,0 +1,98 @@
+"""The message log: every message as it came, what became of it, and what was answered."""
+
+from typing import Self
+
+from django.db import models
+from django.db.models import Q
+from django.utils.translation import gettext_lazy as _
+
+
+class MessageState(models.TextChoices):
+    """What became of a message."""
+
+    RECEIVED = "received", _("received")
+    APPLIED = "applied", _("applied")
+    APPLIED_WITH_WARNINGS = "warned", _("applied with warnings")
+    FAILED = "failed", _("failed")
+    KEPT = "kept", _("kept for a person")
+    REPEATED = "repeated", _("repeated")
+    INTERRUPTED = "interrupted", _("interrupted")
+
+
+APPLIED_STATES = (MessageState.APPLIED, MessageState.APPLIED_WITH_WARNINGS)
+
+
+class InboundMessageQuerySet(models.QuerySet["InboundMessage"]):
+    """Ways to find messages."""
+
+    def applied(self) -> Self:
+        """Narrow to messages that had their effect."""
+        return self.filter(state__in=APPLIED_STATES)
+
+    def called(self, sending_application: str, sending_facility: str, control_id: str) -> Self:
+        """Narrow to what one sender sent under one message control id."""
+        return self.filter(
+            sending_application=sending_application, sending_facility=sending_facility, control_id=control_id
+        )
+
+
+class InboundMessage(models.Model):
+    """One message that came in. The raw bytes are stored, in a commit of their own, before anything is done with them.
+
+    What it touched is found through `Event.cause`, which is `cause` here.
+    """
+
+    raw = models.BinaryField(_("message"))
+    received_at = models.DateTimeField(_("received"), auto_now_add=True, db_index=True)
+    peer = models.CharField(_("from"), max_length=64, blank=True, help_text=_("Network address"))
+    sending_application = models.CharField(_("sending application"), max_length=180, blank=True)
+    sending_facility = models.CharField(_("sending facility"), max_length=180, blank=True)
+    control_id = models.CharField(_("message control ID"), max_length=180, blank=True)
+    message_type = models.CharField(_("type"), max_length=16, blank=True)
+    event = models.CharField(_("event"), max_length=16, blank=True)
+    version = models.CharField(_("version"), max_length=16, blank=True)
+    charset = models.CharField(_("character set"), max_length=64, blank=True)
+    content_hash = models.CharField(max_length=64, editable=False)
+    state = models.CharField(_("state"), max_length=16, choices=MessageState, default=MessageState.RECEIVED)
+    answer = models.BinaryField(_("answer"), blank=True, default=b"")
+    answer_code = models.CharField(_("answered"), max_length=2, blank=True)
+    error_code = models.PositiveSmallIntegerField(_("error code"), null=True, blank=True, help_text=_("HL7 table 0357"))
+    error_text = models.CharField(_("error"), max_length=250, blank=True)
+    error_place = models.CharField(_("place of the error"), max_length=32, blank=True)
+    warnings = models.JSONField(_("warnings"), default=list, blank=True)
+    repeat_of = models.ForeignKey(
+        "self", models.PROTECT, null=True, blank=True, related_name="repeats", verbose_name=_("repeats")
+    )
+    milliseconds = models.FloatField(
+        _("time taken (ms)"), null=True, blank=True, help_text=_("From the last byte of the message to its answer")
+    )
+
+    objects = InboundMessageQuerySet.as_manager()
+
+    class Meta:
+        verbose_name = _("message received")
+        verbose_name_plural = _("messages received")
+        ordering = ("-pk",)
+        default_permissions = ("view",)
+        indexes = (
+            models.Index(fields=("state", "-id"), name="inbound_state_idx"),
+            models.Index(fields=("message_type", "event", "-id"), name="inbound_type_idx"),
+            models.Index(fields=("control_id",), name="inbound_control_id_idx"),
+        )
+        constraints = (
+            # One effect for each message, whatever connections it comes over at the same time.
+            models.UniqueConstraint(
+                fields=("sending_application", "sending_facility", "control_id", "content_hash"),
+                condition=Q(state__in=[state.value for state in APPLIED_STATES]),
+                name="inbound_applied_once",
+            ),
+            models.CheckConstraint(condition=Q(state__in=MessageState.values), name="inbound_state_known"),
+        )
+
+    def __str__(self) -> str:
+        return f"{self.message_type}^{self.event} {self.control_id}"
+
+    @property
+    def cause(self) -> str:
+        """How events name this message."""
+        return f"hl7:{self.pk}"
