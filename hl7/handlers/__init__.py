@@ -1,0 +1,5 @@
+"""What each kind of message does: message in, verbs of ris.actions called, in the caller's transaction."""
+
+from hl7.handlers.dispatch import KINDS, Unsupported, apply, kind
+
+__all__ = ["KINDS", "Unsupported", "apply", "kind"]

@@ -1,0 +1,58 @@
+"""Which function takes which message."""
+
+from collections.abc import Callable
+
+from hl7.ack import Condition, Place, Problem
+from hl7.handlers import adt, orders
+from hl7.handlers.unsupported import Unsupported
+from hl7.message import NULL, Message
+from ris.actor import Actor
+
+__all__ = ["KINDS", "Unsupported", "apply", "kind"]
+
+Handler = Callable[..., None]
+"""(message, event, *, by, warnings): does all of it or raises FieldError or Unsupported."""
+
+KINDS: dict[tuple[str, str], Handler] = {
+    ("ADT", "A01"): adt.keep,
+    ("ADT", "A04"): adt.keep,
+    ("ADT", "A05"): adt.keep,
+    ("ADT", "A08"): adt.keep,
+    ("ADT", "A28"): adt.keep,
+    ("ADT", "A31"): adt.keep,
+    ("ADT", "A40"): adt.merge,
+    ("ORM", "O01"): orders.apply,
+}
+"""Message type and trigger event (MSH-9) -> what it does."""
+
+_EVENTS_OF_OLD = {"ORM": "O01"}
+"""Events of messages whose MSH-9 names none (version 2.1)."""
+
+
+def kind(message: Message) -> tuple[str, str]:
+    """Return message type and event; the event from EVN-1 or by the type alone where MSH-9 names none."""
+    msh = message["MSH"]
+    name = _plain(msh.get("9.1")).upper()
+    event = _plain(msh.get("9.2")) or _plain(message["EVN"].get("1")) or _EVENTS_OF_OLD.get(name, "")
+    return name, event.upper()
+
+
+def apply(message: Message, *, by: Actor, warnings: list[str]) -> None:
+    """Do what the message says, in the caller's transaction; adds to `warnings` what a person may want to know.
+
+    Raises FieldError for what cannot be applied, Unsupported for what this system does not take.
+    """
+    name, event = kind(message)
+    handler = KINDS.get((name, event))
+    if handler is None:
+        if any(name == known for known, _ in KINDS):
+            place = Place("MSH", field=9, component=2)
+            raise Unsupported(Problem(Condition.UNSUPPORTED_EVENT, "MSH-9.2: this event is not taken here.", place))
+        place = Place("MSH", field=9, component=1)
+        text = "MSH-9.1: this message type is not taken here."
+        raise Unsupported(Problem(Condition.UNSUPPORTED_MESSAGE_TYPE, text, place))
+    handler(message, event, by=by, warnings=warnings)
+
+
+def _plain(value: str | None) -> str:
+    return value if value and value is not NULL else ""

@@ -1,0 +1,107 @@
+"""The ORC/OBR groups of an order message, whatever their number and nesting (HL7 v2.5.1 section 4.4.1)."""
+
+from dataclasses import dataclass, field
+
+from hl7.mapping import Segments
+from hl7.message import NULL, Message, Segment
+
+
+@dataclass(slots=True)
+class Detail:
+    """One OBR and what stands below it."""
+
+    obr: Segment
+    tq1: Segment | None = None
+    zds: Segment | None = None
+    comments: list[str] = field(default_factory=list)
+
+
+@dataclass(slots=True)
+class Group:
+    """One order: an ORC, its OBRs and what stands between."""
+
+    orc: Segment
+    tq1: Segment | None = None
+    comments: list[str] = field(default_factory=list)
+    details: list[Detail] = field(default_factory=list)
+
+    @property
+    def control(self) -> str:
+        """ORC-1."""
+        return (self.orc.get("1") or "").upper()
+
+    def number(self, field_number: int) -> tuple[str, str]:
+        """Return an order number (EI) and its issuer from ORC, else from the first OBR; empty where none is sent."""
+        segments = [self.orc, *(detail.obr for detail in self.details[:1])]
+        for segment in segments:
+            value = _said(segment, f"{field_number}.1")
+            if value:
+                issuer = _said(segment, f"{field_number}.2") or _said(segment, f"{field_number}.3")
+                return value, issuer
+        return "", ""
+
+    def segments(self, message: Message, detail: Detail | None) -> Segments:
+        """Return the segments that speak about one procedure of the order."""
+        found = {"ORC": self.orc, "PV1": message["PV1"]}
+        tq1 = (detail.tq1 if detail else None) or self.tq1
+        if tq1 is not None:
+            found["TQ1"] = tq1
+        if detail is not None:
+            found["OBR"] = detail.obr
+            if detail.zds is not None:
+                found["ZDS"] = detail.zds
+        return found
+
+
+def order_groups(message: Message) -> list[Group]:
+    """Return the orders of a message; ORCs with the same control and placer number are one order."""
+    groups: list[Group] = []
+    previous = ""
+    for segment in message:
+        if segment.name == "ORC":
+            groups.append(Group(segment))
+        elif groups:
+            _add(groups[-1], segment, previous)
+        previous = segment.name if segment.name != "NTE" else previous
+    return _joined(groups)
+
+
+def _add(group: Group, segment: Segment, previous: str) -> None:
+    current = group.details[-1] if group.details else None
+    if segment.name == "OBR":
+        group.details.append(Detail(segment))
+    elif segment.name == "TQ1":
+        if current is None:
+            group.tq1 = group.tq1 or segment
+        else:
+            current.tq1 = current.tq1 or segment
+    elif segment.name == "NTE" and previous not in ("OBX", "DG1", "CTI"):
+        text = segment.text(3)
+        if text:
+            (current or group).comments.append(text)
+    elif segment.name == "ZDS":
+        # One at the end speaks for all procedures of the order that have none of their own (IHE RAD-4).
+        for detail in group.details:
+            detail.zds = detail.zds or segment
+
+
+def _joined(groups: list[Group]) -> list[Group]:
+    by_number: dict[tuple[str, tuple[str, str]], Group] = {}
+    joined = []
+    for group in groups:
+        key = (group.control, group.number(2))
+        first = by_number.get(key) if key[1][0] else None
+        if first is None:
+            by_number[key] = group
+            joined.append(group)
+            continue
+        for detail in group.details:
+            detail.tq1 = detail.tq1 or group.tq1
+        first.details += group.details
+        first.comments += [text for text in group.comments if text not in first.comments]
+    return joined
+
+
+def _said(segment: Segment, path: str) -> str:
+    value = segment.get(path)
+    return value if value and value is not NULL else ""

@@ -1,0 +1,235 @@
+"""ORM^O01: orders placed, changed, cancelled, discontinued, held and released (HL7 v2.5.1 chapter 4).
+
+All orders of a message apply in one transaction, or none of them.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from django.db.models import Q
+
+from hl7 import mapping, values
+from hl7.ack import Condition, Place, Problem
+from hl7.handlers import people
+from hl7.handlers.order_groups import Detail, Group, order_groups
+from hl7.handlers.refusals import refusals
+from hl7.handlers.requests import Catalogue, read_request
+from hl7.handlers.sites import site_of, zone_of
+from hl7.handlers.unsupported import Unsupported
+from hl7.mapping import Filled
+from hl7.message import NULL, Message
+from hl7.values import FieldError
+from ris.actions import orders
+from ris.actions.requests import ProcedureRequest
+from ris.actor import Actor
+from ris.errors import DuplicateOrder, UnknownOrder
+from ris.models import Order, Patient, Site, Visit
+
+
+@dataclass(slots=True)
+class _Case:
+    """What all orders of one message share."""
+
+    message: Message
+    by: Actor
+    warnings: list[str]
+    site: Site | None
+    catalogue: Catalogue
+    known: dict[tuple[str, str], Order]
+    patient: Patient | None = None
+    visit: Visit | None = None
+
+
+def apply(message: Message, event: str, *, by: Actor, warnings: list[str]) -> None:
+    """Apply every order of the message."""
+    groups = order_groups(message)
+    if not groups:
+        raise FieldError(Problem(Condition.SEGMENT_SEQUENCE, "The message has no ORC segment.", Place("ORC")))
+    for group in groups:
+        if group.control not in CONTROLS:
+            place = values.place(group.orc, "1")
+            raise Unsupported(
+                Problem(Condition.UNSUPPORTED_EVENT, "ORC-1: this order control is not taken here.", place)
+            )
+    case = _Case(
+        message,
+        by,
+        warnings,
+        site_of(message),
+        Catalogue.of([detail.obr for group in groups for detail in group.details]),
+        _known_orders(message, groups),
+    )
+    _keep_people(case, groups)
+    for group in groups:
+        CONTROLS[group.control](case, group)
+
+
+def _keep_people(case: _Case, groups: list[Group]) -> None:
+    """Find the patient; messages that bring or change an order may register them and tell about them."""
+    pid = case.message["PID"]
+    placing = any(group.control == "NW" for group in groups)
+    if not placing and not any(group.control == "XO" for group in groups):
+        wanted = people.identifiers(pid, 3, 2, 4)
+        row = people.look_up(wanted).row() if wanted else None
+        case.patient = row.patient.survivor() if row else None
+        return
+    if not placing and not pid:
+        return
+    zone = zone_of(case.message) if case.site is None else case.site.zone
+    first = groups[0]
+    segments = {"PID": pid, **first.segments(case.message, first.details[0] if first.details else None)}
+    said = mapping.fill(mapping.PATIENT + mapping.CLINICAL, segments, zone, case.warnings)
+    people.clinical(case.message, segments, case.warnings, said)
+    visit = mapping.fill(mapping.VISIT, segments, zone, case.warnings)
+    case.patient = people.keep_patient(pid, said, by=case.by, warnings=case.warnings, overwrite=False)
+    case.visit = people.keep_visit(case.message, case.patient, by=case.by, said=visit)
+
+
+def _place(case: _Case, group: Group) -> None:
+    """NW: a new order. One that is known already is changed instead, because senders repeat themselves."""
+    number, issuer = _placer(case.message, group)
+    if not number:
+        raise values.missing(group.orc, "2", "a new order needs a placer order number.")
+    if not group.details:
+        raise values.missing(group.orc, "1", "a new order needs an OBR segment.")
+    if (issuer, number) in case.known:
+        case.warnings.append("ORC-2: the order was known already, so it was changed and not placed again")
+        _change(case, group)
+        return
+    assert case.patient is not None
+    said, requests = _read(case, group)
+    filler, filler_issuer = group.number(3)
+    with refusals(said.places, values.place(group.orc, "2")):
+        order = orders.place(
+            by=case.by,
+            patient=case.patient,
+            requests=requests,
+            site=case.site,
+            accession_number=_said(group.details[0], "18"),
+            visit=case.visit,
+            placer_order_number=number,
+            placer_issuer=issuer,
+            filler_order_number=filler,
+            filler_issuer=filler_issuer,
+            **said.values,
+        )
+    case.known[issuer, number] = order
+    _warn(case, order)
+
+
+def _change(case: _Case, group: Group) -> None:
+    """XO: what the message says is new about a known order."""
+    order = _known(case, group)
+    said, requests = _read(case, group)
+    fields: dict[str, Any] = dict(said.values)
+    if case.visit is not None and order.visit_id is None:
+        fields["visit"] = case.visit
+    with refusals(said.places, values.place(group.orc, "2")):
+        _warn(case, orders.change(by=case.by, order=order, requests=requests, reason=_reason(group), **fields))
+
+
+def _verb(verb: Callable[..., Order]) -> Callable[[_Case, Group], None]:
+    """Make the handler of an order control that only needs to know which order, and why."""
+
+    def handle(case: _Case, group: Group) -> None:
+        order = _known(case, group)
+        with refusals({}, values.place(group.orc, "2")):
+            verb(by=case.by, order=order, reason=_reason(group))
+
+    return handle
+
+
+CONTROLS: dict[str, Callable[[_Case, Group], None]] = {
+    "NW": _place,
+    "XO": _change,
+    "CA": _verb(orders.cancel),
+    "DC": _verb(orders.discontinue),
+    "HD": _verb(orders.hold),
+    "RL": _verb(orders.release),
+}
+"""ORC-1 (table 0119) -> what it does."""
+
+
+def _read(case: _Case, group: Group) -> tuple[Filled, list[ProcedureRequest]]:
+    """Return the columns of the order and its requests; the places of both, for refusals."""
+    zone = zone_of(case.message) if case.site is None else case.site.zone
+    first = group.details[0] if group.details else None
+    said = mapping.fill(mapping.ORDER, group.segments(case.message, first), zone, case.warnings)
+    said.places |= {
+        "placer_order_number": values.place(group.orc, "2"),
+        "placer_issuer": values.place(group.orc, "2.2"),
+        "filler_order_number": values.place(group.orc, "3"),
+    }
+    requests = []
+    for detail in group.details:
+        read = mapping.fill(mapping.PROCEDURE, group.segments(case.message, detail), zone, case.warnings)
+        said.places = read.places | said.places
+        requests.append(read_request(case.catalogue, group, detail, read, case.warnings))
+    return said, requests
+
+
+def _placer(message: Message, group: Group) -> tuple[str, str]:
+    number, issuer = group.number(2)
+    return number, issuer or _sender(message)
+
+
+def _sender(message: Message) -> str:
+    value = message["MSH"].get("3.1")
+    return value if value and value is not NULL else ""
+
+
+def _known_orders(message: Message, groups: list[Group]) -> dict[tuple[str, str], Order]:
+    """Return the orders that the groups name by placer, filler or accession number, in one query."""
+    terms = Q(pk__in=())
+    for group in groups:
+        number, issuer = _placer(message, group)
+        filler, accession = group.number(3)[0], _accession(group)
+        if number:
+            terms |= Q(placer_issuer=issuer, placer_order_number=number)
+        if filler and not number:
+            terms |= Q(filler_order_number=filler)
+        if accession and not number:
+            terms |= Q(accession_number=accession)
+    known: dict[tuple[str, str], Order] = {}
+    for order in Order.objects.filter(terms):
+        known[order.placer_issuer, order.placer_order_number] = order
+        known["filler", order.filler_order_number] = order
+        known["accession", order.accession_number] = order
+    return known
+
+
+def _known(case: _Case, group: Group) -> Order:
+    """Return the order that a group names; raises FieldError when nobody knows it or it is another patient's."""
+    number, issuer = _placer(case.message, group)
+    place = values.place(group.orc, "2")
+    with refusals({}, place):
+        if number:
+            order = case.known.get((issuer, number))
+        else:
+            filler, accession = group.number(3)[0], _accession(group)
+            order = case.known.get(("filler", filler)) if filler else None
+            order = order or (case.known.get(("accession", accession)) if accession else None)
+        if order is None:
+            raise UnknownOrder
+        if case.message["PID"] and (case.patient is None or order.patient_id != case.patient.pk):
+            raise DuplicateOrder
+    return order
+
+
+def _accession(group: Group) -> str:
+    return _said(group.details[0], "18") if group.details else ""
+
+
+def _said(detail: Detail, path: str) -> str:
+    value = detail.obr.get(path)
+    return value if value and value is not NULL else ""
+
+
+def _reason(group: Group) -> str:
+    value = values.coded_text(group.orc, "16")
+    return value[:250] if value and value is not NULL else ""
+
+
+def _warn(case: _Case, order: Order) -> None:
+    case.warnings.extend(str(mark.label) for mark in order.attentions)

@@ -1,0 +1,213 @@
+"""The patient and the visit that a message speaks about."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Any
+
+from django.conf import settings
+from django.db.models import Q
+
+from hl7 import mapping, values
+from hl7.ack import Place
+from hl7.handlers.refusals import refusals
+from hl7.mapping import Filled, Segments
+from hl7.message import NULL, Message, Repetition, Segment
+from ris.actions import patients, visits
+from ris.actions.patients import Identifier
+from ris.actor import Actor
+from ris.models import Patient, PatientIdentifier, Visit, VisitState
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """Who already has which of the identifiers of a message."""
+
+    identifiers: list[Identifier]
+    holders: dict[Identifier, PatientIdentifier]
+
+    def row(self) -> PatientIdentifier | None:
+        """Return the row that says who the patient is: by the surest kind of number that somebody has."""
+        for identifier in self.identifiers:
+            row = self.holders.get(_key(identifier))
+            if row is not None and (row.type in mapping.PATIENT_ID_TYPES or identifier == self.identifiers[0]):
+                return row
+        return None
+
+
+def identifiers(segment: Segment, *paths: int) -> list[Identifier]:
+    """Return the patient numbers (CX) of the first of these fields that has any, the surest first."""
+    for path in paths:
+        found = [number for number in map(_identifier, segment.repetitions(path)) if number]
+        if found:
+            unique = list(dict.fromkeys(found))
+            return sorted(unique, key=_rank)  # stable: as sent within a kind
+    return []
+
+
+def _identifier(repetition: Repetition) -> Identifier | None:
+    value = repetition.get(1)
+    if not value or value is NULL:
+        return None
+    namespace = _said(repetition.get(4, 1))
+    universal_id = _said(repetition.get(4, 2))
+    return Identifier(
+        value=value,
+        issuer=namespace or universal_id or settings.BUCKY_PATIENT_ID_ISSUER,
+        type=_said(repetition.get(5)) or "MR",
+        issuer_universal_id=universal_id,
+        issuer_universal_id_type=_said(repetition.get(4, 3)),
+    )
+
+
+def _said(value: str | None) -> str:
+    return value if value and value is not NULL else ""
+
+
+def _rank(identifier: Identifier) -> int:
+    types = mapping.PATIENT_ID_TYPES
+    return types.index(identifier.type) if identifier.type in types else len(types)
+
+
+def _key(identifier: Identifier) -> Identifier:
+    return Identifier(identifier.value, identifier.issuer, identifier.type)
+
+
+def look_up(wanted: Sequence[Identifier]) -> Known:
+    """Find in one query who has these identifiers."""
+    terms = Q(pk__in=())
+    for identifier in wanted:
+        terms |= Q(issuer=identifier.issuer, type=identifier.type, value=identifier.value)
+    rows = PatientIdentifier.objects.filter(terms).select_related("patient__merged_into")
+    return Known(list(wanted), {Identifier(row.value, row.issuer, row.type): row for row in rows})
+
+
+def pid_numbers(pid: Segment) -> list[Identifier]:
+    """Return the numbers of PID; raises FieldError when there are none."""
+    if not pid:
+        raise values.missing(pid, "3", "the message has no PID segment, so no patient.")
+    wanted = identifiers(pid, 3, 2, 4)
+    if not wanted:
+        raise values.missing(pid, "3", "the patient has no number.")
+    return wanted
+
+
+def keep_patient(pid: Segment, said: Filled, *, by: Actor, warnings: list[str], overwrite: bool = True) -> Patient:
+    """Return the patient of PID, registered or brought up to date with what is said.
+
+    overwrite: False for messages that do not speak about the person (orders): they fill what is empty, and
+    a name, birth date or sex that differs is a warning, because it may be another person's order.
+    """
+    known = look_up(pid_numbers(pid))
+    row = known.row()
+    places = said.places | {"identifiers": Place("PID", pid.number, 3)}
+    with refusals(places, Place("PID", pid.number, 3)):
+        if row is None:
+            return patients.register(by=by, identifiers=_free(known, None, warnings), **said.values)
+        patient = row.patient.survivor()
+        for identifier in _free(known, patient, warnings):
+            patients.identify(by=by, patient=patient, identifier=identifier)
+        fields = said.values if overwrite else _filling(patient, said.values, warnings)
+        if _differs(patient, fields):
+            patients.update(by=by, patient=patient, **fields)
+        return patient
+
+
+def _free(known: Known, patient: Patient | None, warnings: list[str]) -> list[Identifier]:
+    """Return the identifiers that nobody has yet; one that belongs to somebody else is a warning."""
+    free = []
+    for identifier in known.identifiers:
+        holder = known.holders.get(_key(identifier))
+        if holder is None:
+            free.append(identifier)
+        elif patient is None or holder.patient.survivor().pk != patient.pk:
+            warnings.append(f"PID-3: the {identifier.type} number belongs to another patient and was left there")
+    return free
+
+
+_WHO = ("patient_name", "birth_date", "sex")
+_PERSON = {row.argument for row in mapping.PATIENT}
+
+
+def _filling(patient: Patient, fields: dict[str, Any], warnings: list[str]) -> dict[str, Any]:
+    """Leave out what would overwrite the person; clinical values always count."""
+    taken = {}
+    for name, value in fields.items():
+        before = getattr(patient, name)
+        if name not in _PERSON or before in ("", None):
+            taken[name] = value
+        elif name in _WHO and value not in ("", None) and value != before:
+            warnings.append(f"the {name.replace('_', ' ')} differs from the one known here and was left as it is")
+    return taken
+
+
+def _differs(patient: Patient, fields: dict[str, Any]) -> bool:
+    """Tell whether there is anything to write: most messages repeat what is known, and a lock costs a query."""
+    return any(getattr(patient, name) != value for name, value in fields.items())
+
+
+VISIT_STATES: dict[str, VisitState] = {
+    "A01": VisitState.ACTIVE,
+    "A04": VisitState.ACTIVE,
+    "A05": VisitState.EXPECTED,
+}
+"""ADT event -> state of the visit; other messages leave it."""
+
+
+def keep_visit(message: Message, patient: Patient, *, by: Actor, said: Filled, event: str = "") -> Visit | None:
+    """Return the visit that the message names, opened or brought up to date; None when it names none."""
+    for segment, path in ((message["PV1"], "19"), (message["PID"], "18")):
+        number = segment.get(f"{path}.1")
+        if number and number is not NULL:
+            break
+    else:
+        return None
+    issuer = _said(segment.get(f"{path}.4.1")) or _said(segment.get(f"{path}.4.2"))
+    place = values.place(segment, path)
+    fields = dict(said.values)
+    if event in VISIT_STATES:
+        fields["state"] = VISIT_STATES[event]
+    with refusals(said.places, place):
+        return visits.keep(by=by, patient=patient, visit_number=number, issuer=issuer, **fields)
+
+
+def clinical(message: Message, segments: Segments, warnings: list[str], said: Filled) -> None:
+    """Add what AL1 and OBX say about the patient."""
+    allergies = [text for segment in message.all("AL1") if (text := _allergy(segment))]
+    if allergies:
+        said.values["allergies"] = _cut(", ".join(dict.fromkeys(allergies)), 250, "AL1-3", warnings)
+    for segment in message.all("OBX"):
+        column = _measured(segment)
+        if column:
+            _measure(segment, column, said, warnings)
+
+
+def _allergy(segment: Segment) -> str:
+    return _said(segment.get("3.2")) or _said(segment.get("3.1"))
+
+
+def _cut(text: str, longest: int, source: str, warnings: list[str]) -> str:
+    if len(text) <= longest:
+        return text
+    warnings.append(f"{source}: longer than {longest} characters, the end was cut off")
+    return text[:longest].rstrip()
+
+
+def _measured(segment: Segment) -> str | None:
+    for path in ("3.1", "3.2", "3.4"):
+        column = mapping.MEASUREMENTS.get(_said(segment.get(path)).upper())
+        if column:
+            return column
+    return None
+
+
+def _measure(segment: Segment, column: str, said: Filled, warnings: list[str]) -> None:
+    number = values.decimal(segment, "5")
+    if number is None:
+        return
+    factor = mapping.UNITS[column].get(_said(segment.get("6")).upper())
+    if factor is None:
+        warnings.append(f"OBX-6: the unit of the {column} is not known, so it was not taken")
+        return
+    said.values[column] = (number * factor).quantize(Decimal("0.01"))
+    said.places[column] = values.place(segment, "5")

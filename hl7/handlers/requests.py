@@ -1,0 +1,98 @@
+"""OBR as a ProcedureRequest: the exam from the catalogue, the station, the identifiers."""
+
+from dataclasses import dataclass
+
+from hl7 import mapping
+from hl7.handlers.order_groups import Detail, Group
+from hl7.mapping import Filled
+from hl7.message import NULL, Segment
+from ris.actions import schedule
+from ris.actions.requests import CodedEntry, ProcedureRequest
+from ris.models import Exam, Station
+
+_CODE_LENGTH = 16
+_SCHEME_LENGTH = 16
+_MEANING_LENGTH = 64
+
+
+@dataclass(frozen=True, slots=True)
+class Catalogue:
+    """The exams that a message may mean, read in one go."""
+
+    exams: list[Exam]
+
+    @classmethod
+    def of(cls, obrs: list[Segment]) -> "Catalogue":
+        """Read the exams with any of the codes of these OBRs."""
+        codes = {entry.code for obr in obrs for entry in ordered_codes(obr)}
+        if not codes:
+            return cls([])
+        exams = Exam.objects.filter(active=True, code__in=codes).prefetch_related("steps", "protocol_codes")
+        return cls(list(exams.order_by("pk")))
+
+    def find(self, entry: CodedEntry) -> Exam | None:
+        """Return the exam with this code, in the same coding scheme; all local schemes are the same one."""
+        for exam in self.exams:
+            if exam.code == entry.code and _same_scheme(exam.coding_scheme, entry.coding_scheme):
+                return exam
+        return None
+
+
+def _same_scheme(ours: str, theirs: str) -> bool:
+    both_local = mapping.LOCAL_SCHEMES.fullmatch(ours) and mapping.LOCAL_SCHEMES.fullmatch(theirs)
+    return bool(both_local) or ours.upper() == theirs.upper()
+
+
+def ordered_codes(obr: Segment) -> list[CodedEntry]:
+    """Return the code and the alternate code of OBR-4, without the empty ones."""
+    found = []
+    for first in (1, 4):
+        code, meaning, scheme = (_said(obr.get(f"4.{first + number}")) for number in range(3))
+        if code or meaning:
+            found.append(CodedEntry(code[:64], scheme[:_SCHEME_LENGTH], meaning[:250]))
+    return found
+
+
+def read_request(
+    catalogue: Catalogue, group: Group, detail: Detail, read: Filled, warnings: list[str]
+) -> ProcedureRequest:
+    """Return what one OBR asks for. `read` holds the arguments of mapping.PROCEDURE."""
+    values = dict(read.values)
+    codes = ordered_codes(detail.obr)
+    exam = next((exam for entry in codes if (exam := catalogue.find(entry))), None)
+    if codes:
+        ordered = codes[0]
+        values |= {"code": ordered.code, "coding_scheme": ordered.coding_scheme, "meaning": ordered.meaning}
+    if exam is None:
+        protocol = tuple(map(_short, (entry for entry in codes[-1:] if 0 < len(entry.code) <= _CODE_LENGTH)))
+        values["protocol_codes"] = protocol or None
+    elif values.pop("modality", exam.modality) != exam.modality:
+        warnings.append("OBR-24: the modality is not the one of the exam in the catalogue, which was taken")
+    values["station"] = _station(values.get("station"), exam, values.get("modality"), warnings)
+    comments = [*group.comments, *detail.comments]
+    if comments:
+        values["comments"] = "\n".join(comments)
+    return ProcedureRequest(exam=exam, **values)
+
+
+def _station(name: str | None, exam: Exam | None, modality: str | None, warnings: list[str]) -> Station | None:
+    """Return the station that the message names, where it can do the exam."""
+    if not name:
+        return None
+    station = schedule.station_named(name)
+    if station is None:
+        warnings.append("ORC-18: no station in use has this name, so one was chosen here")
+        return None
+    needed = exam.modality if exam else modality
+    if needed and station.modality != needed:
+        warnings.append("ORC-18: the station does not do this modality, so another one was chosen")
+        return None
+    return station
+
+
+def _short(entry: CodedEntry) -> CodedEntry:
+    return CodedEntry(entry.code, entry.coding_scheme, entry.meaning[:_MEANING_LENGTH])
+
+
+def _said(value: str | None) -> str:
+    return " ".join(value.split()) if value and value is not NULL else ""

@@ -1,0 +1,255 @@
+"""The road of a message: bytes in, answer out. No sockets here; the listener calls `receive` from its threads.
+
+1. The raw bytes are stored in a commit of their own.
+2. A repeat of an applied message gets the answer that the first one got.
+3. One transaction applies the message, and stores its answer with it.
+4. AA leaves only after that commit.
+
+What the department refuses is rolled back and answered AE with the place of the fault. What we cannot take (type not
+supported, header unusable, database away) is answered AR. Nothing that was answered AA is ever lost or done twice.
+"""
+
+import hashlib
+import logging
+import re
+import time
+from dataclasses import dataclass, field
+from typing import Any
+
+from django.db import IntegrityError, InterfaceError, OperationalError, connection, transaction
+from django.utils import timezone
+
+from hl7 import ack, handlers
+from hl7.ack import Answer, Condition, Header, Place, Problem
+from hl7.message import Message, NotHL7, read
+from hl7.models import InboundMessage, MessageState
+from hl7.values import FieldError
+from ris.actor import Actor, ActorKind
+
+log = logging.getLogger(__name__)
+
+_ATTEMPTS = 3
+_LONGEST = {field.name: field.max_length for field in InboundMessage._meta.concrete_fields}
+# Two transactions got in each other's way; the second attempt finds what the other one did.
+_CONFLICTS = {"40001", "40P01", "55P03"}
+_AWAY = Problem(Condition.INTERNAL_ERROR, "The message could not be stored now. Send it again later.")
+_BUG = Problem(Condition.INTERNAL_ERROR, "The message could not be applied. It is kept for a person to look at.")
+_NOT_HL7 = Problem(Condition.SEGMENT_SEQUENCE, "The message does not begin with an MSH segment.", Place("MSH"))
+_TOO_LARGE = Problem(Condition.INTERNAL_ERROR, "The message is larger than this system takes.")
+_NO_CONTROL_ID = Problem(
+    Condition.REQUIRED_FIELD_MISSING, "MSH-10: a message needs a control ID.", Place("MSH", field=10)
+)
+_TWO_MESSAGES = Problem(
+    Condition.SEGMENT_SEQUENCE, "There is more than one MSH segment in the frame.", Place("MSH", number=2)
+)
+
+
+@dataclass(slots=True)
+class _Case:
+    """One message on its way."""
+
+    row: InboundMessage
+    header: Header
+    started: float
+    message: Message | None = None
+    warnings: list[str] = field(default_factory=list)
+
+    def answer(self, code: Answer, problem: Problem | None = None) -> bytes:
+        return ack.acknowledge(self.header, code, timezone.localtime(), problem)
+
+    def settle(self, state: MessageState, answer: bytes, code: Answer | None, **more: Any) -> None:
+        """Write what became of the message."""
+        InboundMessage.objects.filter(pk=self.row.pk).update(
+            state=state,
+            answer=answer,
+            answer_code=code or "",
+            warnings=self.warnings,
+            milliseconds=round((time.perf_counter() - self.started) * 1000, 3),
+            **more,
+        )
+
+
+def receive(raw: bytes, peer: str) -> bytes:
+    """Take one message and return its answer; empty when it is an answer itself, which is never answered.
+
+    raw: what stood in the frame. peer: network address of the sender. Never raises on what a sender can cause.
+    """
+    started = time.perf_counter()
+    header, message = Header(), None
+    try:
+        message = read(raw)
+        header = ack.header_of(message)
+        return _process(_Case(_store(raw, peer, header, message), header, started, message, list(message.warnings)))
+    except NotHL7:
+        return _refuse(raw, peer, header, _NOT_HL7, started)
+    except (OperationalError, InterfaceError) as error:
+        return _away(header, error)
+
+
+def refuse_oversized(head: bytes, peer: str) -> bytes:
+    """Answer a message of which only the first bytes were read, because it is over the size bound."""
+    return _refuse(head, peer, ack.header_of_bytes(head), _TOO_LARGE, time.perf_counter())
+
+
+def _refuse(raw: bytes, peer: str, header: Header, problem: Problem, started: float) -> bytes:
+    try:
+        return _reject(_Case(_store(raw, peer, header, None), header, started), MessageState.FAILED, problem)
+    except (OperationalError, InterfaceError) as error:
+        return _away(header, error)
+
+
+def _away(header: Header, error: Exception) -> bytes:
+    """Answer while the database cannot be used; the next message tries a new connection."""
+    log.error("the database is away (%s): a message was answered AR", type(error).__name__)
+    _hang_up()
+    return ack.acknowledge(header, Answer.REJECT, timezone.localtime(), _AWAY)
+
+
+def _hang_up() -> None:
+    if not connection.in_atomic_block:
+        connection.close()
+
+
+def _store(raw: bytes, peer: str, header: Header, message: Message | None) -> InboundMessage:
+    """Store the bytes as they came. A connection that went stale since the last message is made anew, once."""
+    values = {
+        "raw": raw,
+        "peer": peer,
+        "sending_application": header.sending_application,
+        "sending_facility": header.sending_facility,
+        "control_id": header.control_id,
+        "event": header.event,
+        "version": header.version,
+        "charset": header.charset,
+        "content_hash": content_hash(raw),
+    }
+    if message is not None:
+        values["message_type"], values["event"] = handlers.kind(message)
+    for name, value in values.items():
+        if isinstance(value, str):
+            values[name] = value.replace("\x00", "")[: _LONGEST[name]]
+    row = InboundMessage(**values)
+    try:
+        row.save(force_insert=True)
+    except (OperationalError, InterfaceError):
+        if connection.in_atomic_block:
+            raise
+        _hang_up()
+        row.save(force_insert=True)
+    return row
+
+
+_LINE_ENDS = re.compile(rb"[\r\n]+")
+
+
+def content_hash(raw: bytes) -> str:
+    """Return a hash of what a message says: line ends made equal, without MSH-7.
+
+    Senders that send again write a new time into MSH-7 and other line ends at the end.
+    """
+    lines = _LINE_ENDS.split(raw.strip(b"\xef\xbb\xbf\x00\t\r\n "))
+    fields = lines[0].split(lines[0][3:4] or b"|")
+    if len(fields) > 6:
+        fields[6] = b""
+    lines[0] = b"|".join(fields)
+    return hashlib.sha256(b"\r".join(lines)).hexdigest()
+
+
+def _process(case: _Case) -> bytes:
+    assert case.message is not None
+    if case.message["MSA"]:
+        case.settle(MessageState.KEPT, b"", None)
+        return b""
+    if not case.row.control_id:
+        return _reject(case, MessageState.FAILED, _NO_CONTROL_ID)
+    if len(case.message.all("MSH")) > 1:
+        return _reject(case, MessageState.FAILED, _TWO_MESSAGES)
+    return _repeat(case) or _apply(case)
+
+
+def _repeat(case: _Case) -> bytes | None:
+    """Answer a message that was applied before as it was answered then; None when it is new."""
+    row = case.row
+    applied = InboundMessage.objects.applied().called(row.sending_application, row.sending_facility, row.control_id)
+    for other in applied.only("content_hash", "answer", "answer_code").order_by("pk"):
+        if other.content_hash == row.content_hash:
+            case.warnings = []
+            answer = bytes(other.answer)
+            case.settle(MessageState.REPEATED, answer, Answer(other.answer_code), repeat_of_id=other.pk)
+            return answer
+        text = "the control ID was used before by a message with another content"
+        if text not in case.warnings:
+            case.warnings.append(text)
+    return None
+
+
+def _apply(case: _Case) -> bytes:
+    """Apply the message, in as many attempts as other connections get in its way."""
+    assert case.message is not None
+    row = case.row
+    actor = Actor(
+        ActorKind.HL7,
+        f"{row.sending_application}|{row.sending_facility}"[:150],
+        address=row.peer,
+        cause=row.cause,
+    )
+    before = list(case.warnings)
+    for attempt in range(1, _ATTEMPTS + 1):
+        last = attempt == _ATTEMPTS
+        case.warnings = list(before)
+        try:
+            with transaction.atomic():
+                handlers.apply(case.message, by=actor, warnings=case.warnings)
+                answer = case.answer(Answer.ACCEPT)
+                state = MessageState.APPLIED_WITH_WARNINGS if case.warnings else MessageState.APPLIED
+                case.settle(state, answer, Answer.ACCEPT)
+            return answer
+        except handlers.Unsupported as unsupported:
+            return _reject(case, MessageState.KEPT, unsupported.problem)
+        except FieldError as error:
+            twin = _repeat(case)
+            if twin is not None:
+                return twin
+            # A duplicate may be the work of another connection a moment ago: what it made is found the second time.
+            if attempt > 1 or error.problem.condition != Condition.DUPLICATE_KEY:
+                return _fail(case, error.problem)
+        except IntegrityError as error:
+            twin = _repeat(case)
+            if twin is not None:
+                return twin
+            if last:
+                return _bug(case, error)
+        except (OperationalError, InterfaceError) as error:
+            if last or getattr(error.__cause__, "pgcode", None) not in _CONFLICTS:
+                raise
+        except Exception as error:
+            return _bug(case, error)
+    raise AssertionError("every attempt returns or raises")
+
+
+def _fail(case: _Case, problem: Problem) -> bytes:
+    answer = case.answer(Answer.ERROR, problem)
+    case.settle(MessageState.FAILED, answer, Answer.ERROR, **_columns(problem))
+    log.warning("message %d was answered AE %d at %s", case.row.pk, problem.condition, problem.place or "no place")
+    return answer
+
+
+def _reject(case: _Case, state: MessageState, problem: Problem) -> bytes:
+    answer = case.answer(Answer.REJECT, problem)
+    case.settle(state, answer, Answer.REJECT, **_columns(problem))
+    log.warning("message %d was answered AR %d", case.row.pk, problem.condition)
+    return answer
+
+
+def _bug(case: _Case, error: Exception) -> bytes:
+    """A fault of ours: the message is kept, the sender is told not to wait, and the log gets the places in the code."""
+    log.error("message %d could not be applied", case.row.pk, exc_info=error)
+    return _fail(case, _BUG)
+
+
+def _columns(problem: Problem) -> dict[str, Any]:
+    return {
+        "error_code": int(problem.condition),
+        "error_text": problem.text[:250],
+        "error_place": str(problem.place or "")[:32],
+    }
