@@ -1,0 +1,1 @@
+"""Commands of the HL7 door."""
