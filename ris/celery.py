@@ -1,11 +1,28 @@
 """The clock: Celery's application. It works after a commit or by the time of day, never on the way to an answer."""
 
 import os
+from functools import partial
+from typing import Any
 
 from celery import Celery
+from celery.contrib.django.task import DjangoTask
+from django.db import transaction
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "ris.settings")
 
-app = Celery("bucky")
+
+class NudgeTask(DjangoTask):  # type: ignore[type-arg]  # generic in its stub only
+    """A task that is only woken through the broker: what it must do is in the database.
+
+    So a broker that is away is logged and forgotten; the page or the acknowledgement that came with the commit
+    does not fail, and the clock finds the work later.
+    """
+
+    def delay_on_commit(self, *args: Any, **kwargs: Any) -> None:  # type: ignore[override]  # the stub is wrong
+        """Ask for the task to run after the commit of the transaction that is open now."""
+        transaction.on_commit(partial(self.delay, *args, **kwargs), robust=True)
+
+
+app = Celery("bucky", task_cls=NudgeTask)
 app.config_from_object("django.conf:settings", namespace="CELERY")
 app.autodiscover_tasks()

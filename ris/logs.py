@@ -4,6 +4,7 @@ Messages of our own code name row ids, control ids, AE titles and counts. What l
 say is not under our hand, so it is cut here, on the way out.
 """
 
+import copy
 import logging
 import re
 from types import TracebackType
@@ -17,6 +18,14 @@ class PrivateFormatter(logging.Formatter):
 
     A database error quotes the row it refused and a parser quotes its input: both may be a patient.
     """
+
+    def format(self, record: logging.LogRecord) -> str:
+        """Give the line, and below it the bare exception."""
+        record = copy.copy(record)
+        record.exc_text = None  # another handler may have left the words of the exception here
+        if isinstance(record.args, dict) and "exc" in record.args:  # Celery puts them into the message
+            record.args = {**record.args, "exc": "", "traceback": ""}
+        return super().format(record)
 
     def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802 (the name is logging's)
         """Give the line without query strings."""
@@ -67,5 +76,6 @@ def logging_config(*, debug: bool) -> dict[str, Any]:
             "pynetdicom": {"level": "ERROR"},  # identifiers are INFO, peers' text is WARNING
             "pydicom": {"level": "ERROR"},  # quotes values that it finds odd
             "axes": {"level": "WARNING"},
+            "kombu.connection": {"level": "ERROR"},  # the file broker has no host name, and says so each time
         },
     }

@@ -166,6 +166,7 @@ AXES_COOLOFF_TIME = timedelta(minutes=15)
 AXES_LOCKOUT_PARAMETERS = [["username", "ip_address"]]
 AXES_RESET_ON_SUCCESS = True
 AXES_VERBOSE = False
+AXES_LOCKOUT_TEMPLATE = "locked_out.html"
 AXES_CLIENT_STR_CALLABLE = "ris.logs.sign_in_origin"
 
 SESSION_COOKIE_AGE = 15 * 60  # seconds without a click until sign-out

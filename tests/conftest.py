@@ -21,6 +21,10 @@ import django  # noqa: E402
 
 django.setup()
 
+from django.conf import settings  # noqa: E402
+
+settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]  # slow on purpose otherwise
+
 import pytest  # noqa: E402
 
 from tests.department import Department  # noqa: E402

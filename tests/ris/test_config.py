@@ -3,7 +3,9 @@
 import os
 from pathlib import Path
 
+import environ
 import pytest
+import tzlocal
 
 from ris import config
 
@@ -112,11 +114,11 @@ def test_the_file_beside_manage_py_is_read_and_the_environment_wins(
     monkeypatch.setattr(config, "PROJECT", tmp_path)
     environment = {"BUCKY_AE_TITLE": "SHELL"}
     monkeypatch.setattr(os, "environ", environment)
-    monkeypatch.setattr(config.environ.Env, "ENVIRON", environment)
+    monkeypatch.setattr(environ.Env, "ENVIRON", environment)
     values = config.load()
     assert (values["BUCKY_AE_TITLE"], values["BUCKY_MLLP"].port) == ("SHELL", 4000)
 
 
 def test_a_machine_without_a_time_zone_runs_on_utc(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(config.tzlocal, "get_localzone_name", lambda: None)
+    monkeypatch.setattr(tzlocal, "get_localzone_name", lambda: None)
     assert config.load({})["BUCKY_TIME_ZONE"] == "UTC"

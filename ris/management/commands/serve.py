@@ -53,7 +53,7 @@ def processes() -> dict[str, list[str]]:
         "web": [
             *(sys.executable, "-m", "gunicorn", "ris.wsgi", "--bind", str(settings.BUCKY_HTTP)),
             *("--worker-class", "gthread", "--workers", "2", "--threads", "4", "--preload"),
-            *("--graceful-timeout", "3", "--no-control-socket"),
+            *("--graceful-timeout", "3", "--no-control-socket", "--logger-class", "ris.web_log.WebLogger"),
             *("--access-logfile", "-", "--access-logformat", ACCESS_LOG, "--log-level", "warning"),
         ],
         "hl7": [*manage, "hl7_listen"],

@@ -1,0 +1,77 @@
+"""A log line never holds a patient."""
+
+import logging
+import sys
+
+import pytest
+
+from ris.logs import PrivateFormatter, logging_config
+
+NAME = "Ødegaard^Åse"
+
+
+def formatted(message: str, *args: object, error: BaseException | None = None) -> str:
+    trouble = (type(error), error, error.__traceback__) if error else None
+    record = logging.LogRecord("ris", logging.ERROR, __file__, 1, message, args, trouble)
+    return PrivateFormatter("{levelname} {name}: {message}", style="{").format(record)
+
+
+def caught(error: Exception, cause: Exception | None = None) -> Exception:
+    try:
+        raise error from cause
+    except type(error):
+        raised = sys.exc_info()[1]
+        assert isinstance(raised, Exception)
+        return raised
+
+
+def test_a_line_names_its_level_and_logger() -> None:
+    assert formatted("message %s applied", 7) == "ERROR ris: message 7 applied"
+
+
+def test_a_query_string_is_cut_off() -> None:
+    assert formatted("Not Found: /ris/patient/?q=%s&x=1 (404)", NAME) == "ERROR ris: Not Found: /ris/patient/ (404)"
+
+
+def test_an_exception_keeps_its_class_and_its_places_and_loses_its_words() -> None:
+    line = formatted("refused", error=caught(ValueError(f"{NAME} is not a date")))
+    assert NAME not in line
+    assert "builtins.ValueError" in line
+    assert "test_logs.py:" in line
+    assert "in caught" in line
+
+
+def test_the_cause_of_an_exception_comes_first_and_is_silent_too() -> None:
+    line = formatted("refused", error=caught(ValueError("late"), cause=caught(KeyError(NAME))))
+    assert NAME not in line
+    assert line.index("KeyError") < line.index("ValueError")
+
+
+def test_words_that_another_handler_left_in_the_record_are_not_taken_over() -> None:
+    error = caught(ValueError(NAME))
+    record = logging.LogRecord("ris", logging.ERROR, __file__, 1, "x", (), (ValueError, error, error.__traceback__))
+    logging.Formatter().format(record)
+    assert record.exc_text
+    assert NAME in record.exc_text
+    assert NAME not in PrivateFormatter().format(record)
+
+
+def test_a_failed_task_is_named_without_its_words() -> None:
+    data = {"name": "hl7.tasks.flag", "id": "5", "description": "raised unexpected", "exc": NAME, "traceback": NAME}
+    record = logging.LogRecord(
+        "celery.app.trace",
+        logging.ERROR,
+        __file__,
+        1,
+        "Task %(name)s[%(id)s] %(description)s: %(exc)s\n%(traceback)s",
+        (data,),
+        None,
+    )
+    line = PrivateFormatter().format(record)
+    assert "Task hl7.tasks.flag[5] raised unexpected" in line
+    assert NAME not in line
+
+
+@pytest.mark.parametrize(("debug", "formatter"), [(False, "ris.logs.PrivateFormatter"), (True, "logging.Formatter")])
+def test_only_debugging_shows_the_words_of_an_exception(*, debug: bool, formatter: str) -> None:
+    assert logging_config(debug=debug)["formatters"]["line"]["()"] == formatter

@@ -1,0 +1,141 @@
+"""The web pages defend themselves: against guessing, forgotten screens, foreign scripts and curious error pages."""
+
+from collections.abc import Callable
+from datetime import timedelta
+
+import pytest
+from django.conf import settings
+from django.contrib.auth import get_user_model
+from django.contrib.auth.password_validation import validate_password
+from django.core.exceptions import BadRequest, PermissionDenied, ValidationError
+from django.http import Http404, HttpRequest, HttpResponse
+from django.test import Client
+from django.test.utils import override_settings
+from django.urls import path
+from django.utils import timezone
+
+from ris.urls import urlpatterns as real_urls
+
+PASSWORD = "correct horse battery staple"
+
+
+@pytest.fixture
+def clerk(db: None) -> str:
+    get_user_model()._default_manager.create_superuser(username="clerk", password=PASSWORD)
+    return "clerk"
+
+
+def sign_in(client: Client, name: str, password: str) -> int:
+    return client.post("/login/", {"username": name, "password": password}).status_code
+
+
+def test_the_front_page_asks_who_you_are(client: Client) -> None:
+    answer = client.get("/")
+    assert (answer.status_code, answer["Location"]) == (302, "/login/?next=/")
+
+
+def test_the_health_page_answers_without_signing_in(client: Client) -> None:
+    assert client.get("/healthz").content == b"ok\n"
+
+
+def test_after_five_wrong_passwords_the_right_one_is_refused_too(client: Client, clerk: str) -> None:
+    assert [sign_in(client, clerk, "wrong") for _ in range(5)] == [200, 200, 200, 200, 429]
+    answer = client.post("/login/", {"username": clerk, "password": PASSWORD})
+    assert answer.status_code == 429
+    assert b"Too many failed sign-ins" in answer.content
+
+
+def test_a_locked_account_can_still_be_used_from_another_computer(client: Client, clerk: str) -> None:
+    for _ in range(5):
+        sign_in(client, clerk, "wrong")
+    assert sign_in(Client(REMOTE_ADDR="10.0.0.2"), clerk, PASSWORD) == 302
+
+
+def test_a_failed_sign_in_is_logged_by_address_not_by_name(
+    client: Client, clerk: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    for _ in range(5):
+        sign_in(client, clerk, "wrong")
+    assert "127.0.0.1" in caplog.text
+    assert clerk not in caplog.text
+
+
+def test_fifteen_minutes_without_a_click_sign_out(client: Client, clerk: str) -> None:
+    sign_in(client, clerk, PASSWORD)
+    session = client.session
+    assert session.get_expiry_age() == 15 * 60
+    assert client.get("/").status_code == 200
+    session_row = session.model.objects.get(session_key=client.session.session_key)  # type: ignore[attr-defined]
+    session_row.expire_date = timezone.now() - timedelta(seconds=1)
+    session_row.save()
+    assert client.get("/").status_code == 302
+
+
+def test_each_click_starts_the_fifteen_minutes_again(client: Client, clerk: str) -> None:
+    sign_in(client, clerk, PASSWORD)
+    assert client.get("/").cookies[settings.SESSION_COOKIE_NAME]["max-age"] == 15 * 60
+
+
+def test_pages_run_nothing_that_did_not_come_from_here(client: Client, clerk: str) -> None:
+    policy = client.get("/login/")["Content-Security-Policy"]
+    assert "default-src 'self'" in policy
+    assert "frame-ancestors 'none'" in policy
+    assert "unsafe" not in policy
+
+
+def test_pages_carry_the_usual_guards(client: Client, clerk: str) -> None:
+    answer = client.get("/login/")
+    assert answer["X-Frame-Options"] == "DENY"
+    assert answer["X-Content-Type-Options"] == "nosniff"
+    assert answer["Referrer-Policy"] == "same-origin"
+
+
+def failing_with(error: Exception) -> Callable[[HttpRequest], HttpResponse]:
+    def view(request: HttpRequest) -> HttpResponse:
+        raise error
+
+    return view
+
+
+FAILURES = {
+    400: BadRequest("MRN 4711"),
+    403: PermissionDenied("MRN 4711"),
+    404: Http404("MRN 4711"),
+    500: ValueError("MRN 4711"),
+}
+
+
+class Broken:
+    """A URLconf with views that fail."""
+
+    urlpatterns = [*(path(str(status), failing_with(error)) for status, error in FAILURES.items()), *real_urls]
+
+
+@pytest.mark.parametrize(
+    ("status", "words"),
+    [(400, "cannot be read"), (403, "Not allowed"), (404, "Not found"), (500, "Something went wrong")],
+)
+def test_an_error_page_is_plain_and_tells_nothing_about_patients(db: None, status: int, words: str) -> None:
+    client = Client(raise_request_exception=False)
+    with override_settings(ROOT_URLCONF=Broken):
+        answer = client.get(f"/{status}")
+    assert answer.status_code == status
+    assert words in answer.content.decode()
+    assert "4711" not in answer.content.decode()
+
+
+def test_a_stale_form_is_explained(db: None) -> None:
+    answer = Client(enforce_csrf_checks=True).post("/login/", {"username": "x", "password": "y"})
+    assert answer.status_code == 403
+    assert b"too old" in answer.content
+
+
+@pytest.mark.parametrize("word", ["short", "elevenchars", "123456789012345"])
+def test_weak_passwords_are_refused(word: str) -> None:
+    with pytest.raises(ValidationError):
+        validate_password(word)
+
+
+def test_secrets_are_only_for_the_account_that_runs_bucky() -> None:
+    paths = settings.BUCKY_DATA, settings.BUCKY_DATA / "secret_key"
+    assert [path.stat().st_mode & 0o777 for path in paths] == [0o700, 0o600]
