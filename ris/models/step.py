@@ -1,6 +1,6 @@
 """Scheduled Procedure Steps: what one station is to do with one patient at one time."""
 
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Self
 
 from django.core.validators import MinValueValidator
@@ -96,7 +96,8 @@ class ScheduledProcedureStep(Noun):
 
     def save(self, *args: object, **kwargs: object) -> None:
         """Keep the end in step with start and duration."""
-        self.end = self.start + timedelta(minutes=self.duration) if self.start else None
+        # In UTC: in the hour that a clock change repeats, a wall clock would end before it began.
+        self.end = self.start.astimezone(UTC) + timedelta(minutes=self.duration) if self.start else None
         super().save(*args, **kwargs)  # type: ignore[arg-type]
 
     def _derived_fields(self, changed: set[str]) -> set[str]:
