@@ -63,11 +63,11 @@ def _items(key: Key, attribute: Attribute, row: Row, texts: list[str]) -> list[D
     """Return the items of a sequence; one whose first attribute has no value is not sent."""
     sources = (row[attribute.path] or []) if attribute.path else [row]
     sources = [source for source in sources if isinstance(source, dict)] if attribute.known else []
-    leading = attribute.items[0] if attribute.items else None
+    leading = attribute.leading
     return [
         _data_set(key.items, source, row, texts)
         for source in sources
-        if leading is None or leading.vr == "SQ" or _value(leading, source, row, []) is not None
+        if leading is None or _value(leading, source, row, []) is not None
     ]
 
 

@@ -77,6 +77,11 @@ class Attribute:
         return dictionary_description(self.tag)
 
     @property
+    def leading(self) -> "Attribute | None":
+        """Of a sequence that may be empty, the attribute without which an item says nothing: its first."""
+        return self.items[0] if self.items and self.return_type != "1" else None
+
+    @property
     def known(self) -> bool:
         """Tell whether Bucky keeps a value for it at all."""
         return bool(self.path or self.constant or any(item.known for item in self.items))

@@ -7,7 +7,7 @@ import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any
+from typing import Any, Protocol
 
 from django.db import Error as DatabaseError
 from django.db import close_old_connections, connections, transaction
@@ -22,6 +22,7 @@ WAITING = 10_000
 RETRY_SECONDS = 1.0
 BATCH = 100
 REMEMBERED = 1000
+STOP_SECONDS = 3.0
 
 
 @dataclass
@@ -69,6 +70,19 @@ class UnknownCallerEntry:
 Entry = QueryEntry | UnknownCallerEntry
 
 
+class Recorder(Protocol):
+    """Takes entries; see Journal."""
+
+    def start(self) -> None:
+        """Begin."""
+
+    def put(self, entry: Entry) -> None:
+        """Take one entry. Never waits."""
+
+    def stop(self) -> None:
+        """Write what waits."""
+
+
 class Journal:
     """A thread that writes entries in batches. Start it, `put` entries, `stop` it; the last ones are written then."""
 
@@ -90,11 +104,11 @@ class Journal:
         except queue.Full:
             log.error("the query log is full: an entry of %s is lost", _who(entry))
 
-    def stop(self, seconds: float = 3.0) -> None:
-        """Write what waits, for at most `seconds`."""
+    def stop(self) -> None:
+        """Write what waits, for at most STOP_SECONDS."""
         self._stopping.set()
         self._waiting.put(None)
-        self._thread.join(seconds)
+        self._thread.join(STOP_SECONDS)
 
     def _run(self) -> None:
         batch: list[Entry] = []

@@ -1,13 +1,20 @@
 """Wildcards of DICOM as a lookup of Django: `.filter(accession_number__fits="A24*")`, case-sensitive."""
 
+from typing import TYPE_CHECKING
+
 from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.models import CharField, Lookup, TextField
 from django.db.models.sql.compiler import SQLCompiler
 
+if TYPE_CHECKING:
+    TextLookup = Lookup[str]
+else:
+    TextLookup = Lookup  # generic for the type checker only
+
 
 @CharField.register_lookup
 @TextField.register_lookup
-class Fits(Lookup[str]):
+class Fits(TextLookup):
     """The column fits a pattern in which `*` is any run of characters and `?` is one."""
 
     lookup_name = "fits"

@@ -201,7 +201,8 @@ def _columns(request: Request, checks: list[Check]) -> tuple[list[str], bool]:
     for needed, _check in checks:
         paths.update(needed)
     for attribute in request.leaves():
-        paths.update(path for path in (attribute.path, *attribute.groups) if path)
+        leading = attribute.leading.path if attribute.leading and not attribute.path else ""
+        paths.update(path for path in (attribute.path, leading, *attribute.groups) if path)
     others = OTHER_IDENTIFIERS in paths
     # Names inside a list's entries are not columns.
     lists = {item.path for attribute in request.leaves() if attribute.path for item in attribute.items}

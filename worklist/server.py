@@ -8,7 +8,7 @@ import logging
 import threading
 import time
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import cast
 from weakref import WeakKeyDictionary
@@ -31,7 +31,7 @@ from ris.config import Address
 from ris.models import Station
 from worklist.describe import as_json
 from worklist.errors import IDENTIFIER_DOES_NOT_FIT, UNABLE_TO_PROCESS, QueryError
-from worklist.journal import Journal, QueryEntry, UnknownCallerEntry
+from worklist.journal import Journal, QueryEntry, Recorder, UnknownCallerEntry
 from worklist.query import Caller, Result, find
 from worklist.transport import BoundedServer, BoundedSocket
 from worklist.workers import Workers
@@ -79,14 +79,29 @@ CANNOT_LOOK_UP = Rejection(2, 1, 1, "the stations cannot be looked up now")
 TOO_MANY = Rejection(2, 3, 2, "too many associations are open")
 
 
+def is_active_station(ae_title: str) -> bool:
+    """Tell whether an AE title is a station in use."""
+    return Station.objects.active().filter(ae_title=ae_title).exists()
+
+
 class Door:
     """The listener and its associations."""
 
-    def __init__(self, at: Address, ae_title: str, *, refuse_unknown: bool = False, most: int = 50) -> None:
+    def __init__(
+        self,
+        at: Address,
+        ae_title: str,
+        *,
+        refuse_unknown: bool = False,
+        most: int = 50,
+        answers: Callable[[Dataset, Caller], Result] = find,
+        is_station: Callable[[str], bool] = is_active_station,
+        journal: Recorder | None = None,
+    ) -> None:
         """Prepare; nothing listens yet.
 
         ae_title: what callers must call. refuse_unknown: refuse AE titles that are no active station.
-        most: associations at the same time.
+        most: associations at the same time. answers, is_station, journal: what stands behind the door.
         """
         self.address = at
         self._refuse_unknown = refuse_unknown
@@ -94,7 +109,9 @@ class Door:
         self._callers: WeakKeyDictionary[Association, Caller] = WeakKeyDictionary()
         self._busy: set[Association] = set()
         self._workers = Workers()
-        self._journal = Journal()
+        self._journal = journal or Journal()
+        self._answers_to = answers
+        self._is_active_station = is_station
         self._ae = AE(ae_title)
         self._ae.acse_timeout = ASSOCIATION_SECONDS
         self._ae.network_timeout = IDLE_SECONDS
@@ -178,9 +195,8 @@ class Door:
 
     def _is_station(self, ae_title: str) -> bool | None:
         """Tell whether an AE title is an active station; None when the database is away."""
-        stations = Station.objects.active().filter(ae_title=ae_title)
         try:
-            return self._workers.run(LOOK_UP_SECONDS, stations.exists)
+            return self._workers.run(LOOK_UP_SECONDS, self._is_active_station, ae_title)
         except (DatabaseError, QueryError):
             return None
 
@@ -210,7 +226,7 @@ class Door:
         try:
             identifier = _identifier(event)
             entry.keys = as_json(identifier)
-            result = self._workers.run(QUERY_SECONDS, find, identifier, caller)
+            result = self._workers.run(QUERY_SECONDS, self._answers_to, identifier, caller)
             entry.matches = result.matches
             for one in result:
                 if event.is_cancelled:
