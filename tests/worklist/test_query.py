@@ -1,3 +1,4 @@
+# ruff: noqa: DTZ001 - wall clocks, as scanners write them
 """One engine: what is asked, against the rows of the department."""
 
 from collections.abc import Callable
@@ -78,7 +79,11 @@ def test_the_answer_tells_what_and_when() -> None:
 
 def test_asked_twice_the_answer_is_the_same() -> None:
     factories.step()
-    everything = {"StudyInstanceUID": None, "AccessionNumber": None, "ScheduledProcedureStepSequence": []}
+    everything: dict[str, Any] = {
+        "StudyInstanceUID": None,
+        "AccessionNumber": None,
+        "ScheduledProcedureStepSequence": [],
+    }
     assert answers(**everything) == answers(**everything)
 
 
@@ -89,7 +94,7 @@ def test_each_step_of_a_procedure_is_one_answer() -> None:
     assert [step(one).ScheduledProcedureStepDescription for one in found] == ["Low dose", "Diagnostic"]
 
 
-@pytest.mark.parametrize("state", [state for state in StepState])
+@pytest.mark.parametrize("state", list(StepState))
 def test_only_open_steps_are_on_the_list(state: StepState) -> None:
     made = factories.step(state.value)
     assert step_ids() == ([made.sps_id] if state in ON_WORKLIST else [])
@@ -305,7 +310,8 @@ def test_a_key_that_cannot_be_matched_is_ignored_and_told() -> None:
     assert result.pending == 0xFF01
     (found,) = result
     assert found.step_id == made.pk
-    assert found.data_set["PatientWeight"].is_empty and found.data_set["InstitutionName"].is_empty
+    assert found.data_set["PatientWeight"].is_empty
+    assert found.data_set["InstitutionName"].is_empty
     assert ask(PatientWeight=None, InstitutionName="*").pending == 0xFF00
 
 
@@ -422,7 +428,8 @@ def expected(rows: list[ScheduledProcedureStep], station: str, name: str, low: d
     """Filter as a person would."""
 
     def fits(row: ScheduledProcedureStep) -> bool:
-        assert row.station and row.start
+        assert row.station
+        assert row.start
         site: Site = row.station.site
         local = row.start.astimezone(site.zone).replace(tzinfo=None)
         stored = fold(row.requested_procedure.order.patient.patient_name)
