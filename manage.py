@@ -9,15 +9,15 @@ def main() -> None:
     """Check the settings first, so that a wrong one is one line and not a traceback; then call Django."""
     from ris import config
 
+    os.environ.setdefault("DJANGO_SETTINGS_MODULE", "ris.settings")
     try:
         config.load()
+        from django.core.management import execute_from_command_line
+
+        execute_from_command_line(sys.argv)
     except config.ConfigError as wrong:
         sys.stderr.write(f"{wrong}\n")
         sys.exit(2)
-    os.environ.setdefault("DJANGO_SETTINGS_MODULE", "ris.settings")
-    from django.core.management import execute_from_command_line
-
-    execute_from_command_line(sys.argv)
 
 
 if __name__ == "__main__":

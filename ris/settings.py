@@ -6,14 +6,9 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
-from django.core.exceptions import ImproperlyConfigured
-
 from ris import config, logs
 
-try:
-    _values = config.load()
-except config.ConfigError as wrong:
-    raise ImproperlyConfigured(str(wrong)) from None
+_values = config.load()
 
 BASE_DIR = config.PROJECT
 
@@ -60,7 +55,7 @@ def _secret_key(data: Path) -> str:
                 aside.unlink()
         return kept.read_text()
     except OSError as trouble:
-        raise ImproperlyConfigured(f"BUCKY_DATA: cannot use {data} ({trouble.strerror})") from None
+        raise config.ConfigError(f"BUCKY_DATA: cannot use {data} ({trouble.strerror})") from None
 
 
 SECRET_KEY = _secret_key(BUCKY_DATA)
@@ -203,8 +198,8 @@ CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
 CELERY_BROKER_URL: str = _values["REDIS_URL"] or "filesystem://"
 if CELERY_BROKER_URL == "filesystem://":
     _queue = BUCKY_DATA / "broker"
-    for _folder in ("waiting", "done", "control"):
-        (_queue / _folder).mkdir(parents=True, exist_ok=True)
+    for _folder in (_queue, _queue / "waiting", _queue / "done", _queue / "control"):
+        _folder.mkdir(mode=0o700, exist_ok=True)
     CELERY_BROKER_TRANSPORT_OPTIONS: dict[str, Any] = {
         "data_folder_in": str(_queue / "waiting"),
         "data_folder_out": str(_queue / "waiting"),

@@ -62,12 +62,8 @@ def department(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Department]
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Keep tests that share a running department on one worker, and start with them: they are the long ones."""
-
-    def is_long(item: pytest.Item) -> bool:
-        return item.path.parent.name in ("journeys", "browser") or "department" in getattr(item, "fixturenames", ())
-
+    """Keep tests that share a running department on one worker, and start with the long ones."""
     for item in items:
-        if is_long(item):
+        if "department" in getattr(item, "fixturenames", ()):
             item.add_marker(pytest.mark.xdist_group(item.nodeid.partition("::")[0]))
-    items.sort(key=is_long, reverse=True)
+    items.sort(key=lambda item: item.path.parent.name not in ("journeys", "browser"))

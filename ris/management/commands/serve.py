@@ -11,9 +11,10 @@ from django.apps import apps
 from django.conf import settings
 from django.contrib.auth import get_user_model
 from django.core.management import call_command
-from django.core.management.base import BaseCommand, CommandError
+from django.core.management.base import BaseCommand
 from django.db import OperationalError, connections, transaction
 
+from ris.config import ConfigError
 from ris.supervisor import Doors, Supervisor, busy
 
 ACCESS_LOG = '%(h)s "%(m)s %(U)s" %(s)s %(B)s %(M)sms'  # %(U)s is the path without its query string
@@ -27,14 +28,13 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         """Check, prepare, run. What cannot work ends in one line and exit code 2 before anything starts."""
+        os.umask(0o077)  # what is written from here on is for this account only
         _check_doors()
         with _only_one():
             try:
                 password = prepare()
             except OperationalError as reason:
-                raise CommandError(
-                    f"DATABASE_URL: the database does not answer ({_first_line(reason)})", returncode=2
-                ) from None
+                raise ConfigError(f"DATABASE_URL: the database does not answer ({_first_line(reason)})") from None
             if password:
                 self.stdout.write(f"Sign in as admin with the password {password} (kept in {password_file()})")
                 self.stdout.flush()
@@ -110,7 +110,7 @@ def _check_doors() -> None:
             wrong.append(f"{name}: {reason}")
         taken[address] = name
     if wrong:
-        raise CommandError("\n".join(wrong), returncode=2)
+        raise ConfigError("\n".join(wrong))
 
 
 def _only_one() -> IO[str]:
@@ -120,7 +120,7 @@ def _only_one() -> IO[str]:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
         lock.close()
-        raise CommandError(f"BUCKY_DATA: {settings.BUCKY_DATA} is in use by another ./run", returncode=2) from None
+        raise ConfigError(f"BUCKY_DATA: {settings.BUCKY_DATA} is in use by another ./run") from None
     return lock
 
 
