@@ -14,7 +14,7 @@ from hl7.ack import Condition, Place, Problem
 from hl7.handlers import people
 from hl7.handlers.order_groups import Detail, Group, order_groups
 from hl7.handlers.refusals import refusals
-from hl7.handlers.requests import Catalogue, read_request
+from hl7.handlers.requests import Catalogue, ordered_codes, read_request
 from hl7.handlers.sites import site_of, zone_of
 from hl7.handlers.unsupported import Unsupported
 from hl7.mapping import Filled
@@ -57,7 +57,7 @@ def apply(message: Message, event: str, *, by: Actor, warnings: list[str]) -> No
         by,
         warnings,
         site_of(message),
-        Catalogue.of([detail.obr for group in groups for detail in group.details]),
+        Catalogue.of([detail.obr for group in groups if group.control in _DESCRIBING for detail in group.details]),
         _known_orders(message, groups),
     )
     _keep_people(case, groups)
@@ -69,7 +69,7 @@ def _keep_people(case: _Case, groups: list[Group]) -> None:
     """Find the patient; messages that bring or change an order may register them and tell about them."""
     pid = case.message["PID"]
     placing = any(group.control == "NW" for group in groups)
-    if not placing and not any(group.control == "XO" for group in groups):
+    if not any(group.control in _DESCRIBING for group in groups):
         wanted = people.identifiers(pid, 3, 2, 4)
         row = people.look_up(wanted).row() if wanted else None
         case.patient = row.patient.survivor() if row else None
@@ -93,6 +93,9 @@ def _place(case: _Case, group: Group) -> None:
         raise values.missing(group.orc, "2", "a new order needs a placer order number.")
     if not group.details:
         raise values.missing(group.orc, "1", "a new order needs an OBR segment.")
+    for detail in group.details:
+        if not ordered_codes(detail.obr):
+            raise values.missing(detail.obr, "4", "a new order needs the code or the name of an exam.")
     if (issuer, number) in case.known:
         case.warnings.append("ORC-2: the order was known already, so it was changed and not placed again")
         _change(case, group)
@@ -149,6 +152,9 @@ CONTROLS: dict[str, Callable[[_Case, Group], None]] = {
     "RL": _verb(orders.release),
 }
 """ORC-1 (table 0119) -> what it does."""
+
+_DESCRIBING = ("NW", "XO")
+"""Order controls whose messages say what is to be done, and to whom."""
 
 
 def _read(case: _Case, group: Group) -> tuple[Filled, list[ProcedureRequest]]:
