@@ -132,13 +132,18 @@ class Postgres(Server):
     account = "postgres"
     stop_signal = signal.SIGINT  # "fast": does not wait for clients
 
+    def __init__(self, *, durable: bool = False) -> None:
+        """Make the directory. durable: for benchmarks; these tests kill programs, they do not cut the power."""
+        super().__init__()
+        self._fsync = "on" if durable else "off"
+
     def command(self) -> list[str]:
-        """Run it in the foreground. No fsync: these tests kill programs, they do not cut the power."""
+        """Run it in the foreground."""
         options = {
             "listen_addresses": "127.0.0.1",
             "unix_socket_directories": str(self.directory),
-            "fsync": "off",
-            "full_page_writes": "off",
+            "fsync": self._fsync,
+            "full_page_writes": self._fsync,
             "max_connections": "200",
             "shared_buffers": "64MB",
             "log_min_messages": "fatal",
