@@ -1,0 +1,313 @@
+"""What will happen in the demo department: drawn from a seed, a day and the clock, without a database.
+
+The plan of a day does not depend on the hour; how far it has come by now does. Only the walk-ins, who fill the
+waiting room, are drawn around the present moment.
+"""
+
+import uuid
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import date, datetime, time, timedelta
+from random import Random
+from zoneinfo import ZoneInfo
+
+from ris.demo import fates
+from ris.demo.exams import EXAMS, ExamRow
+from ris.demo.fates import Happening, Place
+from ris.demo.people import DOCTORS, SERVICES, Person, invent
+from ris.demo.sites import SITES, STATIONS, StationRow
+
+DAYS_BACK, DAYS_AHEAD = 7, 13
+"""Three weeks, today among them."""
+GRID = 5
+"""Appointments begin every so many minutes."""
+TRIES = 40
+"""Draws for one order before the department counts as full."""
+HOSPITAL = SITES[0].code
+UNKNOWN_EXAMS = (
+    ("R0417", "Special view of the wrist", "DX", True),
+    ("R0533", "Vascular ultrasound, other", "US", True),
+    ("R0999", "As discussed by telephone", "", False),
+    ("R0101", "Second opinion", "", False),
+)
+"""What the catalogue does not know: code and name as ordered, modality where it was said, whether a time was."""
+PRIORITIES = (("ROUTINE", 78), ("HIGH", 14), ("MEDIUM", 6), ("LOW", 2))
+
+
+@dataclass(frozen=True)
+class PlannedOrder:
+    """One order and all that happens to it. `exam` is None where the catalogue does not know the code."""
+
+    person: int
+    site: str
+    exam: ExamRow | None
+    happenings: tuple[Happening, ...]
+    code: str = ""
+    meaning: str = ""
+    modality: str = ""
+    reason: str = ""
+    priority: str = "ROUTINE"
+    doctor: str = ""
+    service: str = ""
+    inpatient: bool = False
+    from_his: bool = True
+    accession_number: str = ""
+    study_instance_uid: str = ""
+
+    @property
+    def ordered(self) -> datetime:
+        """When it was placed."""
+        return self.happenings[0].at
+
+
+@dataclass(frozen=True)
+class Plan:
+    """The whole department."""
+
+    people: Sequence[Person]
+    orders: Sequence[PlannedOrder]
+
+    def timeline(self, now: datetime) -> Iterator[tuple[PlannedOrder, Happening]]:
+        """Give what has happened until now, in order of time."""
+        happened = [
+            (happening.at, number, place, order, happening)
+            for number, order in enumerate(self.orders)
+            for place, happening in enumerate(order.happenings)
+            if happening.at <= now
+        ]
+        for _, _, _, order, happening in sorted(happened, key=lambda row: row[:3]):
+            yield order, happening
+
+
+@dataclass
+class _Diary:
+    """Which stations and people are taken when, in cells of GRID minutes."""
+
+    stations: dict[str, set[int]] = field(default_factory=lambda: defaultdict(set))
+    people: dict[int, set[int]] = field(default_factory=lambda: defaultdict(set))
+
+    @staticmethod
+    def cells(place: Place) -> set[int]:
+        first = int(place.start.timestamp()) // 60 // GRID
+        return set(range(first, first + -(-place.minutes // GRID)))
+
+    def free(self, place: Place, person: int | None = None) -> bool:
+        cells = self.cells(place)
+        return cells.isdisjoint(self.stations[place.station]) and (
+            person is None or cells.isdisjoint(self.people[person])
+        )
+
+    def take(self, places: Sequence[Place], person: int) -> None:
+        for place in places:
+            self.stations[place.station] |= self.cells(place)
+            self.people[person] |= self.cells(place)
+
+
+def make_plan(*, seed: int, now: datetime, zone: ZoneInfo, patients: int, orders: int) -> Plan:
+    """Return the plan for the day of `now` in `zone`: so many people, about so many orders."""
+    return _Planner(seed, now, zone, patients).plan(orders)
+
+
+class _Planner:
+    def __init__(self, seed: int, now: datetime, zone: ZoneInfo, patients: int) -> None:
+        self.seed, self.now, self.zone = seed, now, zone
+        self.today: date = now.astimezone(zone).date()
+        self.random = Random(f"{seed} {self.today}")  # noqa: S311 - a story, not a secret
+        self.people = invent(Random(f"{seed} people"), patients, self.today)  # noqa: S311
+        self.diary = _Diary()
+
+    def plan(self, count: int) -> Plan:
+        waiting, odd = max(count // 20, 4), len(UNKNOWN_EXAMS) + 3
+        orders = [order for _ in range(count - waiting - odd) if (order := self.appointment())]
+        orders += [self.waiting() for _ in range(waiting)]
+        orders += [self.odd(number) for number in range(odd)]
+        orders += self.walk_ins()
+        uids = Random(f"{self.seed} uids {self.today}")  # noqa: S311
+        return Plan(self.people, [replace(order, study_instance_uid=_uid(uids)) for order in orders])
+
+    # --- kinds of orders ------------------------------------------------------------------------------
+
+    def appointment(self) -> PlannedOrder | None:
+        """An order with a time and all that becomes of it; None when no free time was found."""
+        exam = self.random.choices(EXAMS, [row.weight for row in EXAMS])[0]
+        person = self.random.randrange(len(self.people))
+        places = self.find(exam, person)
+        if places is None:
+            return None
+        site = _station(places[0].station).site
+        urgent = site == HOSPITAL and (self.random.random() < 0.15 or not self.is_daytime(places[0].start))
+        ordered = self.ordered_before(places[0].start, urgent)
+        fate = self.random.choices(list(fates.FATES), list(fates.FATES.values()))[0]
+        earlier = self.find(exam, person) if fate == "moved" and not urgent else None
+        return self.described(
+            PlannedOrder(
+                person=person,
+                site=site,
+                exam=exam,
+                happenings=tuple(fates.happenings(self.random, fate, ordered, places, earlier)),
+                priority="STAT" if urgent else self.random.choices(*zip(*PRIORITIES, strict=True))[0],
+            )
+        )
+
+    def waiting(self) -> PlannedOrder:
+        """An order that came without a time and still waits for one."""
+        exam = self.random.choices(EXAMS, [row.weight for row in EXAMS])[0]
+        site = next(row.site for row in STATIONS if row.modality == exam.modality)
+        person = self.random.randrange(len(self.people))
+        return self.described(PlannedOrder(person, site, exam, (Happening(self.lately(), "place"),)))
+
+    def odd(self, number: int) -> PlannedOrder:
+        """An order that a person has to look at, each for another reason."""
+        person = self.random.randrange(len(self.people))
+        if number < len(UNKNOWN_EXAMS):
+            code, meaning, modality, timed = UNKNOWN_EXAMS[number]
+            row = ExamRow(code, meaning, modality, "", 15, 0, ("See letter",), ())
+            places = (self.find(row, person, ahead=True) or ()) if timed else ()
+            site = _station(places[0].station).site if places else HOSPITAL
+            placed = (Happening(self.lately(), "place", places=places),)
+            return self.described(PlannedOrder(person, site, None, placed, code, meaning, modality))
+        if number == len(UNKNOWN_EXAMS):
+            exam = EXAMS[-1]
+            places = (Place("", datetime.combine(self.today + timedelta(days=4), time(10), self.zone), exam.minutes),)
+            taken = ""
+        else:  # two senders' orders under one accession number
+            exam, taken = EXAMS[0], "4711-0815"
+            places = self.find(exam, person, ahead=True) or ()
+        placed = (Happening(self.lately(), "place", places=places),)
+        return self.described(PlannedOrder(person, HOSPITAL, exam, placed, accession_number=taken))
+
+    def walk_ins(self) -> Iterator[PlannedOrder]:
+        """People from the emergency department, so that at any hour the waiting room holds every state of the day."""
+        exams = {row.code: row for row in EXAMS}
+        random = Random(f"{self.seed} walk-ins {self.now.isoformat()}")  # noqa: S311
+        for fate, code, ae_title, offset in fates.WALK_INS:
+            exam, person = exams[code], random.randrange(len(self.people))
+            places = self.near(ae_title, offset, exam.minutes, person)
+            if places is None:
+                continue
+            self.diary.take(places, person)
+            yield self.described(
+                PlannedOrder(
+                    person=person,
+                    site=HOSPITAL,
+                    exam=exam,
+                    happenings=tuple(fates.until_now(fate, self.now, places)),
+                    priority="STAT",
+                    service=SERVICES[0],
+                ),
+                random,
+            )
+
+    def described(self, order: PlannedOrder, random: Random | None = None) -> PlannedOrder:
+        """Add the words: who asks, why, from where."""
+        random = random or self.random
+        inpatient = order.site == HOSPITAL and random.random() < 0.25
+        reasons = order.exam.reasons if order.exam else ("See letter",)
+        return replace(
+            order,
+            reason=order.reason or random.choice(reasons),
+            doctor=random.choice(DOCTORS),
+            service=order.service or random.choice(SERVICES),
+            inpatient=inpatient,
+            from_his=random.random() < 0.85,
+        )
+
+    # --- time -----------------------------------------------------------------------------------------
+
+    def find(self, exam: ExamRow, person: int, *, ahead: bool = False) -> tuple[Place, ...] | None:
+        """Draw a free time for all steps of an exam and take it; None when there was none."""
+        stations = [
+            row
+            for row in STATIONS
+            if row.modality == exam.parts[0][0]
+            and (not exam.stations or exam.modality != row.modality or row.ae_title in exam.stations)
+        ]
+        for _ in range(TRIES):
+            start = self.draw_start(self.random.choice(stations), ahead)
+            places = self.fit(exam, start, person) if start else None
+            if places is not None:
+                self.diary.take(places, person)
+                return places
+        return None
+
+    def draw_start(self, station: StationRow, ahead: bool) -> tuple[StationRow, datetime] | None:
+        days = range(1 if ahead else -DAYS_BACK, DAYS_AHEAD + 1)
+        weights = [3.0 if day == 0 else 1.0 - 0.05 * max(day, 0) for day in days]
+        day = self.today + timedelta(days=self.random.choices(days, weights)[0])
+        hours = station.hours(day.weekday())
+        if hours is None or (day.weekday() > 4 and day != self.today and self.random.random() < 0.6):
+            return None
+        opens, closes = hours
+        if closes > time(18) and self.random.random() < 0.85:
+            opens, closes = time(7, 30), time(17)
+        first, last = (clock.hour * 60 + clock.minute for clock in (opens, closes))
+        minute = self.random.randrange(first, last, GRID)
+        return station, datetime.combine(day, time(minute // 60, minute % 60), self.zone)
+
+    def fit(self, exam: ExamRow, drawn: tuple[StationRow, datetime], person: int) -> tuple[Place, ...] | None:
+        """Return places for all steps, one after the other, the first as drawn; None when one of them is taken."""
+        station, start = drawn
+        places: list[Place] = []
+        for modality, minutes in exam.parts:
+            here = [station] if station.modality == modality else _others(station, modality, exam)
+            options = [Place(row.ae_title, start, minutes) for row in here if _is_open(row, start, minutes, self.zone)]
+            place = next((place for place in options if self.diary.free(place, person)), None)
+            if place is None:
+                return None
+            places.append(place)
+            start = (start.astimezone(ZoneInfo("UTC")) + timedelta(minutes=minutes)).astimezone(self.zone)
+        return tuple(places)
+
+    def near(self, ae_title: str, offset: int, minutes: int, person: int) -> tuple[Place, ...] | None:
+        """Return the free time on a station that is nearest to `offset` minutes from now."""
+        now = int(self.now.timestamp()) // 60 // GRID * GRID
+        for distance in sorted(range(-120, 121, GRID), key=abs):
+            start = datetime.fromtimestamp((now + offset + distance) * 60, self.zone)
+            place = Place(ae_title, start, minutes)
+            if self.diary.free(place, person) and (offset > 0) == (offset + distance > 0):
+                return (place,)
+        return None
+
+    def is_daytime(self, moment: datetime) -> bool:
+        return time(7) <= moment.astimezone(self.zone).time() < time(18)
+
+    def ordered_before(self, start: datetime, urgent: bool) -> datetime:
+        """Return when an exam at `start` was ordered: just before, or on one of the days before."""
+        if urgent:
+            return start - timedelta(minutes=self.random.randint(65, 120))
+        appointment = start.astimezone(self.zone).date()
+        day = appointment - timedelta(days=self.random.choice((1, 2, 3, 5, 8, 13)))
+        if appointment > self.today <= day:  # whoever has an appointment on another day has asked for it already
+            day = self.today - timedelta(days=self.random.randint(1, 10))
+        return datetime.combine(day, time(self.random.randint(8, 16), self.random.randrange(60)), self.zone)
+
+    def lately(self) -> datetime:
+        """Return a moment of the last days."""
+        day = self.today - timedelta(days=self.random.randint(1, 4))
+        return datetime.combine(day, time(self.random.randint(8, 16), self.random.randrange(60)), self.zone)
+
+
+def _uid(random: Random) -> str:
+    """Return a UID under 2.25 (PS3.5 B.2) that the seed decides."""
+    return f"2.25.{uuid.UUID(int=random.getrandbits(128), version=4).int}"
+
+
+def _station(ae_title: str) -> StationRow:
+    return next(row for row in STATIONS if row.ae_title == ae_title)
+
+
+def _others(station: StationRow, modality: str, exam: ExamRow) -> list[StationRow]:
+    """Return stations for a step of another modality, those of the same site first."""
+    fits = [row for row in STATIONS if row.modality == modality]
+    if modality == exam.modality and exam.stations:
+        fits = [row for row in fits if row.ae_title in exam.stations]
+    return sorted(fits, key=lambda row: row.site != station.site)
+
+
+def _is_open(station: StationRow, start: datetime, minutes: int, zone: ZoneInfo) -> bool:
+    """Tell whether a station is open from start on, by its site's clock."""
+    local = start.astimezone(zone)
+    end = local + timedelta(minutes=minutes)
+    hours = station.hours(local.weekday())
+    return hours is not None and end.date() == local.date() and hours[0] <= local.time() and end.time() <= hours[1]
