@@ -32,7 +32,8 @@ UNKNOWN_EXAMS = (
     ("R0101", "Second opinion", "", False),
 )
 """What the catalogue does not know: code and name as ordered, modality where it was said, whether a time was."""
-PRIORITIES = (("ROUTINE", 78), ("HIGH", 14), ("MEDIUM", 6), ("LOW", 2))
+PRIORITIES = {"ROUTINE": 78, "HIGH": 14, "MEDIUM": 6, "LOW": 2}
+"""Of a hundred orders that are not urgent."""
 
 
 @dataclass(frozen=True)
@@ -138,7 +139,7 @@ class _Planner:
         site = _station(places[0].station).site
         urgent = site == HOSPITAL and (self.random.random() < 0.15 or not self.is_daytime(places[0].start))
         ordered = self.ordered_before(places[0].start, urgent)
-        fate = self.random.choices(list(fates.FATES), list(fates.FATES.values()))[0]
+        fate = _draw(self.random, fates.FATES)
         earlier = self.find(exam, person) if fate == "moved" and not urgent else None
         return self.described(
             PlannedOrder(
@@ -146,7 +147,7 @@ class _Planner:
                 site=site,
                 exam=exam,
                 happenings=tuple(fates.happenings(self.random, fate, ordered, places, earlier)),
-                priority="STAT" if urgent else self.random.choices(*zip(*PRIORITIES, strict=True))[0],
+                priority="STAT" if urgent else _draw(self.random, PRIORITIES),
             )
         )
 
@@ -291,6 +292,11 @@ class _Planner:
 def _uid(random: Random) -> str:
     """Return a UID under 2.25 (PS3.5 B.2) that the seed decides."""
     return f"2.25.{uuid.UUID(int=random.getrandbits(128), version=4).int}"
+
+
+def _draw(random: Random, shares: dict[str, int]) -> str:
+    """Draw one of the names, each as often as its share says."""
+    return random.choices(list(shares), list(shares.values()))[0]
 
 
 def _station(ae_title: str) -> StationRow:
