@@ -40,7 +40,10 @@ class Limits:
 
 @dataclass(frozen=True, slots=True)
 class Handlers:
-    """What the listener calls for each frame, in a worker thread. Both return the answer without its frame."""
+    """What the listener calls for each frame, in a worker thread.
+
+    Both return the answer without its frame; empty when there is nothing to answer.
+    """
 
     receive: Callable[[bytes, str], bytes]
     refuse: Callable[[bytes, str], bytes]
@@ -170,6 +173,8 @@ class Listener:
             # Never an answer that nobody decided on: the sender keeps the message and sends it again.
             log.error("a message could not be answered: %s", type(error).__name__)
             raise _Gone from None
+        if not answer:
+            return
         writer.write(mllp.frame(answer))
         async with asyncio.timeout(self._limits.write):
             await writer.drain()

@@ -145,6 +145,9 @@ UNITS: dict[str, dict[str, Decimal]] = {
 }
 """OBX-6 -> factor to kilograms and metres."""
 
+LARGEST = {"weight": 999, "size": 3}
+"""Kilograms and metres that a patient can have at most."""
+
 PATIENT_ID_TYPES = ("MR", "PI", "PT")
 """CX-5 (table 0203) of numbers that name a patient, the surest first. Others are kept but never find anybody."""
 

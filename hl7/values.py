@@ -9,7 +9,7 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta, timezone
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 from typing import Any
 
 from hl7.ack import Condition, Place, Problem
@@ -75,6 +75,7 @@ def coded_text(segment: Segment, path: str) -> str | None:
     return ", ".join(text for text in said if text and text is not NULL) or None
 
 
+_NUMBER = re.compile(r"[+-]?\d{1,12}(\.\d{0,12})?")
 _DATE = re.compile(r"(\d{4})(?:(\d{2})(?:(\d{2}))?)?")
 _MOMENT = re.compile(
     r"(?P<day>\d{8})"
@@ -145,17 +146,14 @@ def _offset(written: str | None) -> timezone | None:
 
 
 def decimal(segment: Segment, path: str) -> Decimal | None:
-    """Read a number (NM)."""
+    """Read a number (NM); a decimal comma is understood, other text is a Doubt: it is no reason to refuse an order."""
     value = segment.get(path)
     if value is None or value is NULL:
         return None
-    try:
-        number = Decimal(value.strip().replace(",", "."))
-    except InvalidOperation:
-        raise wrong(segment, path, "is not a number") from None
-    if not number.is_finite():
-        raise wrong(segment, path, "is not a number")
-    return number
+    written = value.strip().replace(",", ".")
+    if not _NUMBER.fullmatch(written):
+        raise Doubt("is not a number and was not taken")
+    return Decimal(written)
 
 
 @dataclass(frozen=True, slots=True)

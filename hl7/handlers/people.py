@@ -202,12 +202,20 @@ def _measured(segment: Segment) -> str | None:
 
 
 def _measure(segment: Segment, column: str, said: Filled, warnings: list[str]) -> None:
-    number = values.decimal(segment, "5")
-    if number is None:
+    try:
+        number = values.decimal(segment, "5")
+    except values.Doubt as doubt:
+        warnings.append(f"OBX-5: the {column} {doubt}")
         return
     factor = mapping.UNITS[column].get(_said(segment.get("6")).upper())
+    if number is None:
+        return
     if factor is None:
         warnings.append(f"OBX-6: the unit of the {column} is not known, so it was not taken")
         return
-    said.values[column] = (number * factor).quantize(Decimal("0.01"))
+    measured = (number * factor).quantize(Decimal("0.01"))
+    if not 0 < measured <= mapping.LARGEST[column]:
+        warnings.append(f"OBX-5: the {column} is not possible and was not taken")
+        return
+    said.values[column] = measured
     said.places[column] = values.place(segment, "5")
