@@ -1,0 +1,60 @@
+"""Accounts and their roles; every change of them is told."""
+
+from typing import Any
+
+from axes.utils import reset as forget_failures
+from django.contrib import admin, messages
+from django.contrib.auth.admin import GroupAdmin, UserAdmin
+from django.contrib.auth.models import Group
+from django.http import HttpRequest
+from django.utils.translation import gettext_lazy as _
+
+from ris import audit
+from ris.admin.audited import AuditedAdmin
+from ris.models import EventKind, User
+
+admin.site.unregister(Group)
+
+
+@admin.register(Group)
+class RoleAdmin(AuditedAdmin, GroupAdmin):
+    """What a role may do."""
+
+    event_kind = EventKind.ACCOUNT_CHANGED
+    search_fields = ("name",)
+
+
+@admin.register(User)
+class AccountAdmin(AuditedAdmin, UserAdmin):
+    """Who may sign in, and in which roles."""
+
+    event_kind = EventKind.ACCOUNT_CHANGED
+    list_display = ("username", "last_name", "first_name", "is_active", "last_login")
+    list_filter = ("is_active", "groups")
+    actions = ("unlock",)
+    fieldsets = (
+        (None, {"fields": ("username", "password")}),
+        (_("Person"), {"fields": ("first_name", "last_name", "email")}),
+        (_("Roles"), {"fields": ("is_active", "groups")}),
+        (_("Dates"), {"fields": ("last_login", "date_joined")}),
+    )
+    readonly_fields = ("last_login", "date_joined")
+
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        """Keep the accounts of superusers to superusers."""
+        if isinstance(obj, User) and obj.is_superuser and not request.user.is_superuser:
+            return False
+        return super().has_change_permission(request, obj)
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        """Refuse: events name accounts for ever; an account is taken out of use instead."""
+        return False
+
+    @admin.action(description=_("Let them sign in again after a lock-out"), permissions=("change",))
+    def unlock(self, request: HttpRequest, queryset: Any) -> None:
+        """Forget the failed sign-ins of the chosen accounts."""
+        for account in queryset:
+            forget_failures(username=account.get_username())
+            audit.row_changed(request, EventKind.ACCOUNT_CHANGED, account, "changed", {"message": "unlocked"})
+        messages.success(request, _("They can sign in again."))

@@ -1,0 +1,74 @@
+"""The audit trail: who did or saw what, when and from where. Nobody can change it."""
+
+from typing import Any
+
+from django.contrib import admin
+from django.db.models import Q, QuerySet
+from django.http import HttpRequest
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+from django.utils.translation import gettext_lazy as _
+
+from ris.views import searching
+from ris.admin.filters import DayFilter, bounds, span_of
+from ris.admin.lists import PatientDataAdmin
+from ris.models import Event, Order, Patient
+from ris.views import story
+
+
+class EventDayFilter(DayFilter):
+    """By the day on which it happened."""
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
+        """Narrow a list of events."""
+        span = span_of(self.value())
+        if span is None:
+            return queryset
+        begin, end = bounds(*span)
+        return queryset.filter(at__gte=begin, at__lt=end)
+
+
+@admin.register(Event)
+class EventAdmin(PatientDataAdmin):
+    """Search the audit trail."""
+
+    list_display = ("at", "kind", "actor_name", "actor_kind", "address", "patient", "order", "subject", "cause")
+    list_filter = (EventDayFilter, "actor_kind", "kind")
+    list_select_related = ("patient", "order")
+    search_fields = ("actor_name",)  # shows the box; what it finds is decided in get_search_results
+    search_help_text = _("Account or sender, name or number of a patient, accession number, hl7:12 for a message")
+    ordering = ("-pk",)
+    sortable_by = ()
+    fields = (
+        *("at", "kind", "patient", "order", "step", "subject", "reason", "details"),
+        *("actor_kind", "actor_name", "user", "address", "cause"),
+    )
+    readonly_fields = ("details",)
+
+    def patient_of(self, row: Event) -> int | None:
+        """Return the patient whom the event is about, if it is about one."""
+        return row.patient_id
+
+    def get_search_results(
+        self, request: HttpRequest, queryset: QuerySet[Event], search_term: str
+    ) -> tuple[QuerySet[Event], bool]:
+        """Find by who did it, or by the patient or order that it is about."""
+        text = search_term.strip()
+        if not text:
+            return queryset, False
+        patients = searching.patients(Patient.objects.all(), text).order_by()
+        found = Q(actor_name__iexact=text) | Q(cause=text) | Q(subject=text) | Q(patient__in=patients.values("pk"))
+        found |= Q(order__in=Order.objects.filter(accession_number__iexact=text).order_by().values("pk"))
+        return queryset.filter(found), False
+
+    def get_object(self, request: HttpRequest, object_id: str, from_field: str | None = None) -> Any:
+        """Tell that somebody looks at one event."""
+        event = super().get_object(request, object_id, from_field)
+        if event is not None and self.has_view_permission(request, event):
+            self.tell_list(request, [event], "")
+        return event
+
+    @admin.display(description=_("details"))
+    def details(self, event: Event) -> SafeString:
+        """Show the kept details as text."""
+        return format_html('<pre class="raw">{}</pre>', story.details(event))

@@ -1,0 +1,56 @@
+"""The floor's entries in the menu and its panels on the first page."""
+
+from django.utils.translation import gettext_lazy as _
+
+from ris.desk import EVERYBODY, Page, Panel, register_page, register_panel
+from ris.roles import Role
+from ris.views import home
+
+register_page(Page(_("Patients"), "ris_patient_changelist", "ris.view_patient", 10))
+register_page(Page(_("Orders"), "ris_order_changelist", "ris.view_order", 20))
+register_page(Page(_("Schedule"), "ris_scheduledprocedurestep_changelist", "ris.view_scheduledprocedurestep", 30))
+register_page(Page(_("Exams"), "ris_exam_changelist", "ris.view_exam", 60))
+register_page(Page(_("Stations"), "ris_station_changelist", "ris.view_station", 61))
+register_page(Page(_("Sites"), "ris_site_changelist", "ris.change_site", 62))
+register_page(Page(_("Audit trail"), "ris_event_changelist", "ris.view_event", 80))
+register_page(Page(_("Accounts"), "ris_user_changelist", "ris.view_user", 90))
+
+_DESKS = (Role.FRONT_DESK, Role.SCHEDULER, Role.TECHNOLOGIST, Role.RADIOLOGIST, Role.INFORMATICS)
+_SCHEDULING = (Role.FRONT_DESK, Role.SCHEDULER, Role.INFORMATICS)
+
+register_panel(
+    Panel("find", "desk/panel_find.html", "ris.view_patient", 0, home.find, roles=EVERYBODY, leads=EVERYBODY)
+)
+register_panel(
+    Panel(
+        "today",
+        "desk/panel_today.html",
+        "ris.view_scheduledprocedurestep",
+        10,
+        home.today,
+        roles=_DESKS,
+        leads=(Role.FRONT_DESK, Role.TECHNOLOGIST, Role.RADIOLOGIST),
+    )
+)
+register_panel(
+    Panel(
+        "to schedule",
+        "desk/panel_to_schedule.html",
+        "ris.book_step",
+        20,
+        home.to_schedule,
+        roles=_SCHEDULING,
+        leads=(Role.SCHEDULER,),
+    )
+)
+register_panel(
+    Panel(
+        "attention",
+        "desk/panel_attention.html",
+        "ris.settle_order",
+        30,
+        home.attention,
+        roles=(*_SCHEDULING, Role.TECHNOLOGIST),
+        leads=(Role.INFORMATICS,),
+    )
+)

@@ -1,0 +1,90 @@
+"""Patients: the list with its search, and the addresses of the pages behind it."""
+
+from typing import Any
+
+from django.contrib import admin
+from django.http import HttpRequest, HttpResponse
+from django.http.response import HttpResponseBase
+from django.urls import URLPattern, path
+from django.utils.translation import gettext_lazy as _
+
+from ris import person_name
+from ris.views import searching
+from ris.admin.filters import MergedFilter
+from ris.admin.lists import PatientDataAdmin
+from ris.models import Patient
+from ris.models.patient import PatientQuerySet
+from ris.views import merging, ordering, patients
+
+
+@admin.register(Patient)
+class PatientAdmin(PatientDataAdmin):
+    """Find a patient, or register one."""
+
+    list_display = ("name", "other_names", "number", "born", "sex", "merged_into")
+    list_display_links = ("name",)
+    list_filter = (MergedFilter,)
+    list_select_related = ("merged_into",)
+    search_fields = ("patient_name",)  # shows the box; what it finds is decided in get_search_results
+    search_help_text = _("Any part of a name, any number, or the birth date (1962-04-17 or 17.4.1962)")
+    ordering = ("patient_name_folded", "pk")
+
+    def patient_of(self, row: Patient) -> int:
+        """Return the patient's own key."""
+        return row.pk
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        """Let those register who may."""
+        return request.user.has_perm("ris.add_patient")
+
+    def get_queryset(self, request: HttpRequest) -> PatientQuerySet:
+        """Bring the identifiers along."""
+        return super().get_queryset(request).prefetch_related("identifiers")  # type: ignore[no-any-return]
+
+    def get_search_results(
+        self, request: HttpRequest, queryset: PatientQuerySet, search_term: str
+    ) -> tuple[PatientQuerySet, bool]:
+        """Find by any part of the names, any identifier, the birth date."""
+        return searching.patients(queryset, search_term), False
+
+    def get_urls(self) -> list[URLPattern]:
+        """Add the pages of one patient."""
+        view = self.admin_site.admin_view
+        return [
+            path("<int:pk>/edit/", view(patients.edit), name="ris_patient_edit"),
+            path("<int:pk>/identify/", view(patients.identify), name="ris_patient_identify"),
+            path("<int:pk>/merge/", view(merging.merge), name="ris_patient_merge"),
+            path("<int:pk>/order/", view(ordering.place), name="ris_patient_order"),
+            *super().get_urls(),
+        ]
+
+    def add_view(self, request: HttpRequest, form_url: str = "", extra_context: Any = None) -> HttpResponseBase:
+        """Register a patient."""
+        return patients.register(request)
+
+    def change_view(
+        self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: Any = None
+    ) -> HttpResponse:
+        """Show a patient."""
+        return patients.show(request, object_id)
+
+    @admin.display(description=_("name"), ordering="patient_name_folded")
+    def name(self, patient: Patient) -> str:
+        """Show the name as people read it."""
+        return str(patient)
+
+    @admin.display(description=_("in other scripts"))
+    def other_names(self, patient: Patient) -> str:
+        """Show the ideographic and the phonetic name."""
+        groups = (patient.patient_name_ideographic, patient.patient_name_phonetic)
+        return " · ".join(person_name.display(group) for group in groups if group)
+
+    @admin.display(description=_("patient ID"))
+    def number(self, patient: Patient) -> str:
+        """Show the primary identifier."""
+        return patient.patient_id
+
+    @admin.display(description=_("birth date"), ordering="birth_date")
+    def born(self, patient: Patient) -> Any:
+        """Show the birth date."""
+        return patient.birth_date

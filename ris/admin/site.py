@@ -1,0 +1,87 @@
+"""The desk as an admin site: its menu, its first page, and who may sign in."""
+
+from typing import Any
+
+from django.contrib import admin
+from django.contrib.admin.views.autocomplete import AutocompleteJsonView
+from django.contrib.auth.forms import AuthenticationForm
+from django.db import models
+from django.http import HttpRequest, HttpResponse
+from django.template.response import TemplateResponse
+from django.urls import URLPattern, URLResolver, path, reverse
+from django.utils.translation import gettext_lazy as _
+
+from ris import audit, desk
+from ris.models import Order, Patient
+
+
+class AuditedAutocomplete(AutocompleteJsonView):
+    """Suggestions while typing; an event tells which patients they name."""
+
+    def get(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+        """Answer, then tell."""
+        self.shown: list[int] = []
+        answer = super().get(request, *args, **kwargs)
+        if self.shown:
+            audit.patients_listed(request, self.shown, search=self.term, subject=self.model_admin.opts.label_lower)
+        return answer
+
+    def serialize_result(self, obj: models.Model, to_field_name: str) -> dict[str, str]:
+        """Note whose row is sent, if it is a patient's."""
+        match obj:
+            case Patient():
+                self.shown.append(obj.pk)
+            case Order():
+                self.shown.append(obj.patient_id)
+        return super().serialize_result(obj, to_field_name)
+
+
+class DeskSite(admin.AdminSite):
+    """Django's admin as the working place of the department."""
+
+    site_title = _("Bucky")
+    site_header = _("Bucky")
+    index_title = _("Desk")
+    site_url = None
+    enable_nav_sidebar = False
+    login_form = AuthenticationForm
+    index_template = "desk/index.html"
+
+    def has_permission(self, request: HttpRequest) -> bool:
+        """Let every active account in; what it sees there follows from its roles."""
+        return request.user.is_active
+
+    def get_urls(self) -> list[URLResolver | URLPattern]:
+        """Add the pages that are not lists of rows."""
+        own = [
+            path(page.route, self.admin_view(page.view), name=page.url_name) for page in desk.pages() if page.view
+        ]
+        return [*own, *super().get_urls()]
+
+    def each_context(self, request: HttpRequest) -> dict[str, Any]:
+        """Add the menu: the pages that this person may see."""
+        context = super().each_context(request)
+        menu = []
+        if context["has_permission"]:
+            for page in desk.pages():
+                if request.user.has_perm(page.permission):
+                    url = reverse(f"{self.name}:{page.url_name}")
+                    menu.append({"label": page.label, "url": url, "current": request.path.startswith(url)})
+        return context | {"desk_menu": menu}
+
+    def index(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> TemplateResponse:
+        """Show each role its own work."""
+        roles = frozenset(request.user.groups.values_list("name", flat=True))
+        panels = [
+            {"template": panel.template, "name": panel.name, **panel.context(request)}
+            for panel in desk.panels_for(roles)
+            if request.user.has_perm(panel.permission)
+        ]
+        patients = {pk for panel in panels for pk in panel.get("patient_ids", ())}
+        if patients:
+            audit.patients_listed(request, patients, subject="desk")
+        return super().index(request, {"panels": panels, **(extra_context or {})})
+
+    def autocomplete_view(self, request: HttpRequest) -> HttpResponse:
+        """Suggest while typing."""
+        return AuditedAutocomplete.as_view(admin_site=self)(request)  # type: ignore[return-value]

@@ -1,0 +1,91 @@
+"""Place a new order for a patient; change what an order says."""
+
+from django.contrib import messages
+from django.http import HttpRequest, HttpResponse
+from django.urls import reverse
+from django.utils.translation import gettext as _
+
+from ris import audit
+from ris.actions import orders
+from ris.actor import Actor
+from ris.errors import DomainError
+from ris.forms import EditOrderForm, EditProcedureForm, OrderForm
+from ris.models import EventKind, Order, Patient
+from ris.views import frame
+from ris.views.orders import find as find_order
+from ris.views.patients import find as find_patient
+
+
+def place(request: HttpRequest, pk: int) -> HttpResponse:
+    """Place an order of one exam, with its time if that is known already."""
+    frame.require(request, "ris.view_patient", "ris.add_order")
+    patient = find_patient(pk)
+    form = OrderForm(request.POST or None, initial={"token": frame.new_token()})
+    if request.method == "POST" and form.is_valid():
+        order = _placed(request, patient, form)
+        if order is not None:
+            messages.success(request, _("Order %s is placed.") % order.accession_number)
+            return frame.leads_to("ris_order_change", order.pk)
+    audit.patient_viewed(request, patient)
+    return frame.page(
+        request,
+        "desk/form.html",
+        title=_("New order"),
+        patient=patient,
+        form=form,
+        verb=_("Place the order"),
+        back=reverse("admin:ris_patient_change", args=[pk]),
+    )
+
+
+def _placed(request: HttpRequest, patient: Patient, form: OrderForm) -> Order | None:
+    station = form.cleaned_data["station"]
+
+    def act(by: Actor) -> None:
+        site = station.site if station else None
+        orders.place(
+            by=by, patient=patient, site=site, requests=[form.request()], requesting_physician=form.physician()
+        )
+
+    try:
+        return frame.once(request, form.cleaned_data["token"], EventKind.ORDER_PLACED, act).order
+    except DomainError as error:
+        frame.refuse(form, error)
+        return None
+
+
+def edit(request: HttpRequest, pk: int) -> HttpResponse:
+    """Change who asked, and why and how urgently each procedure is wanted."""
+    frame.require(request, "ris.view_order", "ris.change_order")
+    order = find_order(pk)
+    sent = request.POST or None
+    form = EditOrderForm(sent, initial=EditOrderForm.of(order))
+    rows = list(order.procedures.all())
+    parts = [
+        EditProcedureForm(
+            sent,
+            prefix=str(row.pk),
+            initial={"priority": row.priority, "reason": row.reason, "comments": row.comments},
+        )
+        for row in rows
+    ]
+    if request.method == "POST" and form.is_valid() and all(part.is_valid() for part in parts):
+        requests = [part.request(row) for part, row in zip(parts, rows, strict=True) if part.has_changed()]
+        try:
+            orders.change(by=audit.actor_of(request), order=order, requests=requests, **form.columns())
+        except DomainError as error:
+            frame.refuse(form, error)
+        else:
+            messages.success(request, _("The order is changed."))
+            return frame.leads_to("ris_order_change", pk)
+    audit.patient_viewed(request, order.patient, order=order)
+    return frame.page(
+        request,
+        "desk/edit_order.html",
+        title=_("Change order %s") % order.accession_number,
+        order=order,
+        patient=order.patient,
+        form=form,
+        parts=list(zip(rows, parts, strict=True)),
+        back=reverse("admin:ris_order_change", args=[pk]),
+    )

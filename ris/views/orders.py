@@ -1,0 +1,119 @@
+"""The page of one order, and what people do with a whole order."""
+
+from django.contrib import messages
+from django.db.models import Prefetch
+from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404
+from django.urls import reverse
+from django.utils.translation import gettext as _
+from django.views.decorators.http import require_POST
+
+from ris import audit
+from ris.actions import orders, procedures
+from ris.errors import DomainError
+from ris.forms import ExamForm
+from ris.models import Order, RequestedProcedure, ScheduledProcedureStep
+from ris.states import BEFORE_START
+from ris.views import frame, story
+from ris.views.moves import ORDER_BUTTONS, can_book, offered, offered_for_order
+
+EVENTS_SHOWN = 100
+VERBS = {
+    "settle": orders.settle,
+    "release": orders.release,
+    "hold": orders.hold,
+    "cancel": orders.cancel,
+    "discontinue": orders.discontinue,
+}
+
+
+def show(request: HttpRequest, object_id: str) -> HttpResponse:
+    """Show an order with its procedures, steps, history, and the buttons that make sense now."""
+    frame.require(request, "ris.view_order")
+    order = find(frame.key(object_id))
+    rows = list(order.procedures.all())
+    steps = [step for row in rows for step in row.steps.all()]
+    events = order.events.exclude(kind__in=story.READS).order_by("-pk")
+    user = request.user
+    answer = frame.page(
+        request,
+        "desk/order.html",
+        title=_("Order %s") % order.accession_number,
+        order=order,
+        patient=order.patient,
+        procedures=[
+            {
+                "row": row,
+                "steps": [
+                    {"row": step, "buttons": offered(user, step), "book": can_book(user, step)}
+                    for step in row.steps.all()
+                ],
+                "unknown": row.exam is None and _can_assign(request, row),
+            }
+            for row in rows
+        ],
+        buttons=offered_for_order(user, order, steps),
+        story=story.tell(events[:EVENTS_SHOWN]),
+    )
+    audit.patient_viewed(request, order.patient, order=order)
+    return answer
+
+
+def _can_assign(request: HttpRequest, procedure: RequestedProcedure) -> bool:
+    waiting = any(step.state in BEFORE_START for step in procedure.steps.all())
+    return waiting and request.user.has_perm("ris.settle_order")
+
+
+@require_POST
+def act(request: HttpRequest, pk: int) -> HttpResponse:
+    """Do to the whole order what the button says that was pressed. Pressed twice, it is done once."""
+    button = next((one for one in ORDER_BUTTONS if one.verb == request.POST.get("verb")), None)
+    if button is None:
+        raise Http404
+    frame.require(request, "ris.view_order", button.permission)
+    order = find(pk)
+    reason = request.POST.get("reason", "").strip()[:250]
+    if button.needs_reason and not reason:
+        messages.error(request, _("Please say why."))
+    else:
+        verb = VERBS[button.verb]
+        frame.attempt(
+            request, lambda: verb(by=audit.actor_of(request), order=order, reason=reason), done=str(button.done)
+        )
+    return frame.back(request, "ris_order_change", pk)
+
+
+def assign_exam(request: HttpRequest, pk: int, procedure: int) -> HttpResponse:
+    """Tell which exam of the catalogue a procedure is whose code the catalogue did not know."""
+    frame.require(request, "ris.view_order", "ris.settle_order")
+    order = find(pk)
+    row = get_object_or_404(RequestedProcedure, pk=procedure, order=order)
+    form = ExamForm(request.POST or None)
+    if request.method == "POST" and form.is_valid():
+        exam = form.cleaned_data["exam"]
+        try:
+            if row.exam_id != exam.pk:
+                procedures.assign_exam(by=audit.actor_of(request), procedure=row, exam=exam)
+        except DomainError as error:
+            frame.refuse(form, error)
+        else:
+            messages.success(request, _("The exam is assigned."))
+            return frame.leads_to("ris_order_change", pk)
+    audit.patient_viewed(request, order.patient, order=order)
+    return frame.page(
+        request,
+        "desk/form.html",
+        title=_("Which exam is “%s”?") % (row.meaning or row.code),
+        patient=order.patient,
+        form=form,
+        verb=_("Assign"),
+        back=reverse("admin:ris_order_change", args=[pk]),
+    )
+
+
+def find(pk: int) -> Order:
+    """Return an order with all that its page shows; Http404 when there is none."""
+    steps = ScheduledProcedureStep.objects.select_related("station__site").order_by("start", "pk")
+    rows = RequestedProcedure.objects.select_related("exam").prefetch_related(Prefetch("steps", steps))
+    orders_ = Order.objects.select_related("patient", "site", "visit")
+    return get_object_or_404(orders_.prefetch_related(Prefetch("procedures", rows), "patient__identifiers"), pk=pk)

@@ -1,0 +1,145 @@
+"""The pages of one patient: register, show, change, add a number."""
+
+from django.conf import settings
+from django.contrib import messages
+from django.db.models import Prefetch, Q
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404
+from django.urls import reverse
+from django.utils.translation import gettext as _
+
+from ris import audit, person_name
+from ris.actions import patients
+from ris.actions.patients import Identifier
+from ris.actor import Actor
+from ris.errors import DomainError
+from ris.forms import IdentifierForm, PersonForm, RegisterForm
+from ris.identifiers import mint_patient_number
+from ris.models import EventKind, Order, Patient, RequestedProcedure, ScheduledProcedureStep
+from ris.views import frame, story
+
+SHOWN = 50
+"""Orders and events on a patient's page; older ones are in the lists."""
+
+FIELDS = {"patient_name": "family", "identifiers": "number", "value": "number"}
+"""Where a refusal that names a column is shown."""
+
+
+def show(request: HttpRequest, object_id: str) -> HttpResponse:
+    """Show who a patient is, their numbers, visits, orders and what happened."""
+    frame.require(request, "ris.view_patient")
+    patient = find(frame.key(object_id))
+    steps = ScheduledProcedureStep.objects.select_related("station__site").order_by("start", "pk")
+    procedures = RequestedProcedure.objects.select_related("exam").prefetch_related(Prefetch("steps", steps))
+    orders = Order.objects.filter(patient=patient).prefetch_related(Prefetch("procedures", procedures))
+    events = patient.events.exclude(kind__in=story.READS).select_related("order")
+    answer = frame.page(
+        request,
+        "desk/patient.html",
+        title=str(patient),
+        patient=patient,
+        orders=orders.order_by("-pk")[:SHOWN],
+        visits=patient.visits.all()[:SHOWN],
+        merged=patient.merged.prefetch_related("identifiers"),
+        story=story.tell(events[:SHOWN]),
+    )
+    audit.patient_viewed(request, patient)
+    return answer
+
+
+def register(request: HttpRequest) -> HttpResponse:
+    """Register a patient; whoever looks like somebody who is there already is asked about once."""
+    frame.require(request, "ris.add_patient")
+    form = RegisterForm(request.POST or None, initial=_suggested(request))
+    alike: list[Patient] = []
+    if request.method == "POST" and form.is_valid():
+        alike = [] if form.cleaned_data["anyway"] else _alike(form)
+        if not alike and (patient := _registered(request, form)) is not None:
+            messages.success(request, _("The patient is registered under number %s.") % patient.patient_id)
+            return frame.leads_to("ris_patient_change", patient.pk)
+    if alike:
+        audit.patients_listed(request, [patient.pk for patient in alike], subject="ris.patient")
+    return frame.page(request, "desk/register.html", title=_("Register a patient"), form=form, alike=alike)
+
+
+def _suggested(request: HttpRequest) -> dict[str, str]:
+    """Begin with the name that was searched for in vain."""
+    family, _comma, given = request.GET.get("name", "").partition(",")
+    suggested = {"token": frame.new_token(), "family": family.strip(), "given": given.strip()}
+    return suggested | {"issuer": settings.BUCKY_PATIENT_ID_ISSUER}
+
+
+def _alike(form: RegisterForm) -> list[Patient]:
+    """Return patients of the same birth date whose family or given name is the same."""
+    said = form.cleaned_data
+    born = said["birth_date"]
+    if born is None:
+        return []
+    family, given = person_name.fold(said["family"]), person_name.fold(said["given"])
+    terms = Q(patient_name_folded__startswith=f"{family}^") | Q(patient_name_folded=family)
+    if given:
+        terms |= Q(patient_name_folded__contains=f"^{given}")
+    found = Patient.objects.current().filter(terms, birth_date=born).prefetch_related("identifiers")
+    return list(found[:10])
+
+
+def _registered(request: HttpRequest, form: RegisterForm) -> Patient | None:
+    said = form.cleaned_data
+
+    def act(by: Actor) -> None:
+        number = said["number"].strip()
+        issuer = said["issuer"].strip() if number else settings.BUCKY_PATIENT_ID_ISSUER
+        identifier = Identifier(number or mint_patient_number(), issuer)
+        patients.register(by=by, identifiers=[identifier], **form.columns())
+
+    try:
+        return frame.once(request, said["token"], EventKind.PATIENT_REGISTERED, act).patient
+    except DomainError as error:
+        frame.refuse(form, error, FIELDS)
+        return None
+
+
+def edit(request: HttpRequest, pk: int) -> HttpResponse:
+    """Change who a patient is."""
+    frame.require(request, "ris.view_patient", "ris.change_patient")
+    patient = find(pk)
+    form = PersonForm(request.POST or None, initial=PersonForm.of(patient))
+    if request.method == "POST" and form.is_valid():
+        try:
+            changed = patients.update(by=audit.actor_of(request), patient=patient, **form.columns())
+        except DomainError as error:
+            frame.refuse(form, error, FIELDS)
+        else:
+            messages.success(request, _("The patient is changed.") if changed else _("Nothing was changed."))
+            return frame.leads_to("ris_patient_change", pk)
+    return _form(request, patient, form, _("Change the patient"), _("Save"))
+
+
+def identify(request: HttpRequest, pk: int) -> HttpResponse:
+    """Give a patient one more number."""
+    frame.require(request, "ris.view_patient", "ris.add_patientidentifier")
+    patient = find(pk)
+    form = IdentifierForm(request.POST or None)
+    if request.method == "POST" and form.is_valid():
+        try:
+            patients.identify(by=audit.actor_of(request), patient=patient, identifier=form.identifier())
+        except DomainError as error:
+            frame.refuse(form, error, {"value": "number", "": "number"})
+        else:
+            messages.success(request, _("The number is added."))
+            return frame.leads_to("ris_patient_change", pk)
+    return _form(request, patient, form, _("Add a number"), _("Add"))
+
+
+def _form(
+    request: HttpRequest, patient: Patient, form: PersonForm | IdentifierForm, title: str, verb: str
+) -> HttpResponse:
+    audit.patient_viewed(request, patient)
+    back = reverse("admin:ris_patient_change", args=[patient.pk])
+    return frame.page(request, "desk/form.html", title=title, patient=patient, form=form, verb=verb, back=back)
+
+
+def find(pk: int) -> Patient:
+    """Return a patient with their identifiers; Http404 when there is none."""
+    rows = Patient.objects.select_related("merged_into").prefetch_related("identifiers")
+    return get_object_or_404(rows, pk=pk)

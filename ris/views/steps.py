@@ -1,0 +1,112 @@
+"""What people do with one step: press a button, give it a time and a station."""
+
+from django.contrib import messages
+from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404
+from django.urls import reverse
+from django.utils import timezone
+from django.utils.translation import gettext as _
+from django.views.decorators.http import require_POST
+
+from ris import audit
+from ris.actions import exams, schedule
+from ris.errors import DomainError, ForbiddenMove
+from ris.forms import BookForm
+from ris.models import ScheduledProcedureStep
+from ris.states import STEP_MOVES
+from ris.views import frame
+from ris.views.moves import BOOK, STEP_BUTTONS, Button
+
+
+def show(request: HttpRequest, object_id: str) -> HttpResponse:
+    """Lead to the page of the step's order, which tells that it was viewed."""
+    frame.require(request, "ris.view_scheduledprocedurestep")
+    step = _find(frame.key(object_id))
+    answer = frame.leads_to("ris_order_change", step.requested_procedure.order_id)
+    answer["Location"] += f"#step-{step.pk}"
+    return answer
+
+
+@require_POST
+def go(request: HttpRequest, pk: int) -> HttpResponse:
+    """Make the move of the button that was pressed. Pressed twice, it is done once."""
+    step = _find(pk)
+    button = _button(request, step)
+    frame.require(request, "ris.view_scheduledprocedurestep", button.permission)
+    reason = request.POST.get("reason", "").strip()[:250]
+    if button.needs_reason and not reason:
+        messages.error(request, _("Please say why."))
+    else:
+        _make(request, step, button, reason)
+    return frame.back(request, "ris_order_change", step.requested_procedure.order_id)
+
+
+def _button(request: HttpRequest, step: ScheduledProcedureStep) -> Button:
+    """Return the button that was pressed; of two with the same move, the one for the step's state."""
+    same = [button for button in STEP_BUTTONS if button.move == request.POST.get("move")]
+    if not same:
+        raise Http404
+    return next((button for button in same if button.fits(step.state)), same[0])
+
+
+def _make(request: HttpRequest, step: ScheduledProcedureStep, button: Button, reason: str) -> None:
+    by = audit.actor_of(request)
+    try:
+        if not button.fits(step.state):
+            raise ForbiddenMove
+        if button.move == "unbook":
+            schedule.unbook(by=by, step=step, reason=reason)
+        else:
+            exams.go(button.move, by=by, step=step, reason=reason)
+    except ForbiddenMove as error:
+        step.refresh_from_db(fields=["state"])
+        if step.state != STEP_MOVES[button.move].target:
+            messages.error(request, frame.words(error))
+            return
+    messages.success(request, button.done)
+
+
+def book(request: HttpRequest, pk: int) -> HttpResponse:
+    """Give a step its time and station, or others."""
+    frame.require(request, "ris.view_scheduledprocedurestep", BOOK)
+    step = _find(pk)
+    order = step.requested_procedure.order
+    # Times are typed as the clock on the wall shows them where the exam takes place.
+    with timezone.override((step.station.site if step.station else order.site).zone):
+        form = BookForm(request.POST or None, step=step)
+        if request.method == "POST" and form.is_valid() and _booked(request, step, form):
+            return frame.back(request, "ris_order_change", order.pk)
+        audit.patient_viewed(request, order.patient, order=order, step=step)
+        title = _("Move the exam") if step.station else _("Book the exam")
+        address = reverse("admin:ris_order_change", args=[order.pk])
+        return frame.page(
+            request, "desk/book.html", title=title, form=form, step=step, order=order, patient=order.patient, back=address
+        ).render()
+
+
+def _booked(request: HttpRequest, step: ScheduledProcedureStep, form: BookForm) -> bool:
+    said = form.cleaned_data
+    try:
+        placed = schedule.book(
+            by=audit.actor_of(request),
+            step=step,
+            start=said["start"],
+            station=said["station"],
+            duration=said["duration"],
+            reason=said["reason"],
+        )
+    except DomainError as error:
+        frame.refuse(form, error)
+        return False
+    if placed:
+        messages.success(request, _("The exam is booked."))
+    else:
+        messages.warning(request, _("No station in use does this exam; the wish is kept and the order needs attention."))
+    return True
+
+
+def _find(pk: int) -> ScheduledProcedureStep:
+    steps = ScheduledProcedureStep.objects.select_related(
+        "station__site", "requested_procedure__exam", "requested_procedure__order__patient", "requested_procedure__order__site"
+    )
+    return get_object_or_404(steps, pk=pk)

@@ -1,0 +1,134 @@
+"""Events as people read them: what happened, when, who did it, what changed."""
+
+import json
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from django.apps import apps
+from django.core.exceptions import FieldDoesNotExist
+from django.db import models
+from django.utils import timezone
+from django.utils.dateparse import parse_datetime
+from django.utils.formats import date_format
+from django.utils.translation import gettext as _
+
+from ris.models import Attention, Event, EventKind, Exam, Order, Patient, RequestedProcedure, Station
+
+READS = (EventKind.PATIENT_VIEWED, EventKind.PATIENTS_LISTED, EventKind.RECORD_VIEWED)
+
+
+@dataclass(frozen=True)
+class Change:
+    """One value that an event changed."""
+
+    label: str
+    before: str
+    after: str
+
+
+@dataclass(frozen=True)
+class Line:
+    """One event of a story."""
+
+    event: Event
+    what: str
+    changes: list[Change] = field(default_factory=list)
+
+
+def tell(events: Iterable[Event]) -> list[Line]:
+    """Return the events as lines, in their order; names of stations and exams are read in two queries at most."""
+    rows = list(events)
+    names = _names(rows)
+    return [Line(event, event.get_kind_display(), _changes(event, names)) for event in rows]
+
+
+def details(event: Event) -> str:
+    """Return the kept details of one event as indented text."""
+    return json.dumps(event.data, ensure_ascii=False, indent=2, default=str)
+
+
+Names = dict[str, dict[Any, str]]
+
+
+def _names(events: list[Event]) -> Names:
+    """Look up the rows that the changes name by their keys."""
+    found: Names = {}
+    for name, model in (("station", Station), ("exam", Exam)):
+        keys = {key for event in events for key in _changes_of(event).get(name, ()) if isinstance(key, int)}
+        if keys:
+            found[name] = {row.pk: str(row) for row in model._default_manager.filter(pk__in=keys)}
+    return found
+
+
+def _changes_of(event: Event) -> dict[str, Any]:
+    changes = event.data.get("changes", {}) if isinstance(event.data, dict) else {}
+    return changes if isinstance(changes, dict) else {}
+
+
+def _changes(event: Event, names: Names) -> list[Change]:
+    model = _model_of(event)
+    changes = [
+        Change(_label(model, name), _text(model, name, pair[0], names), _text(model, name, pair[1], names))
+        for name, pair in _changes_of(event).items()
+        if isinstance(pair, list) and len(pair) == 2
+    ]
+    rows = event.data.get("rows", ()) if isinstance(event.data, dict) else ()
+    return [*changes, *(Change(str(row.get("row", "")), "", _change_word(row.get("change"))) for row in rows)]
+
+
+def _change_word(word: object) -> str:
+    return {"added": _("added"), "changed": _("changed"), "deleted": _("deleted")}.get(str(word), str(word))
+
+
+def _model_of(event: Event) -> type[models.Model] | None:
+    """Return the kind of row whose fields an event names."""
+    if event.step_id:
+        return apps.get_model("ris", "ScheduledProcedureStep")
+    label = event.subject.partition(":")[0]
+    try:
+        if label:
+            return apps.get_model(label)
+    except (LookupError, ValueError):
+        return None
+    if event.order_id:
+        return RequestedProcedure if event.subject else Order
+    return Patient if event.patient_id else None
+
+
+def _label(model: type[models.Model] | None, name: str) -> str:
+    try:
+        return str(model._meta.get_field(name).verbose_name) if model else name  # type: ignore[union-attr]
+    except FieldDoesNotExist:
+        return name
+
+
+def _text(model: type[models.Model] | None, name: str, value: Any, names: Names) -> str:
+    if value in (None, "", []):
+        return "–"
+    if name in names:
+        return names[name].get(value, str(value))
+    if name == "attention":
+        return " ".join(str(Attention(code).label) for code in str(value).split() if code in Attention.values)
+    if isinstance(value, bool):
+        return _("yes") if value else _("no")
+    if isinstance(value, str) and (moment := _moment(value)):
+        return date_format(timezone.localtime(moment), "DATETIME_FORMAT")
+    return str(_choices(model, name).get(value, value))
+
+
+def _moment(value: str) -> datetime | None:
+    """Return the time that a text is, if it is one with a zone."""
+    try:
+        moment = parse_datetime(value)
+    except ValueError:
+        return None
+    return moment if moment and timezone.is_aware(moment) else None
+
+
+def _choices(model: type[models.Model] | None, name: str) -> dict[Any, Any]:
+    try:
+        return dict(model._meta.get_field(name).flatchoices) if model else {}  # type: ignore[union-attr]
+    except FieldDoesNotExist:
+        return {}
