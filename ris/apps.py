@@ -10,3 +10,7 @@ class RisConfig(AppConfig):
     name = "ris"
     verbose_name = _("Department")
     default_auto_field = "django.db.models.BigAutoField"
+
+    def ready(self) -> None:
+        """Listen to sign-ins."""
+        from ris import receivers  # noqa: F401 (connects itself)

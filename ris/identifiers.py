@@ -1,4 +1,4 @@
-"""Identifiers that Bucky mints: accession numbers, requested procedure and step ids, study UIDs.
+"""Identifiers that Bucky mints: accession and patient numbers, requested procedure and step ids, study UIDs.
 
 Each is minted once, when the row is made, and stored. Numbers come from a database sequence (PostgreSQL) or a counter
 row (SQLite, which has one writer anyway), so that two processes never get the same one. Gaps are possible and harmless.
@@ -19,6 +19,7 @@ class Series(StrEnum):
     ACCESSION = "ris_accession"
     REQUESTED_PROCEDURE = "ris_requested_procedure"
     STEP = "ris_step"
+    PATIENT = "ris_patient_number"
 
 
 _MINTED = {
@@ -63,6 +64,11 @@ def mint_study_instance_uid() -> str:
     number = str(uuid.uuid4().int)
     # A root longer than 24 characters would not leave room for a whole UUID; then its low digits have to do.
     return f"{root}.{number}" if len(root) <= 24 else f"{root}.{number[-(63 - len(root)) :].lstrip('0') or '0'}"
+
+
+def mint_patient_number() -> str:
+    """Return a Patient ID (0010,0020) for somebody whom the front desk registers without a number."""
+    return f"P{_next(Series.PATIENT):08d}"
 
 
 def looks_minted(series: Series, value: str) -> bool:

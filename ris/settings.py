@@ -66,7 +66,7 @@ INSTALLED_APPS = [
     "ris",  # before the admin, so that its templates win
     "hl7",
     "worklist",
-    "django.contrib.admin",
+    "ris.desk_app.DeskConfig",  # django.contrib.admin with the desk as its site
     "django.contrib.auth",
     "django.contrib.contenttypes",
     "django.contrib.sessions",
@@ -112,6 +112,7 @@ DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 LANGUAGE_CODE = "en"
 USE_I18N = True
 USE_TZ = True
+FORMAT_MODULE_PATH = "ris.formats"
 TIME_ZONE = BUCKY_TIME_ZONE
 
 STATIC_URL = "static/"
@@ -161,6 +162,7 @@ AXES_COOLOFF_TIME = timedelta(minutes=15)
 AXES_LOCKOUT_PARAMETERS = [["username", "ip_address"]]
 AXES_RESET_ON_SUCCESS = True
 AXES_VERBOSE = False
+AXES_ENABLE_ADMIN = False  # the audit trail shows failed sign-ins, the accounts page unlocks
 AXES_LOCKOUT_TEMPLATE = "locked_out.html"
 AXES_CLIENT_STR_CALLABLE = "ris.logs.sign_in_origin"
 
