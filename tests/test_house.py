@@ -9,7 +9,7 @@ import pytest
 from ris.config import PROJECT
 
 ROOMS = ("ris", "hl7", "worklist")
-LONGEST_MODULE = 400  # lines
+LONGEST_MODULE = {"ris": 400, "hl7": 400, "worklist": 400, "tests": 600}  # lines
 
 # Inside ris, a layer may import itself and the layers below it. What is not named here is plumbing.
 LAYERS: tuple[tuple[str, ...], ...] = (
@@ -129,8 +129,9 @@ def test_the_code_speaks_through_logs_and_commands_not_print() -> None:
 def test_no_module_is_too_long_to_hold_in_the_head() -> None:
     long = {
         str(path.relative_to(PROJECT)): lines
-        for path in sources(*ROOMS, "tests")
-        if (lines := len(path.read_text().splitlines())) > LONGEST_MODULE
+        for room, most in LONGEST_MODULE.items()
+        for path in sources(room)
+        if (lines := len(path.read_text().splitlines())) > most
     }
     assert long == {}
 
