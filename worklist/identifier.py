@@ -78,8 +78,8 @@ def read(identifier: Dataset) -> Request:
         raise
     except Exception:  # pydicom reads values when they are looked at, and fails in many ways
         raise QueryError(IDENTIFIER_DOES_NOT_FIT, "The identifier cannot be decoded") from None
-    if not keys:
-        raise QueryError(IDENTIFIER_DOES_NOT_FIT, "The query has no keys")
+    if not any(key.attribute for key in keys):
+        raise QueryError(IDENTIFIER_DOES_NOT_FIT, "No key of the worklist is asked for")
     request = reader.request
     request.keys = keys
     request.window = reader.window()

@@ -145,16 +145,20 @@ class Door:
         """Take no more callers, let running answers finish, end the associations and write down the rest."""
         if self._server is None:
             return
-        associations = self._server.active_associations
-        self._server.shutdown()
-        until = time.monotonic() + STOP_SECONDS
-        while self._busy and time.monotonic() < until:
-            time.sleep(0.02)
-        endings = [threading.Thread(target=one.abort, daemon=True) for one in associations if one.is_alive()]
-        for ending in endings:
-            ending.start()
-        for ending in endings:
-            ending.join(1)
+        server, self._server = self._server, None
+        server.shutdown()
+        associations = server.active_associations
+        for one in associations:
+            if not one.is_established:
+                _drop(one)
+        _wait(STOP_SECONDS, lambda: not self._busy)
+        for one in associations:
+            if one.is_established:
+                threading.Thread(target=one.abort, daemon=True).start()
+        _wait(1, lambda: not any(one.is_alive() for one in associations))
+        for one in associations:
+            _drop(one)
+        _wait(1, lambda: not any(one.is_alive() for one in associations))
         self._workers.close()
         self._journal.stop()
         log.info("worklist: closed")
@@ -242,6 +246,18 @@ class Door:
             yield _failure(QueryError(UNABLE_TO_PROCESS, "Bucky cannot answer this query"), entry), None
         finally:
             entry.skipped = result.skipped if result else []
+
+
+def _drop(assoc: Association) -> None:
+    """Hang up on a peer."""
+    cast(BoundedSocket, assoc.dul.socket).drop()
+
+
+def _wait(seconds: float, done: Callable[[], bool]) -> None:
+    """Wait until something is done, for at most so many seconds."""
+    until = time.monotonic() + seconds
+    while not done() and time.monotonic() < until:
+        time.sleep(0.02)
 
 
 def _identifier(event: evt.Event) -> Dataset:

@@ -4,6 +4,7 @@ pynetdicom 3.0.4 by itself waits for ever for the rest of a PDU, takes PDUs and 
 backlog of 5, fails on descriptors above 1023, and keeps a thread for 30 s for each connection that said nothing.
 """
 
+import contextlib
 import select
 import socket
 import time
@@ -45,26 +46,49 @@ class BoundedSocket(AssociationSocket):
     def recv(self, nr_bytes: int) -> bytearray:
         """Read `nr_bytes`, fewer when the peer closes. OSError where a bound is passed: pynetdicom then closes."""
         self.received += nr_bytes
-        if nr_bytes > LARGEST_PDU or self.received > LARGEST_MESSAGE:
-            raise OSError("the peer sends more than a query can hold")
-        peer, until, data = self.socket, time.monotonic() + PDU_SECONDS, bytearray()
-        if peer is None:
-            raise OSError("closed")
         try:
-            while len(data) < nr_bytes:
-                peer.settimeout(max(until - time.monotonic(), 0.001))
-                piece = peer.recv(min(nr_bytes - len(data), 65536))
-                if not piece:
-                    break
-                data += piece
-        finally:
-            if self.socket is not None:
-                peer.settimeout(SEND_SECONDS)
+            if nr_bytes > LARGEST_PDU or self.received > LARGEST_MESSAGE:
+                raise OSError("the peer sends more than a query can hold")
+            data = self._read(nr_bytes)
+        except OSError:
+            self.drop()
+            raise
+        if len(data) < nr_bytes:
+            self._wake()
+        return data
+
+    def _read(self, wanted: int) -> bytearray:
+        if self.socket is None:
+            raise OSError("closed")
+        until, data = time.monotonic() + PDU_SECONDS, bytearray()
+        while len(data) < wanted:
+            self.socket.settimeout(max(until - time.monotonic(), 0.001))
+            piece = self.socket.recv(min(wanted - len(data), 65536))
+            if not piece:
+                break
+            data += piece
+        self.socket.settimeout(SEND_SECONDS)
         return data
 
     def close(self) -> None:
-        """Close, and wake the association if it still waits for its request."""
+        """Close, as the state machine asks."""
         super().close()
+        self._wake()
+
+    def drop(self) -> None:
+        """Hang up without a word."""
+        self._shutdown_socket()
+        self._wake()
+
+    def _shutdown_socket(self) -> None:
+        """Close for sure: pynetdicom leaves the descriptor open when the peer was faster."""
+        if self.socket is not None:
+            with contextlib.suppress(OSError):
+                self.socket.shutdown(socket.SHUT_RDWR)
+            self.socket.close()
+
+    def _wake(self) -> None:
+        """Wake the association if it still waits for its request: nothing more will come."""
         if self.assoc.requestor.primitive is None:
             self.assoc.dul.to_user_queue.put(None)  # type: ignore[arg-type]  # read as "timed out"
 

@@ -1,0 +1,515 @@
+"""The DICOM door itself: who may call, what is answered, what hostile peers may not do. No database behind it."""
+
+import logging
+import socket
+import struct
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from io import BytesIO
+from typing import Any
+
+import pytest
+from pydicom.dataset import Dataset
+from pydicom.uid import (
+    DeflatedExplicitVRLittleEndian,
+    ExplicitVRBigEndian,
+    ExplicitVRLittleEndian,
+    ImplicitVRLittleEndian,
+)
+from pynetdicom import AE
+from pynetdicom.association import Association
+from pynetdicom.dimse_primitives import C_FIND
+from pynetdicom.dsutils import encode
+from pynetdicom.transport import AssociationSocket
+
+from ris.config import Address
+from tests.ports import free_port
+from tests.waiting import wait_until
+from tests.worklist.asking import keys
+from worklist import server, transport
+from worklist.answer import Row
+from worklist.attributes import SITE_ZONE
+from worklist.errors import OUT_OF_RESOURCES, QueryError
+from worklist.identifier import read
+from worklist.journal import Entry, QueryEntry, UnknownCallerEntry
+from worklist.query import Caller, Result
+from worklist.server import MODALITY_WORKLIST_FIND, VERIFICATION, Door
+
+A_NAME = "Doe^Jane"
+ASKED: dict[str, Any] = {"PatientName": None}
+
+
+def rows(count: int) -> list[Row]:
+    """Rows as worklist.query reads them."""
+    name = "requested_procedure__order__patient__patient_name"
+    groups = {f"{name}_{group}": "" for group in ("ideographic", "phonetic")}
+    return [{"pk": number, SITE_ZONE: "UTC", "sps_id": f"S{number}", name: A_NAME, **groups} for number in range(count)]
+
+
+def three_steps(identifier: Dataset, _caller: Caller) -> Result:
+    return Result(0xFF00, read(identifier), rows(3))
+
+
+class Notebook:
+    """A journal that can be read."""
+
+    def __init__(self) -> None:
+        self.entries: list[Entry] = []
+
+    def start(self) -> None: ...
+
+    def put(self, entry: Entry) -> None:
+        self.entries.append(entry)
+
+    def stop(self) -> None: ...
+
+    def query(self) -> QueryEntry:
+        """Return the one query, once it is written."""
+        wait_until(lambda: self.queries, what="a query in the journal")
+        (entry,) = self.queries
+        return entry
+
+    @property
+    def queries(self) -> list[QueryEntry]:
+        return [entry for entry in self.entries if isinstance(entry, QueryEntry)]
+
+    @property
+    def strangers(self) -> list[UnknownCallerEntry]:
+        return [entry for entry in self.entries if isinstance(entry, UnknownCallerEntry)]
+
+
+@pytest.fixture(autouse=True)
+def _sockets_of_scanners_are_closed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """pynetdicom's own side leaves a descriptor open when the door was faster, which pytest rightly reports."""
+    monkeypatch.setattr(AssociationSocket, "_shutdown_socket", transport.BoundedSocket._shutdown_socket)
+
+
+@pytest.fixture
+def notebook() -> Notebook:
+    return Notebook()
+
+
+@contextmanager
+def open_door(notebook: Notebook, **options: Any) -> Iterator[Door]:
+    settings: dict[str, Any] = {
+        "answers": three_steps,
+        "is_station": lambda ae_title: ae_title.startswith("CT"),
+        "journal": notebook,
+    }
+    door = Door(Address("127.0.0.1", free_port()), "BUCKY", **(settings | options))
+    door.start()
+    try:
+        yield door
+    finally:
+        door.stop()
+
+
+@pytest.fixture
+def door(notebook: Notebook) -> Iterator[Door]:
+    with open_door(notebook) as opened:
+        yield opened
+
+
+def associate(
+    door: Door, calling: str = "CT1", called: str = "BUCKY", syntax: str = ExplicitVRLittleEndian
+) -> Association:
+    scanner = AE(calling)
+    scanner.acse_timeout = scanner.dimse_timeout = scanner.network_timeout = 20
+    scanner.add_requested_context(MODALITY_WORKLIST_FIND, syntax)
+    scanner.add_requested_context(VERIFICATION, syntax)
+    return scanner.associate(door.address.host, door.address.port, ae_title=called)
+
+
+@contextmanager
+def scanner(door: Door, **options: Any) -> Iterator[Association]:
+    assoc = associate(door, **options)
+    assert assoc.is_established
+    try:
+        yield assoc
+    finally:
+        assoc.release()
+
+
+Responses = list[tuple[Dataset, Dataset | None]]
+
+
+def query(assoc: Association, identifier: Dataset | None = None) -> Responses:
+    return list(assoc.send_c_find(identifier or keys(**ASKED), MODALITY_WORKLIST_FIND))
+
+
+def statuses(responses: Responses) -> list[int]:
+    return [status.Status for status, _ in responses]
+
+
+def still_serves(door: Door) -> None:
+    """A good scanner is answered, whatever the others do."""
+    with scanner(door) as assoc:
+        assert statuses(query(assoc)) == [0xFF00] * 3 + [0]
+
+
+# --- a good scanner --------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "syntax",
+    [ImplicitVRLittleEndian, ExplicitVRLittleEndian, ExplicitVRBigEndian, DeflatedExplicitVRLittleEndian],
+    ids=lambda uid: uid.name,
+)
+def test_echo_and_find_in_every_transfer_syntax(door: Door, syntax: str) -> None:
+    with scanner(door, syntax=syntax) as assoc:
+        assert assoc.send_c_echo().Status == 0
+        responses = query(assoc)
+    assert statuses(responses) == [0xFF00, 0xFF00, 0xFF00, 0]
+    assert [data_set.PatientName for _, data_set in responses if data_set] == [A_NAME] * 3
+
+
+def test_one_association_carries_many_queries(door: Door) -> None:
+    with scanner(door) as assoc:
+        assert [len(query(assoc)) for _ in range(5)] == [4] * 5
+
+
+def test_the_query_is_written_down_with_what_was_shown(door: Door, notebook: Notebook) -> None:
+    with scanner(door) as assoc:
+        query(assoc, keys(PatientName="DOE*"))
+    entry = notebook.query()
+    assert (entry.calling_ae_title, entry.called_ae_title, entry.address) == ("CT1", "BUCKY", "127.0.0.1")
+    assert entry.keys["PatientName"] == "DOE*"
+    assert entry.step_ids == [0, 1, 2]
+    assert (entry.matches, entry.status) == (3, "0000")
+    assert entry.milliseconds > 0
+
+
+# --- who may call ------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("called", ["OTHER", "bucky", "BUCKY2", "../BUCKY"])
+def test_a_wrong_called_ae_title_is_rejected(door: Door, called: str) -> None:
+    assoc = associate(door, called=called)
+    assert assoc.is_rejected
+    assert assoc.acceptor.primitive
+    assert (assoc.acceptor.primitive.result, assoc.acceptor.primitive.diagnostic) == (1, 7)
+    still_serves(door)
+
+
+def test_an_unknown_caller_is_served_and_noted(door: Door, notebook: Notebook) -> None:
+    with scanner(door, calling="STRANGER") as assoc:
+        assert len(query(assoc)) == 4
+    (stranger,) = notebook.strangers
+    assert (stranger.ae_title, stranger.address, stranger.refused) == ("STRANGER", "127.0.0.1", False)
+
+
+def test_an_unknown_caller_is_refused_where_the_setting_says_so(notebook: Notebook) -> None:
+    with open_door(notebook, refuse_unknown=True) as door:
+        assoc = associate(door, calling="STRANGER")
+        assert assoc.is_rejected
+        assert notebook.strangers[0].refused
+        still_serves(door)
+
+
+def test_a_caller_that_cannot_be_looked_up_may_try_again(notebook: Notebook) -> None:
+    def away(_ae_title: str) -> bool:
+        raise QueryError(OUT_OF_RESOURCES, "away")
+
+    with open_door(notebook, refuse_unknown=True, is_station=away) as door:
+        assoc = associate(door)
+        assert assoc.is_rejected
+        assert assoc.acceptor.primitive
+        assert assoc.acceptor.primitive.result == 2  # transient
+    with open_door(notebook, is_station=away) as door:
+        still_serves(door)
+
+
+def test_one_association_too_many_is_told_to_wait(notebook: Notebook) -> None:
+    with open_door(notebook, most=2) as door:
+        with scanner(door), scanner(door):
+            refused = associate(door)
+            assert refused.is_rejected
+            assert refused.acceptor.primitive
+            assert refused.acceptor.primitive.result == 2
+        wait_until(lambda: not any(one.is_established for one in door._ae.active_associations))
+        still_serves(door)
+
+
+# --- what goes wrong ---------------------------------------------------------------------------------------
+
+
+def failing(error: Exception) -> Callable[[Dataset, Caller], Result]:
+    def fail(_identifier: Dataset, _caller: Caller) -> Result:
+        raise error
+
+    return fail
+
+
+@pytest.mark.parametrize(
+    ("error", "status", "comment"),
+    [
+        (QueryError(0xA700, "The database cannot be reached"), 0xA700, "The database cannot be reached"),
+        (QueryError(0xA900, "More than one item"), 0xA900, "More than one item"),
+        (ZeroDivisionError("Doe^Jane"), 0xC000, "Bucky cannot answer this query"),
+    ],
+)
+def test_a_failure_is_a_status_with_a_comment(
+    notebook: Notebook, caplog: pytest.LogCaptureFixture, error: Exception, status: int, comment: str
+) -> None:
+    with open_door(notebook, answers=failing(error)) as door, scanner(door) as assoc:
+        ((failure, data_set),) = query(assoc)
+    assert (failure.Status, failure.ErrorComment, data_set) == (status, comment, None)
+    assert notebook.query().status == f"{status:04X}"
+    assert "Doe" not in "".join(record.getMessage() for record in caplog.records)
+
+
+def test_a_slow_database_is_out_of_resources(notebook: Notebook, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(server, "QUERY_SECONDS", 0.2)
+    free = threading.Event()
+
+    def slow(identifier: Dataset, caller: Caller) -> Result:
+        free.wait(10)
+        return three_steps(identifier, caller)
+
+    with open_door(notebook, answers=slow) as door:
+        with scanner(door) as assoc:
+            assert statuses(query(assoc)) == [0xA700]
+        free.set()
+
+
+def send_raw(assoc: Association, identifier: bytes | None) -> Responses:
+    """Send a C-FIND request with these bytes for an identifier; None sends none at all."""
+    request = C_FIND()
+    request.MessageID = 7
+    request.AffectedSOPClassUID = MODALITY_WORKLIST_FIND
+    request.Priority = 2
+    if identifier is not None:
+        request.Identifier = BytesIO(identifier)
+    assoc._reactor_checkpoint.clear()
+    context = next(cx for cx in assoc.accepted_contexts if cx.abstract_syntax == MODALITY_WORKLIST_FIND)
+    assert context.context_id
+    assoc.dimse.send_msg(request, context.context_id)
+    return [
+        (status, identifier)
+        for status, identifier in assoc._wrap_find_responses(context.transfer_syntax[0], MODALITY_WORKLIST_FIND)
+    ]
+
+
+@pytest.mark.parametrize(
+    "identifier",
+    [
+        b"garbage that is no data set",
+        b"\x40\x00\x00\x01SQ\x00\x00\xff\xff\xff\xff" * 3000,
+        b"\x40\x00\x00\x01LO\x02\x00hi",
+    ],
+    ids=["garbage", "3,000 levels", "no sequence"],
+)
+def test_an_identifier_that_does_not_parse_is_refused(door: Door, identifier: bytes) -> None:
+    with scanner(door) as assoc:
+        ((status, _),) = send_raw(assoc, identifier)
+        assert status.Status in (0xA900, 0xC001)
+        assert assoc.send_c_echo().Status == 0
+    still_serves(door)
+
+
+@pytest.mark.parametrize(
+    "identifier",
+    [
+        b"\x10\x00\x10\x00PN\xff\xff",
+        b"\x08\x00\x05\x00CS\x06\x00KLINGO\x10\x00\x10\x00PN\x04\x00\xff\xfe\xfd\xfc",
+    ],
+    ids=["cut short", "unknown character set"],
+)
+def test_an_odd_identifier_gets_an_answer_all_the_same(door: Door, identifier: bytes) -> None:
+    with scanner(door) as assoc:
+        assert statuses(send_raw(assoc, identifier))[-1] in (0, 0xA900, 0xC001)
+    still_serves(door)
+
+
+def test_a_request_without_data_set_is_refused(door: Door) -> None:
+    with scanner(door) as assoc:
+        ((status, _),) = send_raw(assoc, None)
+    assert status.Status == 0xA900
+
+
+def test_cancel_ends_the_answer(notebook: Notebook) -> None:
+    sent = threading.Event()
+
+    class Slowly(list[Row]):
+        def __iter__(self) -> Iterator[Row]:
+            for number, one in enumerate(rows(10_000)):
+                if number == 3:
+                    assert sent.wait(10)
+                if number > 3:
+                    time.sleep(0.001)
+                yield one
+
+    def endless(identifier: Dataset, _caller: Caller) -> Result:
+        return Result(0xFF00, read(identifier), Slowly(rows(3)))
+
+    with open_door(notebook, answers=endless) as door, scanner(door) as assoc:
+        found = []
+        for status, _ in assoc.send_c_find(keys(**ASKED), MODALITY_WORKLIST_FIND, msg_id=9):
+            found.append(status.Status)
+            if len(found) == 2:
+                assoc.send_c_cancel(9, query_model=MODALITY_WORKLIST_FIND)
+                sent.set()
+    assert found[-1] == 0xFE00
+    assert len(found) < 9_000
+    assert notebook.query().status == "FE00"
+
+
+def test_an_abort_in_mid_answer_leaves_nothing_behind(notebook: Notebook) -> None:
+    def many(identifier: Dataset, _caller: Caller) -> Result:
+        return Result(0xFF00, read(identifier), rows(2_000))
+
+    with open_door(notebook, answers=many) as door:
+        assoc = associate(door)
+        responses = assoc.send_c_find(keys(**ASKED), MODALITY_WORKLIST_FIND)
+        next(responses)
+        assoc.abort()
+        wait_until(lambda: not door._ae.active_associations, what="the association to end")
+        wait_until(lambda: not door._busy)
+
+
+# --- hostile peers -----------------------------------------------------------------------------------------
+
+
+def knock(door: Door, data: bytes = b"") -> socket.socket:
+    peer = socket.create_connection((door.address.host, door.address.port), timeout=20)
+    peer.sendall(data)
+    return peer
+
+
+def closed(peer: socket.socket) -> bool:
+    """Whether the door lets go: it may send an abort first."""
+    try:
+        while peer.recv(4096):
+            pass
+    except ConnectionResetError:
+        pass
+    peer.close()
+    return True
+
+
+def goes_out(peer: socket.socket, data: bytes) -> bool:
+    """Whether the door still takes what is sent."""
+    try:
+        peer.sendall(data)
+    except OSError:
+        return False
+    return True
+
+
+REQUEST_PDU = b"\x01\x00"
+
+
+@pytest.mark.parametrize(
+    "garbage",
+    [
+        b"GET / HTTP/1.1\r\nHost: scanner\r\n\r\n",
+        b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03" + bytes(100),
+        bytes(200),
+        b"\xff" * 200,
+        b"\x04\x00" + struct.pack(">L", 10) + bytes(10),
+        b"\x05\x00" + struct.pack(">L", 4) + bytes(4),
+        REQUEST_PDU + struct.pack(">L", 4_000_000_000) + bytes(100),
+        REQUEST_PDU + struct.pack(">L", 68) + bytes(68),
+        REQUEST_PDU + struct.pack(">L", 68) + b"\x00\x01\x00\x00BUCKY           CT1             " + bytes(32),
+    ],
+    ids=["HTTP", "TLS", "zeros", "ones", "data first", "release first", "4 GB", "version 0", "no contexts"],
+)
+def test_garbage_is_let_go_while_others_are_served(
+    notebook: Notebook, monkeypatch: pytest.MonkeyPatch, garbage: bytes
+) -> None:
+    monkeypatch.setattr(server, "ASSOCIATION_SECONDS", 0.5)
+    monkeypatch.setattr(transport, "PDU_SECONDS", 0.5)
+    with open_door(notebook) as door:
+        with scanner(door) as good:
+            peer = knock(door, garbage)
+            assert len(query(good)) == 4
+            assert closed(peer)
+            assert len(query(good)) == 4
+        still_serves(door)
+
+
+def test_half_a_request_is_let_go_in_time(door: Door, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(transport, "PDU_SECONDS", 0.5)
+    began = time.monotonic()
+    assert closed(knock(door, b"\x01\x00\x00"))
+    assert closed(knock(door, REQUEST_PDU + struct.pack(">L", 200) + bytes(50)))
+    assert time.monotonic() - began < 5
+    wait_until(lambda: not door._ae.active_associations, what="its threads to end")
+
+
+def test_one_byte_at_a_time_has_a_deadline(door: Door, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(transport, "PDU_SECONDS", 0.5)
+    peer = knock(door)
+    began = time.monotonic()
+    drip = iter(b"\x01\x00\x00\x00\x00\xff" + bytes(250))
+    wait_until(lambda: not goes_out(peer, bytes([next(drip)])), what="the end of the drip")  # a byte every 30 ms
+    peer.close()
+    assert time.monotonic() - began < 10
+    still_serves(door)
+
+
+def test_silence_is_let_go_in_time(notebook: Notebook, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(server, "ASSOCIATION_SECONDS", 0.5)
+    with open_door(notebook) as door:
+        silent = [knock(door) for _ in range(20)]
+        still_serves(door)
+        assert all(closed(peer) for peer in silent)
+        wait_until(lambda: not door._ae.active_associations, what="their threads to end")
+
+
+def test_silent_connections_take_no_place_from_scanners(notebook: Notebook) -> None:
+    with open_door(notebook, most=2) as door:
+        silent = [knock(door) for _ in range(50)]
+        still_serves(door)
+        for peer in silent:
+            peer.close()
+        wait_until(lambda: not door._ae.active_associations, what="their threads to end")
+
+
+def test_endless_fragments_are_cut_off(door: Door, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(transport, "LARGEST_MESSAGE", 64 * 1024)
+    assoc = associate(door)
+    fragment = b"\x04\x00" + struct.pack(">LL", 8006, 8002) + b"\x01\x00" + bytes(8000)  # never the last one
+    assert assoc.dul.socket
+    assert assoc.dul.socket.socket
+    peer = assoc.dul.socket.socket
+    assert not all(goes_out(peer, fragment) for _ in range(10_000))
+    assoc.kill()
+    still_serves(door)
+
+
+def test_a_wrong_application_context_is_rejected(door: Door, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("pynetdicom.acse.APPLICATION_CONTEXT_NAME", "1.2.3.4")
+    assoc = associate(door)
+    assert assoc.is_rejected
+    assert assoc.acceptor.primitive
+    assert assoc.acceptor.primitive.diagnostic == 2
+
+
+def test_the_door_says_nothing_about_patients(
+    door: Door, caplog: pytest.LogCaptureFixture, capfd: pytest.CaptureFixture[str]
+) -> None:
+    caplog.set_level(logging.DEBUG)
+    with scanner(door) as assoc:
+        query(assoc, keys(PatientName="Doe*"))
+        send_raw(assoc, encode(keys(PatientBirthDate="Doe^19620417"), False, True))
+    out = capfd.readouterr()
+    said = caplog.text + out.out + out.err
+    assert "Doe" not in said
+    assert "CT1" not in said.replace("CT1 at", "")
+
+
+def test_stopping_ends_every_association_quickly(notebook: Notebook) -> None:
+    with open_door(notebook) as door:
+        scanners = [associate(door) for _ in range(5)]
+        peers = [knock(door) for _ in range(5)]
+        began = time.monotonic()
+        door.stop()
+        assert time.monotonic() - began < 6
+        assert all(closed(peer) for peer in peers)
+        for assoc in scanners:
+            wait_until(lambda assoc=assoc: not assoc.is_established)  # type: ignore[misc]
+        with pytest.raises(OSError, match=r".*"):
+            knock(door)
