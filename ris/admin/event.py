@@ -71,4 +71,4 @@ class EventAdmin(PatientDataAdmin):
     @admin.display(description=_("details"))
     def details(self, event: Event) -> SafeString:
         """Show the kept details as text."""
-        return format_html('<pre class="raw">{}</pre>', story.details(event))
+        return format_html('<pre class="raw">{}</pre>', story.as_text(event.data))

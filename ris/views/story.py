@@ -44,9 +44,9 @@ def tell(events: Iterable[Event]) -> list[Line]:
     return [Line(event, event.get_kind_display(), _changes(event, names)) for event in rows]
 
 
-def details(event: Event) -> str:
-    """Return the kept details of one event as indented text."""
-    return json.dumps(event.data, ensure_ascii=False, indent=2, default=str)
+def as_text(kept: object) -> str:
+    """Return what a JSON column keeps as indented text."""
+    return json.dumps(kept, ensure_ascii=False, indent=2, default=str)
 
 
 Names = dict[str, dict[Any, str]]

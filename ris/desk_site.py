@@ -1,4 +1,7 @@
-"""The desk as an admin site: its menu, its first page, and who may sign in."""
+"""The desk as an admin site: its menu, its first page, and who may sign in.
+
+Not in ris/admin/, which registers itself with this site while it is imported.
+"""
 
 from typing import Any
 

@@ -1,0 +1,184 @@
+"""A message for people: each field with its name from hl7apy's tables, the raw text with its control characters."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
+
+import hl7apy
+
+from hl7.message import NULL, Message, NotHL7, Repetition, Segment, read
+
+FALLBACK_VERSION = "2.5.1"
+SEGMENTS_SHOWN = 500
+CHARACTERS_SHOWN = 200_000
+"""Bounds of one page: a message may be 10 MiB."""
+
+CODES: dict[str, str] = {
+    "AA": "accepted: its effect is stored",
+    "AE": "refused: something in the message is wrong",
+    "AR": "rejected: it could not be taken now, or is not supported",
+}
+
+
+@dataclass(frozen=True)
+class Part:
+    """One component: its name, its text, and whether the sender asks for it to be erased."""
+
+    name: str
+    text: str
+    erased: bool = False
+
+
+@dataclass(frozen=True)
+class ReadableField:
+    """One field: its place ("PID-5"), its name, and for each repetition its components that hold anything."""
+
+    place: str
+    name: str
+    repetitions: list[list[Part]]
+
+
+@dataclass(frozen=True)
+class ReadableSegment:
+    """One segment with the fields that hold anything."""
+
+    name: str
+    title: str
+    fields: list[ReadableField]
+
+
+def readable(raw: bytes) -> list[ReadableSegment]:
+    """Return the segments of a message as people read them; empty when it is no HL7 message at all."""
+    try:
+        message = read(raw)
+    except NotHL7:
+        return []
+    version = _library_version(message)
+    return [
+        ReadableSegment(segment.name, SEGMENT_TITLES.get(segment.name, ""), list(_fields(segment, message, version)))
+        for segment in message.segments[:SEGMENTS_SHOWN]
+    ]
+
+
+def _library_version(message: Message) -> str:
+    version = message["MSH"].get("12")
+    return version if version in hl7apy.SUPPORTED_LIBRARIES else FALLBACK_VERSION
+
+
+def _fields(segment: Segment, message: Message, version: str) -> Iterator[ReadableField]:
+    delimiter = message.delimiters.field
+    count = segment.raw.count(delimiter) + (2 if segment.name == "MSH" else 1)
+    for number in range(1, count):
+        raw = segment.field(number)
+        if not raw:
+            continue
+        name, components = _names(version, segment.name, number)
+        place = f"{segment.name}-{number}"
+        if segment.name == "MSH" and number <= 2:
+            yield ReadableField(place, name, [[Part("", raw)]])
+            continue
+        repetitions = [list(_parts(one, components)) for one in segment.repetitions(number)]
+        yield ReadableField(place, name, repetitions)
+
+
+def _parts(repetition: Repetition, names: tuple[str, ...]) -> Iterator[Part]:
+    if repetition.raw == NULL:
+        yield Part("", "", erased=True)
+        return
+    for number, text in enumerate(repetition.texts(), start=1):
+        if text:
+            yield Part(names[number - 1] if number <= len(names) else "", text)
+
+
+@lru_cache(maxsize=4096)
+def _names(version: str, segment: str, number: int) -> tuple[str, tuple[str, ...]]:
+    """Return the name of a field and of its components in this version, else in the fallback; empty where unknown."""
+    for library in (version, FALLBACK_VERSION):
+        entry: Any = hl7apy.load_library(library).FIELDS.get(f"{segment}_{number}")
+        if entry:
+            children = entry[1] if entry[0] == "sequence" else ()
+            return _words(entry[3]), tuple(_words(child[1][3]) for child in children)
+    return "", ()
+
+
+def _words(name: str | None) -> str:
+    """Return "PATIENT_IDENTIFIER_LIST" as "Patient identifier list"."""
+    return (name or "").replace("_", " ").capitalize()
+
+
+def visible(raw: bytes) -> str:
+    """Return bytes as text: one line a segment, every other control character as its Unicode picture (␀ to ␡)."""
+    text = raw[:CHARACTERS_SHOWN].replace(b"\r\n", b"\r").decode("utf-8", "surrogateescape")
+    shown = "".join(_picture(char) for char in text)
+    return shown + (" …" if len(raw) > CHARACTERS_SHOWN else "")
+
+
+def _picture(char: str) -> str:
+    code = ord(char)
+    if char in "\r\n":
+        return ("␍" if char == "\r" else "␊") + "\n"
+    if code < 0x20:
+        return chr(0x2400 + code)
+    if code == 0x7F:
+        return "␡"
+    if 0xDC80 <= code <= 0xDCFF:  # a byte that is not UTF-8
+        return f"⟨{code - 0xDC00:02X}⟩"
+    return char
+
+
+@dataclass(frozen=True)
+class ReadableAnswer:
+    """An acknowledgement in words."""
+
+    code: str
+    meaning: str
+    text: str
+
+
+def readable_answer(raw: bytes) -> ReadableAnswer | None:
+    """Return what an answer says; None where there was none."""
+    try:
+        message = read(raw)
+    except NotHL7:
+        return None
+    code = message["MSA"].get("1") or ""
+    errors = [part.text for line in readable(raw) if line.name == "ERR" for part in _all_parts(line)]
+    return ReadableAnswer(code, CODES.get(code, ""), " · ".join(filter(None, [message["MSA"].get("3"), *errors])))
+
+
+def _all_parts(segment: ReadableSegment) -> Iterator[Part]:
+    for one in segment.fields:
+        for repetition in one.repetitions:
+            yield from repetition
+
+
+SEGMENT_TITLES: dict[str, str] = {
+    "MSH": "Message header",
+    "EVN": "Event",
+    "PID": "Patient",
+    "PD1": "Patient, additional",
+    "NK1": "Next of kin",
+    "PV1": "Visit",
+    "PV2": "Visit, additional",
+    "MRG": "Merge",
+    "ORC": "Order",
+    "OBR": "Observation request",
+    "OBX": "Observation",
+    "NTE": "Note",
+    "AL1": "Allergy",
+    "DG1": "Diagnosis",
+    "IN1": "Insurance",
+    "GT1": "Guarantor",
+    "TQ1": "Timing",
+    "IPC": "Imaging procedure control",
+    "SCH": "Schedule",
+    "AIS": "Appointment, service",
+    "AIG": "Appointment, resource",
+    "AIL": "Appointment, location",
+    "AIP": "Appointment, person",
+    "RGS": "Resource group",
+    "MSA": "Acknowledgement",
+    "ERR": "Error",
+    "ZDS": "Study UID",
+}
