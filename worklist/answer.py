@@ -71,9 +71,13 @@ def _items(key: Key, attribute: Attribute, row: Row, texts: list[str]) -> list[D
     ]
 
 
-def _value(attribute: Attribute, source: Row, row: Row, texts: list[str]) -> str | int | None:
+def _value(attribute: Attribute, source: Row, row: Row, texts: list[str]) -> str | int | list[str] | None:
     """Return the value to send, None for zero length. Raises BadRowError."""
     text = attribute.constant or _text(attribute, source, row)
+    if attribute.many:
+        found = [one for one in text.split("; ") if one and valid(attribute.vr, one)]
+        texts.extend(found)
+        return found or None
     if text and not valid(attribute.vr, text):
         if attribute.fault is Fault.SKIP:
             raise BadRowError(attribute.keyword)

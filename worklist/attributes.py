@@ -40,7 +40,7 @@ class Attribute:
     path: lookup of the column from the step; of an item whose sequence has a path: the name in that list's entries.
     groups: of a name, the columns of the ideographic and phonetic component groups.
     folded: of a name, the column that keeps it without case and accents.
-    constant: a value that is always the same.
+    constant: a value that is always the same. many: the column holds several values with `; ` between them.
     items: of a sequence, its attributes. A sequence with a path has one item for each entry of that list, one without
     a path has a single item; an item whose first attribute is empty is left out.
     origin: where the value comes from, in words and HL7 fields.
@@ -55,6 +55,7 @@ class Attribute:
     groups: tuple[str, ...] = ()
     folded: str = ""
     constant: str = ""
+    many: bool = False
     fault: Fault = Fault.CUT
     items: tuple["Attribute", ...] = ()
 
@@ -123,17 +124,17 @@ def _issuer_items(level: Level, path: str, universal: str = "", universal_type: 
 
 # fmt: off
 STEP_ATTRIBUTES: tuple[Attribute, ...] = (
-    Attribute("ScheduledStationAETitle", _S, Kind.SINGLE, "1", "station__ae_title", "ORC-18, IPC-9, else the station rule or our booking", fault=Fault.SKIP),
-    Attribute("ScheduledProcedureStepStartDate", _S, Kind.RANGE, "1", "start", "ORC-7.4, TQ1-7, else our booking", fault=Fault.SKIP),
+    Attribute("ScheduledStationAETitle", _S, Kind.SINGLE, "1", "station__ae_title", "ORC-18, else the catalogue's rules or our booking", fault=Fault.SKIP),
+    Attribute("ScheduledProcedureStepStartDate", _S, Kind.RANGE, "1", "start", "TQ1-7, ORC-7.4, OBR-27.4, OBR-36, else our booking", fault=Fault.SKIP),
     Attribute("ScheduledProcedureStepStartTime", _S, Kind.RANGE, "1", "start", "as the date", fault=Fault.SKIP),
-    Attribute("Modality", _S, Kind.SINGLE, "1", "modality", "OBR-24, IPC-5, else the exam catalogue", fault=Fault.SKIP),
-    Attribute("ScheduledPerformingPhysicianName", _S, Kind.WILDCARD, "2", "performing_physician", "OBR-34.1, else our booking", fault=Fault.EMPTY),
-    Attribute("ScheduledProcedureStepDescription", _S, Kind.WILDCARD, "1C", "description", "OBR-4.5, IPC-6.2, else the exam catalogue"),
-    Attribute("ScheduledProtocolCodeSequence", _S, Kind.NONE, "1C", "protocol_codes", "OBR-4.4 to 4.6, IPC-6, else the exam catalogue", items=_code_items(_S, "", "code")),
+    Attribute("Modality", _S, Kind.SINGLE, "1", "modality", "the exam catalogue, else OBR-24", fault=Fault.SKIP),
+    Attribute("ScheduledPerformingPhysicianName", _S, Kind.WILDCARD, "2", "performing_physician", "OBR-34, else our booking", fault=Fault.EMPTY),
+    Attribute("ScheduledProcedureStepDescription", _S, Kind.WILDCARD, "1C", "description", "the exam catalogue, else OBR-4"),
+    Attribute("ScheduledProtocolCodeSequence", _S, Kind.NONE, "1C", "protocol_codes", "the exam catalogue, else OBR-4.4 to 4.6", items=_code_items(_S, "", "code")),
     Attribute("ScheduledStationName", _S, Kind.WILDCARD, "2", "station__name", "the station"),
     Attribute("ScheduledProcedureStepLocation", _S, Kind.WILDCARD, "2", "station__location", "the station"),
     Attribute("PreMedication", _S, Kind.NONE, "2C", "pre_medication", "the exam catalogue"),
-    Attribute("ScheduledProcedureStepID", _S, Kind.WILDCARD, "1", "sps_id", "ours (OBR-20, IPC-4 out)", fault=Fault.SKIP),
+    Attribute("ScheduledProcedureStepID", _S, Kind.WILDCARD, "1", "sps_id", "OBR-20, else ours", fault=Fault.SKIP),
     Attribute("RequestedContrastAgent", _S, Kind.NONE, "2C", "contrast_agent", "the exam catalogue"),
     Attribute("ScheduledProcedureStepStatus", _S, Kind.SINGLE, "3", "state", "the step's state"),
     Attribute("CommentsOnTheScheduledProcedureStep", _S, Kind.NONE, "3", "comments", "the step's comments"),
@@ -142,10 +143,10 @@ STEP_ATTRIBUTES: tuple[Attribute, ...] = (
 ATTRIBUTES: tuple[Attribute, ...] = (
     Attribute("ScheduledProcedureStepSequence", _S, Kind.SEQUENCE, "1", items=STEP_ATTRIBUTES),
     # Requested procedure
-    Attribute("RequestedProcedureID", _R, Kind.WILDCARD, "1", PROCEDURE + "requested_procedure_id", "ours (OBR-19, IPC-2 out)", fault=Fault.SKIP),
-    Attribute("RequestedProcedureDescription", _R, Kind.WILDCARD, "1C", PROCEDURE + "meaning", "OBR-44.2, OBR-4.2"),
-    Attribute("RequestedProcedureCodeSequence", _R, Kind.SEQUENCE, "1C", origin="OBR-44.1 to 44.3, OBR-4.1 to 4.3", items=_code_items(_R, PROCEDURE, "code", Kind.SINGLE)),
-    Attribute("StudyInstanceUID", _R, Kind.UID_LIST, "1", PROCEDURE + "study_instance_uid", "ZDS-1.1, IPC-3, else ours", fault=Fault.SKIP),
+    Attribute("RequestedProcedureID", _R, Kind.WILDCARD, "1", PROCEDURE + "requested_procedure_id", "OBR-19, else ours", fault=Fault.SKIP),
+    Attribute("RequestedProcedureDescription", _R, Kind.WILDCARD, "1C", PROCEDURE + "meaning", "OBR-4.2, else the exam catalogue"),
+    Attribute("RequestedProcedureCodeSequence", _R, Kind.SEQUENCE, "1C", origin="OBR-4.1 to 4.3, else 4.4 to 4.6", items=_code_items(_R, PROCEDURE, "code", Kind.SINGLE)),
+    Attribute("StudyInstanceUID", _R, Kind.UID_LIST, "1", PROCEDURE + "study_instance_uid", "ZDS-1, else ours", fault=Fault.SKIP),
     Attribute("StudyDate", _R, Kind.NONE, "3"),
     Attribute("StudyTime", _R, Kind.NONE, "3"),
     Attribute(
@@ -159,19 +160,19 @@ ATTRIBUTES: tuple[Attribute, ...] = (
             Attribute("ReferencedSOPClassUID", _R, Kind.NONE, "1", constant=STUDY_COMPONENT),
         ),
     ),
-    Attribute("RequestedProcedurePriority", _R, Kind.SINGLE, "2", PROCEDURE + "priority", "ORC-7.6, TQ1-9"),
+    Attribute("RequestedProcedurePriority", _R, Kind.SINGLE, "2", PROCEDURE + "priority", "TQ1-9, ORC-7.6, OBR-27.6, OBR-5"),
     Attribute("PatientTransportArrangements", _R, Kind.NONE, "2", PROCEDURE + "transport_arrangements", "OBR-30"),
     Attribute("RequestedProcedureComments", _R, Kind.NONE, "3", PROCEDURE + "comments", "NTE-3"),
     Attribute("ReasonForTheRequestedProcedure", _R, Kind.NONE, "3", PROCEDURE + "reason", "OBR-31"),
     Attribute("ReasonForRequestedProcedureCodeSequence", _R, Kind.NONE, "3", items=_code_items(_R, "", "")),
-    Attribute("NamesOfIntendedRecipientsOfResults", _R, Kind.NONE, "3", PROCEDURE + "intended_recipients", "OBR-28", fault=Fault.EMPTY),
+    Attribute("NamesOfIntendedRecipientsOfResults", _R, Kind.NONE, "3", PROCEDURE + "intended_recipients", "OBR-28", many=True, fault=Fault.EMPTY),
     # Imaging service request: the order
-    Attribute("AccessionNumber", _O, Kind.WILDCARD, "2", ORDER + "accession_number", "OBR-18, IPC-1, else ours", fault=Fault.SKIP),
-    Attribute("IssuerOfAccessionNumberSequence", _O, Kind.NONE, "3", origin="IPC-1.2 to 1.4", items=_issuer_items(_O, ORDER + "accession_issuer")),
-    Attribute("RequestingPhysician", _O, Kind.WILDCARD, "2", ORDER + "requesting_physician", "OBR-16, ORC-12", fault=Fault.EMPTY),
+    Attribute("AccessionNumber", _O, Kind.WILDCARD, "2", ORDER + "accession_number", "OBR-18, else ours", fault=Fault.SKIP),
+    Attribute("IssuerOfAccessionNumberSequence", _O, Kind.NONE, "3", origin="the department", items=_issuer_items(_O, ORDER + "accession_issuer")),
+    Attribute("RequestingPhysician", _O, Kind.WILDCARD, "2", ORDER + "requesting_physician", "ORC-12, OBR-16", fault=Fault.EMPTY),
     Attribute("ReferringPhysicianName", _O, Kind.WILDCARD, "2", ORDER + "referring_physician", "PV1-8", fault=Fault.EMPTY),
-    Attribute("PlacerOrderNumberImagingServiceRequest", _O, Kind.WILDCARD, "3", ORDER + "placer_order_number", "ORC-2", fault=Fault.EMPTY),
-    Attribute("FillerOrderNumberImagingServiceRequest", _O, Kind.WILDCARD, "3", ORDER + "filler_order_number", "ours (ORC-3 out)", fault=Fault.EMPTY),
+    Attribute("PlacerOrderNumberImagingServiceRequest", _O, Kind.WILDCARD, "3", ORDER + "placer_order_number", "ORC-2.1, OBR-2.1", fault=Fault.EMPTY),
+    Attribute("FillerOrderNumberImagingServiceRequest", _O, Kind.WILDCARD, "3", ORDER + "filler_order_number", "ORC-3.1", fault=Fault.EMPTY),
     Attribute("OrderPlacerIdentifierSequence", _O, Kind.NONE, "3", origin="ORC-2.2", items=_issuer_items(_O, ORDER + "placer_issuer")),
     Attribute("OrderFillerIdentifierSequence", _O, Kind.NONE, "3", origin="ORC-3.2", items=_issuer_items(_O, ORDER + "filler_issuer")),
     Attribute("RequestingService", _O, Kind.NONE, "3", ORDER + "requesting_service", "ORC-17"),

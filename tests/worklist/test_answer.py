@@ -327,3 +327,10 @@ def test_a_site_whose_time_zone_is_unknown_falls_back_to_the_department() -> Non
     Station.objects.get(pk=made.station_id).site.__class__.objects.update(time_zone="Mars/Olympus")
     (found,) = ask(ScheduledProcedureStepStartTime=None)
     assert step(found.data_set).ScheduledProcedureStepStartTime == "100000"
+
+
+@pytest.mark.django_db
+def test_several_recipients_are_several_values() -> None:
+    factories.step(intended_recipients="Curie^Marie; Röntgen^Wilhelm")
+    (found,) = answers(NamesOfIntendedRecipientsOfResults=None)
+    assert [str(name) for name in found.NamesOfIntendedRecipientsOfResults] == ["Curie^Marie", "Röntgen^Wilhelm"]

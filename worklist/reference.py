@@ -1,0 +1,154 @@
+"""The DICOM conformance page, printed from the tables that the door works by."""
+
+from collections.abc import Iterator
+
+from pydicom.uid import UID
+
+from ris.reference import markdown_table, page
+from ris.states import ON_WORKLIST, StepState
+from worklist import errors, server, transport
+from worklist.attributes import ATTRIBUTES, STEP_SEQUENCE, Attribute, Fault
+from worklist.matching import Kind
+
+INTRODUCTION = """# DICOM conformance
+
+Bucky is a Modality Worklist SCP (PS3.4 annex K) and a Verification SCP. It opens no associations itself.
+
+## Association
+
+"""
+MATCHING = """
+## Matching
+
+- One answer for each Scheduled Procedure Step, ordered by start and step ID. An answer holds the keys that were asked
+  for and nothing else, and the character set where one is needed.
+- An empty key, `*` alone, an empty sequence and a sequence item without keys match everything. A sequence that is
+  asked for without keys comes whole.
+- A step whose stored value is empty never matches a key that has a value.
+- Names of persons match without regard to case and accents: `muller*` finds Müller. Each component group (alphabetic,
+  ideographic, phonetic) is matched with its own. Every other text is matched exactly, capitals and small letters too.
+- Wildcards are `*` and `?`. Where the table says "single value" they have no meaning: `CT*` finds the AE title `CT*`.
+- Start date and start time are one window: `20060705-20060707` with `100000-180000` is from 5 July 10:00 to 7 July
+  18:00. A time without a date, or one exact time with a range of dates, is a time of day.
+- Dates and times are those of the wall clock at the station's site. A key without minutes or seconds means the whole
+  hour or minute. `YYYY.MM.DD` and `HH:MM:SS` are understood too.
+- Several values in one text key mean any of them. DICOM has this for UIDs only; combined scanners ask for two
+  modalities in this way.
+- A key that Bucky does not match is ignored and comes back. If it had a value, the answers are pending with FF01
+  instead of FF00. A key that Bucky does not know comes back with zero length.
+- A sequence key with more than one item is refused.
+"""
+CHARACTERS = """
+## Character sets
+
+Where ASCII is enough, no Specific Character Set is sent. Elsewhere the answer is in ISO_IR 192 (UTF-8). A query may be
+in any character set that its own Specific Character Set names.
+
+## Values that DICOM cannot write
+
+Each value is checked for its value representation before it is sent. What happens to one that does not fit stands in
+the last column of the tables: identifying values are never changed, descriptions are mended (a backslash becomes a
+slash) and shortened. A step that is left out is named by its row id in the log and in the query log.
+"""
+
+
+@page("docs/reference/dicom.md")
+def dicom() -> str:
+    """Print the conformance page."""
+    return (
+        INTRODUCTION
+        + markdown_table(("What", "Value"), _association())
+        + MATCHING
+        + "\n## Which steps are on the worklist\n\n"
+        + f"Steps that have a station and a start and are in one of the states {_states()}.\n"
+        + "Steps of an order on hold are not.\n"
+        + CHARACTERS
+        + "\n## Status codes\n\n"
+        + markdown_table(("Status", "Meaning"), _statuses())
+        + "\nEvery failure has an Error Comment (0000,0902), and the Offending Element (0000,0901) where a key is at"
+        + " fault.\n"
+        + "".join(_keys(ATTRIBUTES))
+        + "\nThis page is printed from `worklist/attributes.py` and `worklist/server.py`"
+        + " by `manage.py print_reference`.\n"
+    )
+
+
+def _association() -> Iterator[tuple[str, str]]:
+    yield "SOP classes", ", ".join(_uid(uid) for uid in (server.VERIFICATION, server.MODALITY_WORKLIST_FIND))
+    yield "Transfer syntaxes", ", ".join(_uid(uid) for uid in server.TRANSFER_SYNTAXES)
+    yield "Called AE title", "must be `BUCKY_AE_TITLE`, else rejected (1, 1, 7)"
+    yield (
+        "Calling AE title",
+        "noted where it is no station; rejected (1, 1, 3) where `BUCKY_UNKNOWN_CALLERS` is `refuse`",
+    )
+    yield "Associations", "`BUCKY_DICOM_MAX_ASSOCIATIONS` at a time, one more is rejected (2, 3, 2)"
+    yield "Application context", f"`{server.APPLICATION_CONTEXT}`, else rejected (1, 1, 2)"
+    yield "Maximum PDU", f"16,382 bytes announced, up to {transport.LARGEST_PDU:,} read"
+    yield "Largest request", f"{transport.LARGEST_MESSAGE:,} bytes"
+    yield "Operations at a time", "one an association; C-CANCEL is heeded between two answers"
+    yield "ARTIM", f"{server.ASSOCIATION_SECONDS} s"
+    yield "One PDU", f"{transport.PDU_SECONDS:.0f} s from its first byte to its last"
+    yield "Idle association", f"aborted after {server.IDLE_SECONDS} s"
+    yield "Extended negotiation", "none"
+
+
+def _uid(uid: str) -> str:
+    return f"{UID(uid).name} (`{uid}`)"
+
+
+def _states() -> str:
+    return ", ".join(f"`{state.value}`" for state in StepState if state in ON_WORKLIST)
+
+
+def _statuses() -> Iterator[tuple[str, str]]:
+    yield "FF00", "one step, more to come"
+    yield "FF01", "the same; a key that Bucky cannot match had a value"
+    yield "0000", "done"
+    yield f"{server.CANCELED:04X}", "cancelled by C-CANCEL"
+    yield (
+        f"{errors.OUT_OF_RESOURCES:04X}",
+        "the database is away or too slow, or more than `BUCKY_WORKLIST_MAX_ANSWERS` steps match",
+    )
+    yield f"{errors.IDENTIFIER_DOES_NOT_FIT:04X}", "the identifier does not parse, or has no key of the worklist"
+    yield f"{errors.CANNOT_UNDERSTAND:04X}", "a date, a time or a range cannot be understood"
+    yield f"{errors.UNABLE_TO_PROCESS:04X}", "a fault in Bucky"
+
+
+def _keys(attributes: tuple[Attribute, ...]) -> Iterator[str]:
+    """Print one table for each level of the information model."""
+    levels = list(dict.fromkeys(row.level for row in attributes))
+    for level in levels:
+        rows = [row for row in attributes if row.level is level and row is not STEP_SEQUENCE]
+        if level is STEP_SEQUENCE.level:
+            rows = [STEP_SEQUENCE, *rows]
+        yield f"\n## Keys of the {level.value}\n\n"
+        head = ("Attribute", "Tag", "VR", "Matched", "Type", "Where it comes from", "If it cannot be written")
+        yield markdown_table(head, (cells for row in rows for cells in _rows(row)))
+
+
+def _rows(attribute: Attribute, depth: int = 0) -> Iterator[tuple[str, ...]]:
+    yield (
+        "&gt; " * depth + attribute.name,
+        str(attribute.tag).replace(", ", ","),
+        attribute.vr,
+        _kind(attribute),
+        attribute.return_type,
+        _origin(attribute),
+        "" if attribute.vr == "SQ" or not attribute.known else _fault(attribute),
+    )
+    for item in attribute.items:
+        yield from _rows(item, depth + 1)
+
+
+def _kind(attribute: Attribute) -> str:
+    return "" if attribute.kind is Kind.NONE else attribute.kind.value
+
+
+def _origin(attribute: Attribute) -> str:
+    if attribute.constant:
+        return f"always `{attribute.constant}`"
+    return attribute.origin or ("" if attribute.known else "not kept, zero length")
+
+
+def _fault(attribute: Attribute) -> str:
+    return "" if attribute.constant else Fault(attribute.fault).value
