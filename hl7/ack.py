@@ -4,7 +4,9 @@ HL7 v2.5.1 sections 2.9.2 (original mode), 2.15.8 (MSA), 2.15.5 (ERR); tables 00
 tables below because an answer is on the road that every message takes; the tests check each form with hl7apy
 (docs/decisions/acknowledgements.md).
 
-The answer uses the sender's own delimiters: whoever writes others than the standard ones is sure to read them.
+The answer uses the sender's own delimiters: whoever writes others than the standard ones is sure to read them. Its
+last segment ends with CR, as the standard has it (2.5.4), unless the sender leaves its own last one open: such senders
+take what stands after the last CR for one more segment, and fail on an empty one.
 """
 
 import secrets
@@ -105,6 +107,7 @@ class Header:
     processing_id: str = ""
     version: str = ""
     charset: str = ""
+    terminated: bool = True
 
 
 def header_of(message: Message) -> Header:
@@ -122,6 +125,7 @@ def header_of(message: Message) -> Header:
         processing_id=msh.field(11),
         version=msh.get("12.1") or "",
         charset=msh.field(18),
+        terminated=message.terminated,
     )
 
 
@@ -167,7 +171,9 @@ def acknowledge(header: Header, answer: Answer, now: datetime, problem: Problem 
     lines = [marks.field.join(msh), marks.field.join(msa)]
     if problem is not None:
         lines.append(marks.field.join(_err(problem, marks, numbers)))
-    return ("\r".join(lines) + "\r").encode(header.codec, errors="backslashreplace")
+    if header.terminated:
+        lines.append("")
+    return "\r".join(lines).encode(header.codec, errors="backslashreplace")
 
 
 def _message_type(header: Header, version: tuple[int, ...]) -> str:

@@ -165,6 +165,7 @@ class Message:
         self.codec = context.codec
         self.charset = charset
         self.warnings = warnings
+        self.terminated = True  # whether the last segment ends as the others do
         self._context = context
 
     def __getitem__(self, name: str) -> Segment:
@@ -194,7 +195,9 @@ def read(raw: bytes) -> Message:
         warnings.append("zero bytes were left out")
     context = _Context(delimiters, codec)
     segments = _segments(text, context, warnings)
-    return Message(segments, context, charset, warnings)
+    message = Message(segments, context, charset, warnings)
+    message.terminated = body.endswith((b"\r", b"\n"))
+    return message
 
 
 def _delimiters(body: bytes) -> Delimiters:

@@ -118,6 +118,11 @@ def test_every_answer_has_a_control_id_of_its_own() -> None:
     assert all(re.fullmatch(r"[0-9a-f]{20}", control_id or "") for control_id in found)
 
 
+def test_the_last_segment_ends_as_the_sender_s_does() -> None:
+    for raw, ends in ((send(msh(), pid()), True), (send(msh(), pid()).rstrip(), False)):
+        assert acknowledge(ack.header_of(read(raw)), Answer.ACCEPT, NOW).endswith(b"\r") is ends
+
+
 def test_the_processing_id_is_sent_back() -> None:
     assert answer(processing_id="T")["MSH"].get("11") == "T"
 

@@ -1,6 +1,7 @@
 """A message is stored before anything else, has its effect once, and is answered truly."""
 
 import logging
+from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 
@@ -230,7 +231,7 @@ def test_the_database_itself_refuses_a_second_effect(hospital: None, state: Mess
         InboundMessage.objects.create(raw=b"x", control_id="M1", content_hash="h", state=state)
 
 
-STATEMENTS = {
+STATEMENTS: dict[str, tuple[Callable[[], bytes], int]] = {
     "a patient registered with a visit": (lambda: adt("A04", pid("1"), pv1("V1")), 11),
     "a patient as known": (lambda: adt("A08", pid(), pv1()), 6),
     "a patient renamed": (lambda: adt("A08", pid(name="Roe^Jane"), pv1()), 10),

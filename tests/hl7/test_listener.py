@@ -14,7 +14,7 @@ from hl7.mllp import frame
 
 QUICK = Limits(max_bytes=10_000, idle=5, frame=5, write=1, linger=1, stop=3)
 
-Reader, Writer = asyncio.StreamReader, asyncio.StreamWriter
+Connection = tuple[asyncio.StreamReader, asyncio.StreamWriter]
 Story = Callable[["Door"], Awaitable[None]]
 
 
@@ -39,7 +39,7 @@ class Door:
     def refuse(self, head: bytes, peer: str) -> bytes:
         return b"too large " + head[:3]
 
-    async def connect(self) -> tuple[Reader, Writer]:
+    async def connect(self) -> Connection:
         return await asyncio.open_connection("127.0.0.1", self.port)
 
 
@@ -62,7 +62,7 @@ def tell(story: Story, limits: Limits = QUICK) -> None:
     asyncio.run(run())
 
 
-async def ask(connection: tuple[Reader, Writer], data: bytes) -> bytes:
+async def ask(connection: Connection, data: bytes) -> bytes:
     reader, writer = connection
     writer.write(data)
     return await reader.readuntil(b"\x1c\r")
@@ -73,7 +73,7 @@ async def until(condition: Callable[[], bool]) -> None:
         await asyncio.sleep(0.01)
 
 
-async def hang_up(*connections: tuple[Reader, Writer]) -> None:
+async def hang_up(*connections: Connection) -> None:
     for _, writer in connections:
         writer.close()
         with suppress(OSError):

@@ -1,6 +1,7 @@
 """Orders as a placer sends them."""
 
 from datetime import date, datetime, timedelta
+from decimal import Decimal
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -170,7 +171,11 @@ class TestANewOrder:
         assert (procedure.reason, procedure.transport_arrangements) == ("Abdominal pain, Fever", "CART")
         assert procedure.intended_recipients == "Bohr^Niels; Noether^Emmy"
         assert the_step().performing_physician == "Roe^Rita"
-        assert (patient.patient_state, patient.medical_alerts, patient.weight) == ("Isolation", "Pacemaker", 70)
+        assert (patient.patient_state, patient.medical_alerts, patient.weight) == (
+            "Isolation",
+            "Pacemaker",
+            Decimal(70),
+        )
 
     def test_registers_a_patient_that_nobody_knows(self, accepted: Accepted) -> None:
         accepted(orm("NW"))

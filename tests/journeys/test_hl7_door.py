@@ -1,0 +1,133 @@
+"""Senders at the HL7 door, over real sockets: clients that we did not write, and several at once."""
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from hl7.message import Message
+from ris.config import PROJECT
+from tests.department import Department
+from tests.journeys.mllp import Sender
+from tests.messages import adt, msh, orm, pid
+from tests.messages import send as written
+
+PEERS = PROJECT / "tests" / "peers"
+CATALOGUE = """
+from ris.models import Exam, Site, Station
+site = Site.new(code="GH", name="General Hospital", time_zone="Europe/Berlin", is_default=True)
+Station.new(ae_title="CT1", name="CT1", site=site, modality="CT")
+Exam.new(code="CTABD", meaning="CT abdomen", modality="CT", duration=20)
+"""
+
+
+@pytest.fixture(scope="module")
+def door(department: Department) -> Department:
+    """A running department with one CT."""
+    department.private("Doe^Jane", "Nodó", "Pythón", "Visit7", "19620417")
+    made = department.manage("shell", "-v0", "-c", CATALOGUE)
+    assert made.returncode == 0, made.stderr
+    return department
+
+
+@pytest.mark.parametrize(
+    ("command", "prefix"),
+    [(["node", "hl7_node.mjs"], "NODE"), ([sys.executable, "hl7_python.py"], "PY")],
+    ids=["node-hl7-client", "python-hl7"],
+)
+def test_a_client_keeps_one_connection_for_a_thousand_messages(
+    door: Department, tmp_path: Path, command: list[str], prefix: str
+) -> None:
+    done = subprocess.run(
+        [*command, door.mllp.host, str(door.mllp.port), "1000"],
+        cwd=PEERS,
+        capture_output=True,
+        text=True,
+        timeout=240,
+        check=False,
+    )
+    assert done.stdout.split("\n")[:-1] == [f"AA {prefix}{number}" for number in range(1, 1001)], done.stderr[-2000:]
+
+
+def test_two_hundred_messages_sent_at_once_are_answered_in_order(door: Department) -> None:
+    messages = [adt("A08", pid(f"ALL{number % 7}"), control_id=f"ALL{number}") for number in range(200)]
+    with Sender(door.mllp) as sender:
+        sender.write(*messages)
+        answers = [sender.answer() for _ in messages]
+    assert [answer["MSA"].get("2") for answer in answers] == [f"ALL{number}" for number in range(200)]
+    assert {answer["MSA"].get("1") for answer in answers} == {"AA"}
+
+
+def test_the_answer_to_a_message_that_is_too_large_arrives(door: Department) -> None:
+    too_large = adt("A08", pid(), "OBX|1|TX|||" + "x" * 11_000_000, control_id="LARGE")
+    with Sender(door.mllp) as sender:
+        sender.write(too_large)
+        answer = sender.answer()
+        assert (answer["MSA"].get("1"), answer["MSA"].get("2")) == ("AR", "LARGE")
+        with pytest.raises(ConnectionError):
+            sender.answer()
+    with Sender(door.mllp) as other:
+        assert other.ask(adt("A08", pid("SMALL"))) == "AA"
+
+
+def at_once(count: int, work: Callable[[int], None]) -> None:
+    """Do the same in several threads that start together."""
+    start = threading.Barrier(count)
+
+    def run(number: int) -> None:
+        start.wait()
+        work(number)
+
+    threads = [threading.Thread(target=run, args=(number,)) for number in range(count)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+
+
+def test_one_message_over_several_connections_at_once_has_one_effect(door: Department) -> None:
+    answers: list[Message] = []
+
+    def send(number: int) -> None:
+        with Sender(door.mllp) as sender:
+            sender.write(orm("NW", placer="RACE", patient=pid("RACER"), control_id="RACE1").replace(b"V100", b"VRACE"))
+            answers.append(sender.answer())
+
+    at_once(8, send)
+    assert [answer["MSA"].get("1") for answer in answers] == ["AA"] * 8
+    assert len({answer["MSH"].get("10") for answer in answers}) == 1, "all got the answer of the one that was applied"
+    assert door.rows("SELECT count(*) FROM ris_order WHERE placer_order_number = 'RACE'") == [(1,)]
+    states = door.rows(
+        "SELECT state, count(*) FROM hl7_inboundmessage WHERE control_id = 'RACE1' GROUP BY state ORDER BY state"
+    )
+    assert states == [("applied", 1), ("repeated", 7)]
+
+
+def test_several_connections_may_bring_the_same_new_patient_at_once(door: Department) -> None:
+    answers: list[str] = []
+
+    def send(number: int) -> None:
+        with Sender(door.mllp) as sender:
+            message = orm("NW", placer=f"NEW{number}", patient=pid("NEWCOMER"))
+            answers.append(sender.ask(message.replace(b"V100", b"VNEW")))
+
+    at_once(8, send)
+    assert answers == ["AA"] * 8
+    assert door.rows("SELECT count(*) FROM ris_patientidentifier WHERE value = 'NEWCOMER'") == [(1,)]
+
+
+def test_the_stop_is_quick_with_connections_open(door: Department) -> None:
+    """Last in this module: it stops the listener, and the department with it."""
+    senders = [Sender(door.mllp) for _ in range(20)]
+    assert senders[0].ask(written(msh("ADT^A08"), pid("LAST"))) == "AA"
+    os.kill(door.pid("hl7"), signal.SIGTERM)
+    assert door.wait(seconds=15) == 0, "the listener ends with 0, and all others with it"
+    for sender in senders:
+        with pytest.raises(ConnectionError):
+            sender.answer()
+        sender.__exit__(None, None, None)
