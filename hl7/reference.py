@@ -1,0 +1,205 @@
+"""docs/reference/hl7.md, printed from the tables of this door."""
+
+from collections.abc import Iterable
+
+from hl7 import ack, charsets, listener, mapping
+from hl7.handlers import KINDS
+from hl7.handlers.orders import CONTROLS
+from hl7.handlers.people import VISIT_STATES
+from hl7.handlers.refusals import CONDITIONS
+from hl7.mapping import Row
+from hl7.models import MessageState
+from ris.reference import markdown_table, page
+
+_EFFECTS = {
+    "keep": "the patient is registered or brought up to date, and the visit that PV1-19 (else PID-18) names",
+    "merge": "the patient of each MRG is merged into the patient of the PID before it",
+    "apply": "each ORC with its OBRs is one order; ORC-1 says what to do with it",
+}
+_CONTROL_EFFECTS = {
+    "NW": "a new order is placed; one whose placer number is known is changed instead, with a warning",
+    "XO": "a known order is brought up to date",
+    "CA": "a known order is cancelled, as long as nothing of it has started",
+    "DC": "a known order is ended, also when something of it has started",
+    "HD": "a known order is hidden from every worklist",
+    "RL": "a known order is shown again",
+}
+_STATES = {
+    MessageState.RECEIVED: "stored, not answered yet",
+    MessageState.APPLIED: "had its effect, answered AA",
+    MessageState.APPLIED_WITH_WARNINGS: "had its effect, answered AA; something in it was not as it should be",
+    MessageState.FAILED: "had no effect, answered AE or AR; the reason and its place are in the log",
+    MessageState.KEPT: "of a kind that is not taken here: answered AR, kept for a person; answers to us are kept too",
+    MessageState.REPEATED: "was applied before: answered as it was then, no second effect",
+    MessageState.INTERRUPTED: "stored and never answered, because something stopped in between; the sender sends again",
+}
+
+
+@page("docs/reference/hl7.md")
+def hl7() -> str:
+    """Print what the HL7 door takes, what it does with it, and what it answers."""
+    parts = [
+        _INTRODUCTION,
+        _connection(),
+        _messages(),
+        _fields(),
+        _code_tables(),
+        _character_sets(),
+        _answers(),
+        "This page is printed from the tables in `hl7/` by `manage.py print_reference`.\n",
+    ]
+    return "\n".join(parts)
+
+
+_INTRODUCTION = """# HL7 interface
+
+Bucky takes HL7 version 2 messages over MLLP. The raw bytes of every message are stored before anything else is done,
+and AA is sent only after what the message asks for is committed to the database.
+"""
+
+
+def _connection() -> str:
+    limits = listener.Limits()
+    rules = [
+        f"Several messages on one connection; one answer for each, in order. {limits.connections} connections.",
+        "A frame is VT, message, FS, CR. Bytes between frames are ignored. A missing CR is forgiven.",
+        "VT and FS inside a text are text, except VT before MSH, FHS or BHS: there a new frame begins, and the one "
+        "before it, which never ended, is dropped without an answer.",
+        "A message over `BUCKY_MLLP_MAX_BYTES` is answered AR and the connection is closed.",
+        "A frame that is not whole `BUCKY_MLLP_FRAME_SECONDS` after its first byte, and a connection that is quiet for "
+        "`BUCKY_MLLP_IDLE_SECONDS`, is closed.",
+        f"A sender that does not read its answers for {limits.write:g} s is cut off.",
+        "Segments end with CR, LF or CRLF. Delimiters are taken from MSH-1 and MSH-2. Escapes are undone.",
+        "Version (MSH-12) and processing ID (MSH-11) keep no message out.",
+        "An answer (a message with MSA) is never answered.",
+    ]
+    return "## Connection\n\n" + _items(rules)
+
+
+def _messages() -> str:
+    kinds = [(f"{name}^{event}", _EFFECTS[handler.__name__]) for (name, event), handler in KINDS.items()]
+    controls = [(f"`{control}`", _CONTROL_EFFECTS[control]) for control in CONTROLS]
+    states = [(f"ADT^{event}", str(state.label)) for event, state in VISIT_STATES.items()]
+    return (
+        "## Messages\n\n"
+        + markdown_table(("Message", "Effect"), kinds)
+        + "\nADT^A28 and A31 speak of the person alone and leave visits as they are. "
+        "All orders of one message apply together or not at all.\n\n"
+        + markdown_table(("ORC-1", "Effect"), controls)
+        + "\n"
+        + markdown_table(("Event", "State of the visit"), states)
+        + "\nAny other message is answered AR (200 or 201) and kept in the message log.\n"
+    )
+
+
+def _fields() -> str:
+    tables: tuple[tuple[str, tuple[Row, ...]], ...] = (
+        ("Patient", mapping.PATIENT),
+        ("What a scanner should know about the patient", mapping.CLINICAL),
+        ("Visit", mapping.VISIT),
+        ("Order", mapping.ORDER),
+        ("Procedure", mapping.PROCEDURE),
+    )
+    text = (
+        "## Fields\n\n"
+        'The first source that says anything wins. An empty field changes nothing; `""` erases. '
+        "Times without an offset are the clock of the site. A text that is too long is cut, with a warning.\n"
+    )
+    for title, rows in tables:
+        lines = [(f"`{row.argument}`", ", ".join(row.sources), str(row.longest or "")) for row in rows]
+        text += f"\n### {title}\n\n" + markdown_table(("Fills", "From", "Longest"), lines)
+    text += "\n### What is ordered\n\n" + markdown_table(("Fills", "From"), _coded(mapping.EXAM))
+    text += "\n### How an order is named\n\n" + markdown_table(("Fills", "From"), _coded(mapping.NUMBERS))
+    return (
+        text
+        + "\n"
+        + _items(
+            [
+                "The patient is found by PID-3 (else PID-2, PID-4): number, authority and type together. "
+                f"Types that find a patient, the surest first: {', '.join(mapping.PATIENT_ID_TYPES)}. "
+                "Without a type it is MR; without an authority it is `BUCKY_PATIENT_ID_ISSUER`.",
+                "AL1-3 of all AL1 fills `allergies`; OBX-5 fills `weight` and `size` by OBX-3 and OBX-6 (below).",
+                "An order message registers a patient that nobody knows. It does not overwrite name, birth date, sex "
+                "or address of a known one; where the first three differ, a warning says so.",
+                "A start that names a day and no time makes no booking: the order waits to be scheduled.",
+            ]
+        )
+    )
+
+
+def _code_tables() -> str:
+    measurements = [(code, column) for code, column in mapping.MEASUREMENTS.items()]
+    units = [(column, ", ".join(factors)) for column, factors in mapping.UNITS.items()]
+    return (
+        "## Code tables\n\n"
+        + _table("PID-8", "Patient's Sex (0010,0040)", mapping.SEX)
+        + _table("ORC-7.6, TQ1-9", "Requested Procedure Priority (0040,1003)", mapping.PRIORITIES)
+        + _table("OBR-24", "Modality (0008,0060); any other value is taken as it is", mapping.MODALITIES)
+        + _table("PV1-15", "Special Needs (0038,0050)", mapping.AMBULATORY)
+        + f"PV1-15 `{mapping.PREGNANT}` becomes Pregnancy Status (0010,21C0) 3.\n\n"
+        + markdown_table(("OBX-3", "Fills"), measurements)
+        + "\n"
+        + markdown_table(("Fills", "Units known in OBX-6"), units)
+    )
+
+
+def _character_sets() -> str:
+    shown = {"ISOIR6": "ISO IR6", "ISOIR14": "ISO IR14", "ISOIR87": "ISO IR87", "ISOIR159": "ISO IR159"}
+    shown |= {
+        "GB180302000": "GB 18030-2000",
+        "KSX1001": "KS X 1001",
+        "TIS620": "TIS-620",
+        "UNICODEUTF8": "UNICODE UTF-8",
+    }
+    rows = [
+        (shown.get(name, f"8859/{name[4:]}" if name.startswith("8859") else name), charset.codec)
+        for name, charset in charsets.CHARSETS.items()
+    ]
+    return (
+        "## Character sets\n\n"
+        "Bytes are decoded by MSH-18 before they are split. Where MSH-18 is empty or the bytes do not fit it, UTF-8 "
+        "and then Windows-1252 are tried, with a warning.\n\n" + markdown_table(("MSH-18", "Read as"), rows)
+    )
+
+
+def _answers() -> str:
+    conditions = [(str(int(code)), text) for code, text in ack.CONDITION_TEXT.items()]
+    refusals = [(kind, str(int(code))) for kind, code in CONDITIONS.items()]
+    states = [(str(state.label), _STATES[state]) for state in MessageState]
+    return (
+        "## Answers\n\n"
+        + _items(
+            [
+                "`AA`: done, and committed.",
+                "`AE`: the content cannot be applied; sending it again does not help. Nothing of it was done.",
+                "`AR`: not taken: the type or the header is not supported, or the database is away (code 207). "
+                "In the last case send it again later.",
+                "MSA-2 is the sender's MSH-10. The answer has the sender's version (the nearest known one below), "
+                "delimiters, character set and processing ID.",
+                "Before version 2.5 the error stands in ERR-1 and its words in MSA-3; from 2.5 on in ERR-2, ERR-3, "
+                "ERR-4 and ERR-8.",
+                "A message with the same sender, control ID and content as one that was applied gets the same answer. "
+                "Line ends and MSH-7 do not count as content. The same control ID with other content is applied, "
+                "with a warning.",
+                "The last segment of an answer ends with CR, unless the last segment of the message did not.",
+            ]
+        )
+        + "\n"
+        + markdown_table(("Code (table 0357)", "Meaning"), conditions)
+        + "\n"
+        + markdown_table(("Refused by the department as", "Code"), refusals)
+        + "\n"
+        + markdown_table(("State in the message log", "Meaning"), states)
+    )
+
+
+def _table(source: str, target: str, codes: dict[str, str]) -> str:
+    return markdown_table((source, target), [(code, meaning or "(empty)") for code, meaning in codes.items()]) + "\n"
+
+
+def _coded(rows: Iterable[tuple[str, str]]) -> list[tuple[str, str]]:
+    return [(f"`{argument}`", source) for argument, source in rows]
+
+
+def _items(rules: Iterable[str]) -> str:
+    return "".join(f"- {rule}\n" for rule in rules)
