@@ -14,7 +14,7 @@ from ris.actor import Actor
 from ris.errors import ForbiddenMove, InvalidValue, OrderClosed, OrderStarted
 from ris.identifiers import Series
 from ris.models import Attention, Event, EventKind, Order, Patient, ScheduledProcedureStep, Site
-from ris.states import BEFORE_START, OPEN, OrderState, StepState
+from ris.states import BEFORE_START, OPEN, OrderState
 
 _CLOSED = frozenset({OrderState.COMPLETED, OrderState.CANCELED, OrderState.DISCONTINUED})
 
@@ -99,12 +99,11 @@ def cancel(*, by: Actor, order: Order, reason: str = "") -> Order:
     order = lock(order)
     if order.state == OrderState.CANCELED:
         return order
-    steps = _steps(order)
-    if any(step.state in OPEN - BEFORE_START for step in steps):
+    if order.state == OrderState.IN_PROGRESS:
         raise OrderStarted
-    if not any(step.state in BEFORE_START | {StepState.NO_SHOW} for step in steps):
+    if order.state in _CLOSED:
         raise OrderClosed
-    return _end(order, steps, EventKind.ORDER_CANCELED, by=by, reason=reason)
+    return _end(order, _steps(order), EventKind.ORDER_CANCELED, by=by, reason=reason)
 
 
 @verb

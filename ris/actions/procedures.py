@@ -14,6 +14,9 @@ from ris.models import Attention, Event, EventKind, Exam, Order, RequestedProced
 from ris.models.base import Diff
 from ris.states import BEFORE_START, OPEN, StepState
 
+_WAITING = frozenset({StepState.REQUESTED, StepState.SCHEDULED})
+_MOVABLE = _WAITING | {StepState.NO_SHOW}
+
 
 @verb
 def add(*, by: Actor, order: Order, request: ProcedureRequest) -> RequestedProcedure:
@@ -205,12 +208,17 @@ def _does(step: ScheduledProcedureStep, exam: Exam) -> bool:
 
 
 def _move_steps(*, by: Actor, procedure: RequestedProcedure, request: ProcedureRequest) -> None:
-    """Move the waiting and scheduled steps of a procedure as a request says; those after the first follow."""
+    """Move the steps of a procedure as a request says, as long as the patient is not there; later ones follow."""
     if request.start is None and request.station is None and request.duration is None:
         _describe_steps(by=by, procedure=procedure, request=request)
         return
-    steps = [step for step in _steps(procedure) if step.state in (StepState.REQUESTED, StepState.SCHEDULED)]
-    if not steps and (request.start is not None or request.station is not None):
+    live = [step for step in _steps(procedure) if step.state != StepState.CANCELED]
+    if live and live[0].state not in _WAITING and _is_there(live[0], request):
+        # Senders repeat a whole order to change one word of it: the time that it has is not a new one.
+        _describe_steps(by=by, procedure=procedure, request=request)
+        return
+    steps = [step for step in live if step.state in _MOVABLE]
+    if not live or live[0].state not in _MOVABLE:
         raise OrderStarted("The patient has arrived or the exam has started; its time cannot be changed any more.")
     start = request.start
     for step in steps:
@@ -221,6 +229,12 @@ def _move_steps(*, by: Actor, procedure: RequestedProcedure, request: ProcedureR
             schedule.place(by=by, step=step, start=at, station=station, duration=duration)
             start = at + timedelta(minutes=duration or step.duration) if start else None
     _describe_steps(by=by, procedure=procedure, request=request)
+
+
+def _is_there(step: ScheduledProcedureStep, request: ProcedureRequest) -> bool:
+    """Tell whether a step has the time and the station already that a request names, as far as it names them."""
+    station = request.station if request.station and request.station.modality == step.modality else None
+    return request.start in (None, step.start) and (station is None or station.pk == step.station_id)
 
 
 def _steps(procedure: RequestedProcedure) -> list[ScheduledProcedureStep]:

@@ -56,10 +56,18 @@ class Noun(models.Model):
             # The value itself is left out: it may be a patient's, and the text may end up in an answer or a log.
             reason = first.message % {**first.params, "value": "…"} if first.params else first.message
             raise InvalidValue(f"{label}: {reason}", field=name) from None
+        for name in {field.attname for field in self._meta.concrete_fields} - exclude:
+            if not _is_storable(getattr(self, name)):
+                raise InvalidValue(f"{name}: it holds a character that no database can keep.", field=name)
 
     def _derived_fields(self, changed: set[str]) -> set[str]:
         """Name further columns that `save` works out from the changed ones."""
         return set()
+
+
+def _is_storable(value: Any) -> bool:
+    """Tell whether a text is one that PostgreSQL takes: no NUL, no half of a surrogate pair."""
+    return not isinstance(value, str) or not ("\x00" in value or any("\ud800" <= char <= "\udfff" for char in value))
 
 
 def _plain(value: Any) -> Any:
