@@ -168,7 +168,7 @@ ATTRIBUTES: tuple[Attribute, ...] = (
     Attribute("NamesOfIntendedRecipientsOfResults", _R, Kind.NONE, "3", PROCEDURE + "intended_recipients", "OBR-28", many=True, fault=Fault.EMPTY),
     # Imaging service request: the order
     Attribute("AccessionNumber", _O, Kind.WILDCARD, "2", ORDER + "accession_number", "OBR-18, else ours", fault=Fault.SKIP),
-    Attribute("IssuerOfAccessionNumberSequence", _O, Kind.NONE, "3", origin="the department", items=_issuer_items(_O, ORDER + "accession_issuer")),
+    Attribute("IssuerOfAccessionNumberSequence", _O, Kind.NONE, "3", origin="the order, where its issuer is kept", items=_issuer_items(_O, ORDER + "accession_issuer")),
     Attribute("RequestingPhysician", _O, Kind.WILDCARD, "2", ORDER + "requesting_physician", "ORC-12, OBR-16", fault=Fault.EMPTY),
     Attribute("ReferringPhysicianName", _O, Kind.WILDCARD, "2", ORDER + "referring_physician", "PV1-8", fault=Fault.EMPTY),
     Attribute("PlacerOrderNumberImagingServiceRequest", _O, Kind.WILDCARD, "3", ORDER + "placer_order_number", "ORC-2.1, OBR-2.1", fault=Fault.EMPTY),

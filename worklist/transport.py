@@ -19,6 +19,7 @@ LARGEST_MESSAGE = 1024 * 1024
 """Bytes between two complete messages, however many fragments they come in. A query takes a few hundred."""
 PDU_SECONDS = 10.0
 """From the first byte of a PDU to its last."""
+LINGER_MILLISECONDS = 500
 SEND_SECONDS = 20.0
 """How long a peer may leave an answer unread."""
 
@@ -32,13 +33,18 @@ class BoundedSocket(AssociationSocket):
 
     @property
     def ready(self) -> bool:
-        """Tell whether there is something to read; poll() has no limit on descriptors, select() has."""
+        """Tell whether there is something to read; poll() has no limit on descriptors, select() has.
+
+        After a release or an abort it is the peer who closes (PS3.8 9.2, Sta13): it is given a moment for that,
+        else its last write would fail.
+        """
         if self.socket is None or not self._is_connected:
             return False
         try:
             poller = select.poll()
             poller.register(self.socket, select.POLLIN)
-            return bool(poller.poll(0))
+            leaving = self.assoc.dul.state_machine.current_state == "Sta13"
+            return bool(poller.poll(LINGER_MILLISECONDS if leaving else 0))
         except (OSError, ValueError):
             self.event_queue.put("Evt17")  # transport connection closed (PS3.8 9.2)
             return False

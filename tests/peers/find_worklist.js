@@ -30,23 +30,18 @@ const request = CFindRequest.createWorklistFindRequest({
   ],
 });
 const answers = [];
+process.exitCode = 1; // until the final response; this client may still write to a socket that it has closed
 request.on("response", (response) => {
   if (PENDING.includes(response.getStatus()) && response.hasDataset()) {
     answers.push(response.getDataset().getElements());
-  } else if (response.getStatus() !== Status.Success) {
-    process.exitCode = 1;
+  } else {
+    process.exitCode = response.getStatus() === Status.Success ? 0 : 1;
     console.error(`status ${response.getStatus().toString(16)}`);
   }
 });
 const client = new Client();
 client.addRequest(request);
-client.on("networkError", (error) => {
-  console.error(error.message);
-  process.exitCode = 1;
-});
-client.on("associationRejected", () => {
-  console.error("rejected");
-  process.exitCode = 1;
-});
+client.on("networkError", (error) => console.error(error.message));
+client.on("associationRejected", () => console.error("rejected"));
 client.on("closed", () => process.stdout.write(JSON.stringify(answers)));
 client.send(host, Number(port), calling, called);
