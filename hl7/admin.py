@@ -57,9 +57,7 @@ class InboundMessageAdmin(PatientDataAdmin):
     list_display_links = ("received_at", "control_id")
     list_filter = (TroubleFilter, "state", "answer_code", "message_type")
     search_fields = ("control_id",)  # shows the box; what it finds is decided in get_search_results
-    search_help_text = _(
-        "Any text of the newest 10,000 messages; control ID; type as in ADT^A08; patient's name or number; accession number"
-    )
+    search_help_text = _("Text of the newest 10,000, control ID, type as in ADT^A08, patient, accession number")
     ordering = ("-pk",)
     sortable_by = ()
 

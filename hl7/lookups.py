@@ -22,9 +22,9 @@ class Holds(BytesLookup):
     def as_sql(self, compiler: SQLCompiler, connection: BaseDatabaseWrapper) -> tuple[str, tuple[str | int, ...]]:
         """Use POSITION, as PostgreSQL has it for bytea."""
         column, parameters = self.process_lhs(compiler, connection)
-        return f"POSITION(%s::bytea IN {column}) > 0", (bytes(self.rhs), *parameters)  # type: ignore[return-value,arg-type]
+        return f"POSITION(%s::bytea IN {column}) > 0", (bytes(self.rhs), *parameters)  # type: ignore[arg-type]
 
     def as_sqlite(self, compiler: SQLCompiler, connection: BaseDatabaseWrapper) -> tuple[str, tuple[str | int, ...]]:
         """Use INSTR, which takes blobs."""
         column, parameters = self.process_lhs(compiler, connection)
-        return f"INSTR({column}, %s) > 0", (*parameters, bytes(self.rhs))  # type: ignore[return-value,arg-type]
+        return f"INSTR({column}, %s) > 0", (*parameters, bytes(self.rhs))  # type: ignore[arg-type]

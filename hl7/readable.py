@@ -63,7 +63,7 @@ def readable(raw: bytes) -> list[ReadableSegment]:
 
 def _library_version(message: Message) -> str:
     version = message["MSH"].get("12")
-    return version if version in hl7apy.SUPPORTED_LIBRARIES else FALLBACK_VERSION
+    return version if version is not None and version in hl7apy.SUPPORTED_LIBRARIES else FALLBACK_VERSION
 
 
 def _fields(segment: Segment, message: Message, version: str) -> Iterator[ReadableField]:

@@ -56,9 +56,7 @@ class DeskSite(admin.AdminSite):
 
     def get_urls(self) -> list[URLResolver | URLPattern]:
         """Add the pages that are not lists of rows."""
-        own = [
-            path(page.route, self.admin_view(page.view), name=page.url_name) for page in desk.pages() if page.view
-        ]
+        own = [path(page.route, self.admin_view(page.view), name=page.url_name) for page in desk.pages() if page.view]
         return [*own, *super().get_urls()]
 
     def each_context(self, request: HttpRequest) -> dict[str, Any]:

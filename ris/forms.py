@@ -29,11 +29,13 @@ PLAIN_COLUMNS = (
     *("allergies", "medical_alerts", "special_needs", "pregnancy_status"),
 )
 """Columns of Patient that are one field of the form; the names are put together from several."""
+NAME_FIELDS = ("family", "given", "middle", "name_prefix", "name_suffix")
+"""Fields of the form for the five components of a name, in their order."""
 PART_LENGTH = 60
 
 
-def _part(label: Any, *, required: bool = False) -> forms.CharField:
-    return forms.CharField(label=label, required=required, max_length=PART_LENGTH)
+def _part(label: Any) -> forms.CharField:
+    return forms.CharField(label=label, required=False, max_length=PART_LENGTH)
 
 
 def _date(label: Any) -> forms.DateField:
@@ -45,14 +47,24 @@ def _date(label: Any) -> forms.DateField:
     )
 
 
-class PersonForm(forms.Form):
+class DeskForm(forms.Form):
+    """Labels without a colon; a star marks what is required."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        """Leave the colon out."""
+        super().__init__(*args, **{"label_suffix": ""} | kwargs)
+
+
+class PersonForm(DeskForm):
     """Who a patient is."""
 
-    family = _part(_("Family name"), required=True)
+    family = forms.CharField(
+        label=_("Family name"), max_length=PART_LENGTH, widget=forms.TextInput(attrs={"autofocus": True})
+    )
     given = _part(_("Given name"))
     middle = _part(_("Middle name"))
-    prefix = _part(_("Title before"))
-    suffix = _part(_("Title after"))
+    name_prefix = _part(_("Title before"))
+    name_suffix = _part(_("Title after"))
     birth_date = _date(_("Birth date"))
     sex = forms.ChoiceField(label=_("Sex"), choices=[("", _("not known")), *Sex.choices], required=False)
     phone = forms.CharField(label=_("Phone"), required=False, max_length=80)
@@ -75,8 +87,8 @@ class PersonForm(forms.Form):
         required=False,
     )
 
-    groups = (
-        (_("Person"), ("family", "given", "middle", "prefix", "suffix", "birth_date", "sex")),
+    groups: tuple[tuple[Any, tuple[str, ...]], ...] = (
+        (_("Person"), ("family", "given", "middle", "name_prefix", "name_suffix", "birth_date", "sex")),
         (_("Contact"), ("phone", "address", "primary_language")),
         (
             _("Name in other scripts"),
@@ -93,7 +105,7 @@ class PersonForm(forms.Form):
         """Return what was said as columns of Patient."""
         said = self.cleaned_data
         return {name: said[name] for name in PLAIN_COLUMNS} | {
-            "patient_name": person_name.join(**{part: said[part] for part in person_name.COMPONENTS}),
+            "patient_name": person_name.join(*(said[field] for field in NAME_FIELDS)),
             "patient_name_ideographic": self._group("patient_name_ideographic", "ideographic"),
             "patient_name_phonetic": self._group("patient_name_phonetic", "phonetic"),
         }
@@ -116,8 +128,9 @@ class PersonForm(forms.Form):
         """Return what the form begins with for a patient who is there already."""
         ideographic = person_name.split(patient.patient_name_ideographic)
         phonetic = person_name.split(patient.patient_name_phonetic)
+        alphabetic = person_name.split(patient.patient_name)
         return {
-            **person_name.split(patient.patient_name),
+            **dict(zip(NAME_FIELDS, (alphabetic[part] for part in person_name.COMPONENTS), strict=True)),
             **{name: getattr(patient, name) for name in PLAIN_COLUMNS},
             "patient_name_ideographic": patient.patient_name_ideographic,
             "patient_name_phonetic": patient.patient_name_phonetic,
@@ -128,7 +141,7 @@ class PersonForm(forms.Form):
         }
 
 
-class IdentifierForm(forms.Form):
+class IdentifierForm(DeskForm):
     """A number by which somebody knows a patient."""
 
     number = forms.CharField(label=_("Number"), max_length=64)
@@ -169,10 +182,12 @@ class RegisterForm(PersonForm):
         return said
 
 
-class OrderForm(forms.Form):
+class OrderForm(DeskForm):
     """A new order for a patient."""
 
-    exam = forms.ModelChoiceField(label=_("Exam"), queryset=Exam.objects.filter(active=True))
+    exam = forms.ModelChoiceField(
+        label=_("Exam"), queryset=Exam.objects.filter(active=True), help_text=_("Type its code or a part of its name")
+    )
     priority = forms.ChoiceField(label=_("Priority"), choices=Priority.choices, initial=Priority.ROUTINE)
     reason = forms.CharField(label=_("Reason"), required=False, max_length=250)
     requesting_physician = forms.CharField(
@@ -200,7 +215,7 @@ class OrderForm(forms.Form):
         super().__init__(*args, **kwargs)
         source = RequestedProcedure._meta.get_field("exam")
         self.fields["exam"].widget = AutocompleteSelect(
-            source, admin.site, attrs={"data-placeholder": _("type a code or a name")}, choices=_choices(self, "exam")
+            source, admin.site, attrs={"autofocus": True}, choices=_choices(self, "exam")
         )
 
     def clean(self) -> dict[str, Any] | None:
@@ -238,7 +253,7 @@ def as_person_name(text: str) -> str:
     return person_name.join(family=family, given=given)
 
 
-class EditOrderForm(forms.Form):
+class EditOrderForm(DeskForm):
     """What can be changed of an order besides its time and exam."""
 
     requesting_physician = forms.CharField(label=_("Requesting physician"), required=False, max_length=64)
@@ -260,7 +275,7 @@ class EditOrderForm(forms.Form):
         return {name: value if name == "callback_phone" else as_person_name(value) for name, value in said.items()}
 
 
-class EditProcedureForm(forms.Form):
+class EditProcedureForm(DeskForm):
     """What can be changed of one procedure."""
 
     priority = forms.ChoiceField(label=_("Priority"), choices=Priority.choices)
@@ -275,7 +290,7 @@ class EditProcedureForm(forms.Form):
         return ProcedureRequest(requested_procedure_id=procedure.requested_procedure_id, **said)
 
 
-class BookForm(forms.Form):
+class BookForm(DeskForm):
     """The time and station of a step."""
 
     start = forms.DateTimeField(
@@ -308,7 +323,7 @@ def at_station(said: dict[str, Any] | None) -> dict[str, Any] | None:
     return said
 
 
-class ExamForm(forms.Form):
+class ExamForm(DeskForm):
     """Which exam of the catalogue an ordered procedure is."""
 
     exam = forms.ModelChoiceField(label=_("Exam"), queryset=Exam.objects.filter(active=True))
@@ -320,7 +335,7 @@ class ExamForm(forms.Form):
         self.fields["exam"].widget = AutocompleteSelect(source, admin.site, choices=_choices(self, "exam"))
 
 
-class MergeForm(forms.Form):
+class MergeForm(DeskForm):
     """Which of two patients stays."""
 
     survivor = forms.IntegerField()

@@ -110,7 +110,9 @@ def health(request: HttpRequest) -> dict[str, Any]:
 
 
 register_page(
-    Page(_("Worklists"), "worklist_station", "ris.view_worklist", 40, route="worklist/station/", view=pages.station_page)
+    Page(
+        _("Worklists"), "worklist_station", "ris.view_worklist", 40, route="worklist/station/", view=pages.station_page
+    )
 )
 register_page(Page(_("Scanner queries"), "worklist_querylog_changelist", "worklist.view_querylog", 51))
 register_panel(

@@ -1,6 +1,6 @@
 """Accounts and their roles; every change of them is told."""
 
-from typing import Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from axes.utils import reset as forget_failures
 from django.contrib import admin, messages
@@ -12,6 +12,11 @@ from django.utils.translation import gettext_lazy as _
 from ris import audit
 from ris.admin.audited import AuditedAdmin
 from ris.models import EventKind, User
+
+if TYPE_CHECKING:
+    StockUserAdmin: TypeAlias = UserAdmin[User]
+else:
+    StockUserAdmin = UserAdmin
 
 admin.site.unregister(Group)
 
@@ -25,7 +30,7 @@ class RoleAdmin(AuditedAdmin, GroupAdmin):
 
 
 @admin.register(User)
-class AccountAdmin(AuditedAdmin, UserAdmin):
+class AccountAdmin(AuditedAdmin, StockUserAdmin):
     """Who may sign in, and in which roles."""
 
     event_kind = EventKind.ACCOUNT_CHANGED
@@ -39,7 +44,6 @@ class AccountAdmin(AuditedAdmin, UserAdmin):
         (_("Dates"), {"fields": ("last_login", "date_joined")}),
     )
     readonly_fields = ("last_login", "date_joined")
-
 
     def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         """Keep the accounts of superusers to superusers."""

@@ -8,7 +8,6 @@ from django.contrib import messages
 from django.core.exceptions import PermissionDenied
 from django.db import models
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
-from django.http.response import HttpResponseBase
 from django.template.response import TemplateResponse
 from django.urls import reverse
 from django.utils.translation import gettext as _
@@ -53,7 +52,7 @@ class AuditedAdmin(ListAdmin):
 
     def delete_view(
         self, request: HttpRequest, object_id: str, extra_context: dict[str, Any] | None = None
-    ) -> HttpResponseBase:
+    ) -> HttpResponse:
         """Refuse in words what is in use; else ask and delete."""
         row = self.get_object(request, object_id)
         users = _users_of(row) if row is not None and self.has_delete_permission(request, row) else []
@@ -74,7 +73,8 @@ class AuditedAdmin(ListAdmin):
         if not self.has_view_or_change_permission(request, row):
             raise PermissionDenied
         events = Event.objects.filter(subject=audit.subject_of(row), kind=self.event_kind)[:200]
-        context = self.admin_site.each_context(request) | {
+        context = {
+            **self.admin_site.each_context(request),
             "title": _("History of %s") % row,
             "opts": self.opts,
             "object": row,

@@ -9,15 +9,16 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext_lazy as _
 
-from ris.views import searching
 from ris.admin.filters import DayFilter, bounds, span_of
 from ris.admin.lists import PatientDataAdmin
 from ris.models import Event, Order, Patient
-from ris.views import story
+from ris.views import searching, story
 
 
 class EventDayFilter(DayFilter):
     """By the day on which it happened."""
+
+    offered = ("today", "yesterday", "last7")
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
         """Narrow a list of events."""

@@ -52,10 +52,11 @@ class DayFilter(SimpleListFilter):
 
     title = _("day")
     parameter_name = "day"
+    offered: tuple[str, ...] = tuple(DAYS)
 
     def lookups(self, request: HttpRequest, model_admin: "ModelAdmin[Any]") -> list[tuple[str, Any]]:
         """Offer the words, and the date that is in the address."""
-        offered = [(word, label) for word, (label, _span) in DAYS.items()]
+        offered = [(word, DAYS[word][0]) for word in self.offered]
         asked = request.GET.get(self.parameter_name, "")
         return offered if asked in DAYS or not span_of(asked) else [*offered, (asked, asked)]
 

@@ -10,13 +10,12 @@ from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext_lazy as _
 
-from ris.views import searching
 from ris.admin.filters import AttentionFilter, OrderDayFilter, OrderModalityFilter
 from ris.admin.lists import PatientDataAdmin
 from ris.models import Order, RequestedProcedure, ScheduledProcedureStep
 from ris.states import StepState
 from ris.templatetags.desk import badge, site_time
-from ris.views import ordering, orders
+from ris.views import ordering, orders, searching
 
 
 @admin.register(Order)

@@ -4,17 +4,15 @@ from typing import Any
 
 from django.contrib import admin
 from django.http import HttpRequest, HttpResponse
-from django.http.response import HttpResponseBase
 from django.urls import URLPattern, path
 from django.utils.translation import gettext_lazy as _
 
 from ris import person_name
-from ris.views import searching
 from ris.admin.filters import MergedFilter
 from ris.admin.lists import PatientDataAdmin
 from ris.models import Patient
 from ris.models.patient import PatientQuerySet
-from ris.views import merging, ordering, patients
+from ris.views import merging, ordering, patients, searching
 
 
 @admin.register(Patient)
@@ -39,11 +37,9 @@ class PatientAdmin(PatientDataAdmin):
 
     def get_queryset(self, request: HttpRequest) -> PatientQuerySet:
         """Bring the identifiers along."""
-        return super().get_queryset(request).prefetch_related("identifiers")  # type: ignore[no-any-return]
+        return Patient.objects.prefetch_related("identifiers")
 
-    def get_search_results(
-        self, request: HttpRequest, queryset: PatientQuerySet, search_term: str
-    ) -> tuple[PatientQuerySet, bool]:
+    def get_search_results(self, request: HttpRequest, queryset: Any, search_term: str) -> tuple[PatientQuerySet, bool]:
         """Find by any part of the names, any identifier, the birth date."""
         return searching.patients(queryset, search_term), False
 
@@ -58,7 +54,7 @@ class PatientAdmin(PatientDataAdmin):
             *super().get_urls(),
         ]
 
-    def add_view(self, request: HttpRequest, form_url: str = "", extra_context: Any = None) -> HttpResponseBase:
+    def add_view(self, request: HttpRequest, form_url: str = "", extra_context: Any = None) -> HttpResponse:
         """Register a patient."""
         return patients.register(request)
 

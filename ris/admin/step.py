@@ -5,17 +5,15 @@ from typing import Any
 from django.contrib import admin
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
-from django.http.response import HttpResponseBase
 from django.urls import URLPattern, path
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext_lazy as _
 
-from ris.views import searching
 from ris.admin.filters import DayFilter, StepModalityFilter
 from ris.admin.lists import PatientDataAdmin
 from ris.models import Patient, ScheduledProcedureStep
 from ris.templatetags.desk import badge, site_time
-from ris.views import steps
+from ris.views import searching, steps
 
 
 @admin.register(ScheduledProcedureStep)
@@ -61,7 +59,7 @@ class StepAdmin(PatientDataAdmin):
 
     def change_view(
         self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: Any = None
-    ) -> HttpResponseBase:
+    ) -> HttpResponse:
         """Lead to the step's order, which shows it."""
         return steps.show(request, object_id)
 

@@ -22,7 +22,7 @@ from ris.models import Event, EventKind, User
 
 def page(request: HttpRequest, template: str, **context: Any) -> TemplateResponse:
     """Answer with a page inside the desk's frame."""
-    request.current_app = admin.site.name  # type: ignore[attr-defined]
+    request.current_app = admin.site.name
     return TemplateResponse(request, template, admin.site.each_context(request) | context)
 
 
@@ -89,7 +89,7 @@ def once(request: HttpRequest, token: str, kind: EventKind, act: Callable[[Actor
     """
     cause = f"form:{token}"
     with transaction.atomic():
-        User.objects.select_for_update(no_key=True).get(pk=request.user.pk)
+        User.objects.select_for_update(no_key=True).get(username=request.user.get_username())
         done = Event.objects.filter(cause=cause, kind=kind)
         if not done.exists():
             act(actor_of(request).because(cause))

@@ -9,7 +9,7 @@ from django.utils import timezone
 
 from ris.models import Order, Priority, RequestedProcedure, ScheduledProcedureStep
 from ris.states import OPEN, StepState
-from ris.views.moves import offered
+from ris.views.moves import next_move
 
 SHOWN = 12
 SHOWN_TODAY = 60
@@ -24,13 +24,14 @@ def today(request: HttpRequest) -> dict[str, Any]:
     """Show who is still to be examined today, by time, with the next move of each."""
     begin = timezone.localtime().replace(hour=0, minute=0, second=0, microsecond=0)
     steps = list(
-        _with_names(
-            ScheduledProcedureStep.objects.filter(
-                start__gte=begin, start__lt=begin + timedelta(days=1), station__isnull=False, state__in=OPEN
-            ).select_related("station__site")
-        ).order_by("start", "pk")[: SHOWN_TODAY + 1]
+        ScheduledProcedureStep.objects.filter(
+            start__gte=begin, start__lt=begin + timedelta(days=1), station__isnull=False, state__in=OPEN
+        )
+        .select_related("station__site", "requested_procedure__order__patient")
+        .prefetch_related("requested_procedure__order__patient__identifiers")
+        .order_by("start", "pk")[: SHOWN_TODAY + 1]
     )
-    rows = [{"step": step, "buttons": offered(request.user, step)[:1]} for step in steps[:SHOWN_TODAY]]
+    rows = [{"step": step, "buttons": next_move(request.user, step)} for step in steps[:SHOWN_TODAY]]
     return {"rows": rows, "more": len(steps) > SHOWN_TODAY, "patient_ids": _patients(steps[:SHOWN_TODAY])}
 
 
@@ -42,7 +43,8 @@ def to_schedule(request: HttpRequest) -> dict[str, Any]:
         default=Value(2),
     )
     waiting = ScheduledProcedureStep.objects.filter(state=StepState.REQUESTED)
-    steps = list(_with_names(waiting).order_by(urgency, "pk")[: SHOWN + 1])
+    waiting = waiting.select_related("requested_procedure__order__patient")
+    steps = list(waiting.order_by(urgency, "pk")[: SHOWN + 1])
     return {"steps": steps[:SHOWN], "more": len(steps) > SHOWN, "patient_ids": _patients(steps[:SHOWN])}
 
 
@@ -57,13 +59,6 @@ def attention(request: HttpRequest) -> dict[str, Any]:
     )
     shown = orders[:SHOWN]
     return {"orders": shown, "more": len(orders) > SHOWN, "patient_ids": [order.patient_id for order in shown]}
-
-
-def _with_names(steps: Any) -> Any:
-    """Bring along whose steps they are and what is to be done."""
-    return steps.select_related("requested_procedure__order__patient").prefetch_related(
-        "requested_procedure__order__patient__identifiers"
-    )
 
 
 def _patients(steps: list[ScheduledProcedureStep]) -> list[int]:

@@ -34,7 +34,12 @@ def _search(request: HttpRequest, patient: Patient) -> HttpResponse:
         found = list(rows.prefetch_related("identifiers")[:FOUND])
     audit.patients_listed(request, [patient.pk, *(row.pk for row in found)], search=text, subject="ris.patient")
     return frame.page(
-        request, "desk/merge_search.html", title=_("Merge with another patient"), patient=patient, text=text, found=found
+        request,
+        "desk/merge_search.html",
+        title=_("Merge with another patient"),
+        patient=patient,
+        text=text,
+        found=found,
     )
 
 

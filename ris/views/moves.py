@@ -21,7 +21,8 @@ CANCEL = "ris.cancel_order"
 class Button:
     """One thing to press. move: as in ris.states.STEP_MOVES; done: what to say afterwards.
 
-    only: the states in which it is offered, where those are fewer than the move allows.
+    only: the states in which it is offered, where those are fewer than the move allows. forward: leads on to the
+    end of the exam, so that the first page offers it.
     """
 
     move: str
@@ -30,6 +31,7 @@ class Button:
     permission: str
     needs_reason: bool = False
     only: frozenset[StepState] | None = None
+    forward: bool = False
 
     def fits(self, state: str) -> bool:
         """Tell whether the button makes sense in a state."""
@@ -39,10 +41,10 @@ class Button:
 _S = StepState
 
 STEP_BUTTONS: tuple[Button, ...] = (
-    Button("arrive", _("Check in"), _("The patient is checked in."), CHECK_IN),
-    Button("start", _("Start"), _("The exam has started."), PERFORM),
-    Button("complete", _("Complete"), _("The exam is completed."), PERFORM),
-    Button("make ready", _("Ready"), _("The patient is ready."), CHECK_IN, only=frozenset({_S.ARRIVED})),
+    Button("arrive", _("Check in"), _("The patient is checked in."), CHECK_IN, forward=True),
+    Button("start", _("Start"), _("The exam has started."), PERFORM, forward=True),
+    Button("complete", _("Complete"), _("The exam is completed."), PERFORM, forward=True),
+    Button("make ready", _("Ready"), _("The patient is ready."), CHECK_IN, only=frozenset({_S.ARRIVED}), forward=True),
     Button("depart", _("Patient left"), _("The patient has left; the exam can be completed later."), PERFORM),
     Button("unbook", _("Take off the schedule"), _("The exam waits for another time."), BOOK),
     Button("miss", _("Did not come"), _("It is noted that the patient did not come."), CHECK_IN),
@@ -64,12 +66,17 @@ STEP_BUTTONS: tuple[Button, ...] = (
     Button("discontinue", _("Stop the exam"), _("The exam was stopped."), PERFORM, needs_reason=True),
     Button("cancel", _("Cancel this step"), _("The step is cancelled."), CANCEL, needs_reason=True),
 )
-"""The likeliest first: the first page shows only the first one that is offered."""
+"""The likeliest first."""
 
 
 def offered(user: Any, step: ScheduledProcedureStep) -> list[Button]:
     """Return the buttons that a person may press on a step in its state."""
     return [button for button in STEP_BUTTONS if button.fits(step.state) and user.has_perm(button.permission)]
+
+
+def next_move(user: Any, step: ScheduledProcedureStep) -> list[Button]:
+    """Return the one button that leads on, if the person may press it."""
+    return [button for button in offered(user, step) if button.forward][:1]
 
 
 def can_book(user: Any, step: ScheduledProcedureStep) -> bool:

@@ -80,7 +80,14 @@ def book(request: HttpRequest, pk: int) -> HttpResponse:
         title = _("Move the exam") if step.station else _("Book the exam")
         address = reverse("admin:ris_order_change", args=[order.pk])
         return frame.page(
-            request, "desk/book.html", title=title, form=form, step=step, order=order, patient=order.patient, back=address
+            request,
+            "desk/book.html",
+            title=title,
+            form=form,
+            step=step,
+            order=order,
+            patient=order.patient,
+            back=address,
         ).render()
 
 
@@ -101,12 +108,17 @@ def _booked(request: HttpRequest, step: ScheduledProcedureStep, form: BookForm) 
     if placed:
         messages.success(request, _("The exam is booked."))
     else:
-        messages.warning(request, _("No station in use does this exam; the wish is kept and the order needs attention."))
+        messages.warning(
+            request, _("No station in use does this exam; the wish is kept and the order needs attention.")
+        )
     return True
 
 
 def _find(pk: int) -> ScheduledProcedureStep:
     steps = ScheduledProcedureStep.objects.select_related(
-        "station__site", "requested_procedure__exam", "requested_procedure__order__patient", "requested_procedure__order__site"
+        "station__site",
+        "requested_procedure__exam",
+        "requested_procedure__order__patient",
+        "requested_procedure__order__site",
     )
     return get_object_or_404(steps, pk=pk)

@@ -70,7 +70,7 @@ def _changes_of(event: Event) -> dict[str, Any]:
 def _changes(event: Event, names: Names) -> list[Change]:
     model = _model_of(event)
     changes = [
-        Change(_label(model, name), _text(model, name, pair[0], names), _text(model, name, pair[1], names))
+        Change(_label(model, name), _text(model, name, pair[0], names, ""), _text(model, name, pair[1], names))
         for name, pair in _changes_of(event).items()
         if isinstance(pair, list) and len(pair) == 2
     ]
@@ -104,9 +104,9 @@ def _label(model: type[models.Model] | None, name: str) -> str:
         return name
 
 
-def _text(model: type[models.Model] | None, name: str, value: Any, names: Names) -> str:
+def _text(model: type[models.Model] | None, name: str, value: Any, names: Names, empty: str = "–") -> str:
     if value in (None, "", []):
-        return "–"
+        return empty
     if name in names:
         return names[name].get(value, str(value))
     if name == "attention":
