@@ -75,6 +75,7 @@ def assign_exam(*, by: Actor, procedure: RequestedProcedure, exam: Exam, reason:
         .select_related("patient", "site")
         .get(pk=procedure.order_id)
     )
+    procedure = RequestedProcedure.objects.get(pk=procedure.pk)
     diff = procedure.change(exam=exam)
     Event.objects.record(
         EventKind.ORDER_CHANGED,
@@ -181,8 +182,10 @@ def _replace_steps(*, by: Actor, procedure: RequestedProcedure, request: Procedu
     for step in waiting:
         exams.make("cancel", by=by, step=step, reason="another exam")
     same_station = first.station if request.exam and first.station_id and _does(first, request.exam) else None
-    marks = [] if request.exam else [Attention.UNKNOWN_EXAM]
-    rollup.mark(procedure.order, add=marks, drop=(Attention.UNKNOWN_EXAM, *schedule.PLACEMENT_MARKS))
+    outdated = schedule.outdated_marks(procedure.order, *waiting)
+    if not procedure.order.procedures.filter(exam=None).exclude(pk=procedure.pk).exists():
+        outdated.add(Attention.UNKNOWN_EXAM)
+    rollup.mark(procedure.order, add=[] if request.exam else [Attention.UNKNOWN_EXAM], drop=outdated)
     wish = ProcedureRequest(
         exam=request.exam,
         code=request.code,

@@ -78,6 +78,12 @@ def on_station(
     return Placement(station, Attention.DOUBLE_BOOKED if taken else None)
 
 
+def _is_double_booked(step: ScheduledProcedureStep) -> bool:
+    """Tell whether another step takes this one's station at its time."""
+    taken = _taken(step.start, step.duration, step) if step.start else ScheduledProcedureStep.objects.none()
+    return taken.filter(station=step.station_id).exists()
+
+
 def _taken(start: datetime, duration: int, moving: ScheduledProcedureStep | None) -> QuerySet[ScheduledProcedureStep]:
     """Return the open steps, but the one that is being moved, that take time within these minutes from start on."""
     steps = ScheduledProcedureStep.objects.filter(state__in=OPEN)
@@ -136,12 +142,26 @@ def place(
     elif not step.modality:
         values["modality"] = placement.station.modality
     diff = step.change(state=target, **values)
-    rollup.mark(order, add=[placement.attention] if placement.attention else [], drop=PLACEMENT_MARKS)
+    rollup.mark(order, add=[placement.attention] if placement.attention else [], drop=outdated_marks(order, step))
     if diff:
         kind = EventKind.STEP_MOVED if moving else EventKind.STEP_BOOKED
         rollup.tell(kind if placement.station else EventKind.STEP_CHANGED, by=by, step=step, diff=diff, reason=reason)
         rollup.order_state(order)
     return placement.station is not None
+
+
+def outdated_marks(order: Order, *moved: ScheduledProcedureStep) -> set[Attention]:
+    """Return the order's marks about places that none of its other steps deserves any more."""
+    marks = set(order.attentions) & set(PLACEMENT_MARKS)
+    if not marks:
+        return marks
+    others = ScheduledProcedureStep.objects.filter(requested_procedure__order=order, start__isnull=False)
+    for other in others.exclude(pk__in=[step.pk for step in moved]):
+        if other.state == StepState.REQUESTED:
+            marks.discard(Attention.NO_STATION if other.modality else Attention.NO_MODALITY)
+        elif other.state == StepState.SCHEDULED and _is_double_booked(other):
+            marks.discard(Attention.DOUBLE_BOOKED)
+    return marks
 
 
 def _placement(step: ScheduledProcedureStep, *, start: datetime, duration: int, station: Station | None) -> Placement:

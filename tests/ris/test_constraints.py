@@ -1,0 +1,152 @@
+"""The database has the last word: each constraint is broken behind the verbs' back, and each one holds."""
+
+from collections.abc import Callable
+from datetime import timedelta
+
+import pytest
+from django.apps import apps
+from django.db import IntegrityError, transaction
+from django.db.models import F, Model, RestrictedError
+from django.db.models.deletion import ProtectedError
+
+from ris.actions import patients
+from ris.models import (
+    Exam,
+    ExamStep,
+    Order,
+    Patient,
+    PatientIdentifier,
+    PatientMerge,
+    ProtocolCode,
+    RequestedProcedure,
+    ScheduledProcedureStep,
+    Site,
+    Station,
+    Visit,
+)
+from ris.states import NEEDS_PLACE, StepState
+from tests import factories
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture(autouse=True)
+def department() -> None:
+    """Two of everything, so that one can be made like the other."""
+    for number in ("1", "2"):
+        site = factories.site(f"SITE{number}")
+        factories.station(f"CT{number}", site=site)
+        exam = factories.exam(f"CT{number}", steps=(("First", "CT", 10), ("Second", "CT", 10)))
+        factories.protocol_code(exam, "P1")
+        factories.protocol_code(exam, "P2")
+        patient = factories.patient(number=number)
+        patients.identify(by=factories.BY, patient=patient, identifier=patients.Identifier(f"C{number}", "CLINIC"))
+        Visit.new(patient=patient, visit_number=f"V{number}", issuer="HIS")
+        factories.order(
+            patient=patient,
+            exam=factories.exam(f"XX{number}", modality="CT"),
+            order_fields={"filler_order_number": f"F{number}", "filler_issuer": "BUCKY"},
+        )
+    for name in ("L1", "L2", "L3"):
+        factories.patient(name, number=name)
+    survivor, *losers = Patient.objects.filter(patient_name__startswith="L").order_by("patient_name")
+    for loser in losers:
+        patients.merge(by=factories.BY, survivor=survivor, loser=loser)
+
+
+def like_the_first(model: type[Model], *columns: str) -> Callable[[], object]:
+    """Give the last row the values of the first one in these columns."""
+
+    def break_it() -> object:
+        rows = model._default_manager.order_by("pk")
+        first, last = rows[0], rows.reverse()[0]
+        return rows.filter(pk=last.pk).update(**{name: getattr(first, name) for name in columns})
+
+    return break_it
+
+
+def all_to(model: type[Model], **values: object) -> Callable[[], object]:
+    """Give every row these values."""
+    return lambda: model._default_manager.update(**values)
+
+
+BREAKS: dict[str, Callable[[], object]] = {
+    "site_one_default": all_to(Site, is_default=True),
+    "station_ae_title_not_empty": lambda: Station.objects.filter(ae_title="CT1").update(ae_title=""),
+    "exam_code_unique": like_the_first(Exam, "code", "coding_scheme"),
+    "exam_takes_time": all_to(Exam, duration=0),
+    "exam_step_number_unique": all_to(ExamStep, number=1),
+    "exam_step_takes_time": all_to(ExamStep, duration=0),
+    "protocol_code_once_a_step": all_to(ProtocolCode, code="P1"),
+    "patient_not_merged_into_itself": all_to(Patient, merged_into=F("pk")),
+    "patient_sex_known": all_to(Patient, sex="Z"),
+    "patient_identifier_unique": like_the_first(PatientIdentifier, "issuer", "type", "value"),
+    "patient_one_primary": all_to(PatientIdentifier, primary=True),
+    "patient_identifier_not_empty": lambda: PatientIdentifier.objects.filter(value="1").update(value=""),
+    "merge_of_two": all_to(PatientMerge, survivor=F("loser")),
+    "merge_one_active_for_each_loser": like_the_first(PatientMerge, "loser"),
+    "visit_number_unique": like_the_first(Visit, "issuer", "visit_number"),
+    "visit_state_known": all_to(Visit, state="GONE"),
+    "visit_number_not_empty": lambda: Visit.objects.filter(visit_number="V1").update(visit_number=""),
+    "order_placer_number_unique": like_the_first(Order, "placer_issuer", "placer_order_number"),
+    "order_filler_number_unique": like_the_first(Order, "filler_issuer", "filler_order_number"),
+    "order_accession_not_empty": lambda: Order.objects.filter(patient__identifiers__value="1").update(
+        accession_number=""
+    ),
+    "order_state_known": all_to(Order, state="LOST"),
+    "procedure_priority_known": all_to(RequestedProcedure, priority="NOW"),
+    "procedure_study_uid_not_empty": all_to(RequestedProcedure, study_instance_uid=""),
+    "step_state_known": all_to(ScheduledProcedureStep, state="LOST"),
+    "step_has_place_when_scheduled": all_to(ScheduledProcedureStep, station=None),
+    "step_has_modality_when_scheduled": all_to(ScheduledProcedureStep, modality=""),
+    "step_ends_after_start": all_to(ScheduledProcedureStep, end=F("start")),
+    "step_id_not_empty": lambda: ScheduledProcedureStep.objects.filter(station__ae_title="CT1").update(sps_id=""),
+    # unique columns, which Django does not call constraints
+    "site.code": all_to(Site, code="X"),
+    "station.ae_title": all_to(Station, ae_title="X"),
+    "order.accession_number": all_to(Order, accession_number="X"),
+    "requestedprocedure.requested_procedure_id": all_to(RequestedProcedure, requested_procedure_id="X"),
+    "scheduledprocedurestep.sps_id": all_to(ScheduledProcedureStep, sps_id="X"),
+}
+
+
+@pytest.mark.parametrize("constraint", BREAKS)
+def test_the_database_refuses(constraint: str) -> None:
+    with pytest.raises(IntegrityError), transaction.atomic():
+        BREAKS[constraint]()
+
+
+def test_every_constraint_and_every_unique_column_is_tried() -> None:
+    nouns = [model for model in apps.get_app_config("ris").get_models() if model.__name__ not in ("User", "Counter")]
+    named = {constraint.name for model in nouns for constraint in model._meta.constraints}
+    unique = {
+        f"{model._meta.model_name}.{field.name}"
+        for model in nouns
+        for field in model._meta.concrete_fields
+        if field.unique and not field.primary_key
+    }
+    assert named | unique == set(BREAKS)
+
+
+@pytest.mark.parametrize("state", sorted(NEEDS_PLACE))
+@pytest.mark.parametrize("missing", [{"station": None}, {"start": None, "end": None}, {"modality": ""}])
+def test_no_step_is_in_a_state_that_needs_a_place_without_one(state: StepState, missing: dict[str, object]) -> None:
+    with pytest.raises(IntegrityError), transaction.atomic():
+        ScheduledProcedureStep.objects.update(state=state, **missing)
+
+
+def test_an_end_before_its_start_is_refused() -> None:
+    with pytest.raises(IntegrityError), transaction.atomic():
+        ScheduledProcedureStep.objects.update(end=F("start") - timedelta(minutes=1))
+
+
+def test_orders_without_a_placer_number_are_many() -> None:
+    Order.objects.update(placer_order_number="", filler_order_number="")
+    assert Order.objects.filter(placer_order_number="").count() == 2
+
+
+@pytest.mark.parametrize("model", [Site, Station, Patient, Order, RequestedProcedure, ScheduledProcedureStep])
+def test_what_has_a_history_cannot_be_deleted(model: type[Model]) -> None:
+    row = model._default_manager.order_by("pk")[0]
+    with pytest.raises((ProtectedError, RestrictedError)), transaction.atomic():
+        row.delete()
