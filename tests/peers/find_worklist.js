@@ -43,5 +43,5 @@ const client = new Client();
 client.addRequest(request);
 client.on("networkError", (error) => console.error(error.message));
 client.on("associationRejected", () => console.error("rejected"));
-client.on("closed", () => process.stdout.write(JSON.stringify(answers)));
+client.once("closed", () => process.stdout.write(JSON.stringify(answers)));
 client.send(host, Number(port), calling, called);

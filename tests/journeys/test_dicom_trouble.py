@@ -1,0 +1,64 @@
+"""The DICOM door when things break around it."""
+
+import socket
+import subprocess
+import time
+from collections.abc import Iterator
+
+import pytest
+
+from tests.conftest import MakeDepartment
+from tests.department import Department
+from tests.journeys.test_dicom_peers import CAST, NAMES, call, findscu, values
+from tests.services import Postgres
+from tests.waiting import wait_until
+
+
+@pytest.fixture(scope="module")
+def postgres() -> Iterator[Postgres]:
+    """A PostgreSQL that these tests may stop."""
+    with Postgres() as running:
+        yield running
+
+
+def test_a_database_that_is_away_is_never_an_empty_list(postgres: Postgres, make_department: MakeDepartment) -> None:
+    department = make_department(DATABASE_URL=postgres.new_database())
+    assert department.manage("shell", "-v0", "-c", CAST).returncode == 0
+    department.private("Müller", "Иванов")
+    before = values(findscu(department, "-k", "PatientID"), "0010,0020")
+    assert before == [*NAMES, "4010"]
+
+    postgres.stop()
+    printed = findscu(department, "-k", "PatientID")
+    assert "OutOfResources" in printed, printed
+    assert "Success" not in printed
+    subprocess.run(["echoscu", *call(department, "CT1")], check=True, timeout=30)
+
+    postgres.start()
+    assert values(findscu(department, "-k", "PatientID"), "0010,0020") == before
+    logged = "SELECT count(*) FROM worklist_querylog WHERE status = 'A700'"
+    wait_until(lambda: department.rows(logged) == [(1,)], what="the failed query in the log")
+
+
+def garbage(department: Department, data: bytes) -> socket.socket:
+    peer = socket.create_connection(department.dicom, timeout=20)
+    peer.sendall(data)
+    return peer
+
+
+def test_hostile_peers_and_strangers_beside_a_scanner_and_a_quick_stop(make_department: MakeDepartment) -> None:
+    department = make_department(BUCKY_UNKNOWN_CALLERS="refuse")
+    assert department.manage("shell", "-v0", "-c", CAST).returncode == 0
+    peers = [
+        garbage(department, data) for data in (b"", b"\x01\x00\x00", b"GET / HTTP/1.1\r\n\r\n", b"\xff" * 500) * 10
+    ]
+    assert values(findscu(department, "-k", "PatientID"), "0010,0020") == [*NAMES, "4010"]
+    refused = subprocess.run(
+        ["echoscu", *call(department, "STRANGER")], capture_output=True, text=True, timeout=30, check=False
+    )
+    assert "Calling AE Title Not Recognized" in refused.stdout + refused.stderr
+    began = time.monotonic()
+    department.stop()
+    assert time.monotonic() - began < 10
+    for peer in peers:
+        peer.close()
