@@ -31,6 +31,7 @@ _LEADING = b"\x00\x09\x0a\x0d\x20"
 _BOM = b"\xef\xbb\xbf"
 _LINE_ENDS = re.compile(r"[\r\n]+")
 _HEADER_END = re.compile(rb"[\r\n]")
+_CONTROLS = re.compile(r"[\x00-\x08\x0b-\x1f\x7f]")
 _STANDARD = "^~\\&"
 
 
@@ -149,11 +150,11 @@ class _Context:
     codec: str
 
     def text(self, value: str) -> str:
-        """Undo the escapes of one value."""
+        """Undo the escapes of one value; control characters, which no screen and no scanner can show, are left out."""
         value = value.strip()
-        if self.delimiters.escape not in value:
-            return value
-        return unescape(value, self.delimiters, self.codec)
+        if self.delimiters.escape in value:
+            value = unescape(value, self.delimiters, self.codec)
+        return value if value.isprintable() else _CONTROLS.sub("", value)
 
 
 class Message:

@@ -99,6 +99,12 @@ def test_small_letters_and_blanks_before_a_segment_name_do_not_hide_it() -> None
     assert read(send(msh(), "  pid|1||4711"))["PID"].get("3") == "4711"
 
 
+def test_control_characters_are_left_out_of_values() -> None:
+    message = read(send(msh(), "PID|1||47\x01\\X00\\11||Do\x7fe^Ja\tne", "NTE|1||one\\.br\\two"))
+    assert (message["PID"].get("3"), message["PID"].get("5.1"), message["PID"].get("5.2")) == ("4711", "Doe", "Ja\tne")
+    assert message["NTE"].get("3") == "one\ntwo"
+
+
 def test_zero_bytes_are_left_out() -> None:
     message = read(send(msh(), "PID|1||47\x0011"))
     assert message["PID"].get("3") == "4711"

@@ -1,6 +1,7 @@
 """Senders at the HL7 door, over real sockets: clients that we did not write, and several at once."""
 
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -11,9 +12,9 @@ from pathlib import Path
 import pytest
 
 from hl7.message import Message
+from hl7.sender import Sender
 from ris.config import PROJECT
 from tests.department import Department
-from tests.journeys.mllp import Sender
 from tests.messages import adt, msh, orm, pid
 from tests.messages import send as written
 
@@ -24,6 +25,11 @@ site = Site.new(code="GH", name="General Hospital", time_zone="Europe/Berlin", i
 Station.new(ae_title="CT1", name="CT1", site=site, modality="CT")
 Exam.new(code="CTABD", meaning="CT abdomen", modality="CT", duration=20)
 """
+
+
+def code_of(answer: Message) -> str:
+    """Return MSA-1."""
+    return answer["MSA"].get("1") or ""
 
 
 @pytest.fixture(scope="module")
@@ -72,7 +78,7 @@ def test_the_answer_to_a_message_that_is_too_large_arrives(door: Department) -> 
         with pytest.raises(ConnectionError):
             sender.answer()
     with Sender(door.mllp) as other:
-        assert other.ask(adt("A08", pid("SMALL"))) == "AA"
+        assert code_of(other.send(adt("A08", pid("SMALL")))) == "AA"
 
 
 def at_once(count: int, work: Callable[[int], None]) -> None:
@@ -114,20 +120,67 @@ def test_several_connections_may_bring_the_same_new_patient_at_once(door: Depart
     def send(number: int) -> None:
         with Sender(door.mllp) as sender:
             message = orm("NW", placer=f"NEW{number}", patient=pid("NEWCOMER"))
-            answers.append(sender.ask(message.replace(b"V100", b"VNEW")))
+            answers.append(code_of(sender.send(message.replace(b"V100", b"VNEW"))))
 
     at_once(8, send)
     assert answers == ["AA"] * 8
     assert door.rows("SELECT count(*) FROM ris_patientidentifier WHERE value = 'NEWCOMER'") == [(1,)]
 
 
+def test_the_commands_of_the_guide_do_what_it_says(door: Department, tmp_path: Path) -> None:
+    guide = (PROJECT / "docs" / "howto" / "connect-a-his.md").read_text()
+    [commands] = re.findall(r"```sh\n(.*?)```", guide, re.DOTALL)
+    path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
+    done = subprocess.run(
+        ["sh", "-e", "-c", commands.replace("-p 2575", f"-p {door.mllp.port}")],
+        cwd=tmp_path,
+        env={**os.environ, "PATH": path},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=True,
+    )
+    assert "MSA|AA|M1" in done.stdout
+    assert "MSA|AA|M2" in done.stdout
+    state = "SELECT s.state, s.modality FROM ris_scheduledprocedurestep s JOIN ris_requestedprocedure p ON"
+    assert door.rows(f"{state} p.id = s.requested_procedure_id WHERE p.code = 'CTHEAD'") == [("SCHEDULED", "CT")]
+
+
+def test_hl7_send_says_in_words_what_was_answered(door: Department, tmp_path: Path) -> None:
+    good, bad = tmp_path / "good.hl7", tmp_path / "bad.hl7"
+    good.write_bytes(adt("A08", pid("W1"), control_id="W1") + adt("A08", pid("W2"), control_id="W2"))
+    bad.write_bytes(adt("A08", pid("W3", birth_date="20260230"), control_id="W3").replace(b"\r", b"\n"))
+    done = door.manage("hl7_send", str(good))
+    assert done.stdout == "1/2 W1: accepted (AA)\n2/2 W2: accepted (AA)\n"
+    assert done.returncode == 0
+    done = door.manage("hl7_send", str(good), str(bad), "--to", str(door.mllp))
+    assert "3/3 W3: refused (AE): PID-7: is a date that does not exist" in done.stdout
+    assert "1 of 3 message(s) were not accepted" in done.stderr
+    assert done.returncode == 1
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (["nowhere.hl7"], "nowhere.hl7: No such file or directory"),
+        ([__file__], "none begins with MSH"),
+        ([str(PEERS / "package.json"), "--to", "here"], "--to: 'here' is not HOST:PORT"),
+    ],
+)
+def test_hl7_send_says_in_one_line_what_is_wrong(door: Department, words: list[str], told: str) -> None:
+    done = door.manage("hl7_send", *words)
+    assert done.returncode == 1
+    assert told in done.stderr
+    assert "Traceback" not in done.stderr
+
+
 def test_the_stop_is_quick_with_connections_open(door: Department) -> None:
     """Last in this module: it stops the listener, and the department with it."""
     senders = [Sender(door.mllp) for _ in range(20)]
-    assert senders[0].ask(written(msh("ADT^A08"), pid("LAST"))) == "AA"
+    assert code_of(senders[0].send(written(msh("ADT^A08"), pid("LAST")))) == "AA"
     os.kill(door.pid("hl7"), signal.SIGTERM)
     assert door.wait(seconds=15) == 0, "the listener ends with 0, and all others with it"
     for sender in senders:
         with pytest.raises(ConnectionError):
             sender.answer()
-        sender.__exit__(None, None, None)
+        sender.close()

@@ -7,11 +7,12 @@ from collections.abc import Iterator
 
 import pytest
 
+from hl7.sender import Sender
 from ris.config import Address
 from tests.conftest import MakeDepartment
 from tests.department import Department
-from tests.journeys.mllp import Sender, send_until_accepted
-from tests.journeys.test_hl7_door import CATALOGUE
+from tests.journeys.mllp import send_until_accepted
+from tests.journeys.test_hl7_door import CATALOGUE, code_of
 from tests.messages import adt, orm, pid
 from tests.services import Postgres
 from tests.waiting import wait_until
@@ -54,7 +55,7 @@ class Ledger:
                         name = next(left, None)
                     if name is None:
                         return
-                    if sender.ask(self.messages[name]) == "AA":
+                    if code_of(sender.send(self.messages[name])) == "AA":
                         self.accepted.add(name)
         except OSError:
             return
@@ -100,7 +101,7 @@ def test_while_the_database_is_away_messages_are_answered_ar_and_the_connection_
         with Sender(department.mllp) as sender, Sender(department.mllp) as other:
 
             def ask(who: Sender) -> str:
-                return who.ask(adt("A08", pid("AWAY"), control_id=f"AWAY{next(numbers)}"))
+                return code_of(who.send(adt("A08", pid("AWAY"), control_id=f"AWAY{next(numbers)}")))
 
             assert (ask(sender), ask(other)) == ("AA", "AA")
             postgres.stop()

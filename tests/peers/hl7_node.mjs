@@ -4,8 +4,10 @@ import { Client, Message } from "node-hl7-client";
 
 const [host, port, count] = process.argv.slice(2);
 let answered;
-const client = new Client({ host, connectionTimeout: 0 }); // its timer would end the connection even when it is used
-const outbound = client.createOutbound({ port: Number(port), waitAck: false }, async (response) => {
+const client = new Client({ host });
+// Its connection timer would end the connection after 10 s even when it is used.
+const settings = { port: Number(port), waitAck: false, connectionTimeout: 0 };
+const outbound = client.createOutbound(settings, async (response) => {
   const answer = response.getMessage();
   answered(`${answer.get("MSA.1").toString()} ${answer.get("MSA.2").toString()}`);
 });
