@@ -1,0 +1,117 @@
+"""Several processes that do the same thing at the same moment, on a database of their own.
+
+    with Track(tmp_path) as track:
+        track.run("factories.order().pk")
+        results = track.race("exams.go('start', by=BY, step=step(1)).state", processes=6)
+
+Each result is "ok" and what the code gave, or the name of the error that it raised. The code is one expression.
+"""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from ris.config import PROJECT
+from tests.services import drop_database, new_database
+
+RUNNERS = 6
+
+RUNNER = """
+import itertools, sys
+import django
+django.setup()
+from ris import identifiers
+from ris.actions import exams, orders, patients, procedures, schedule, visits
+from ris.actions.patients import Identifier
+from ris.models import *
+from tests import factories
+factories._numbers = itertools.count(1 + int(sys.argv[1]) * 1_000_000)
+BY = factories.BY
+def step(number): return ScheduledProcedureStep.objects.get(pk=number)
+def order(number): return Order.objects.get(pk=number)
+def patient(number): return Patient.objects.get(pk=number)
+for line in sys.stdin:
+    code = compile(line.strip(), "race", "eval")
+    Site.objects.exists()  # connected before the start
+    print("ready", flush=True)
+    sys.stdin.readline()
+    try:
+        print("ok", eval(code), flush=True)
+    except Exception as error:
+        print(type(error).__name__, flush=True)
+"""
+
+
+class Track:
+    """A migrated database, and processes that work on it."""
+
+    def __init__(self, directory: Path) -> None:
+        """Make the database: an SQLite file, or with DATABASE_URL set a PostgreSQL database."""
+        server = os.environ.get("DATABASE_URL", "")
+        self.database = new_database(server) if server else ""
+        self.environment = {
+            **os.environ,
+            "BUCKY_DATA": str(directory / "data"),
+            "DATABASE_URL": self.database,
+            "DJANGO_SETTINGS_MODULE": "ris.settings",
+            "PYTHONPATH": str(PROJECT),
+        }
+        self.runners: list[subprocess.Popen[str]] = []
+
+    def __enter__(self) -> Self:
+        """Migrate and start the runners."""
+        command = [sys.executable, "manage.py", "migrate", "-v0"]
+        subprocess.run(command, cwd=PROJECT, env=self.environment, check=True)
+        self.runners = [
+            subprocess.Popen(
+                [sys.executable, "-c", RUNNER, str(number)],
+                cwd=PROJECT,
+                env=self.environment,
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                text=True,
+            )
+            for number in range(RUNNERS)
+        ]
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Stop the runners and remove a PostgreSQL database; a file goes with its directory."""
+        for runner in self.runners:
+            runner.communicate(timeout=20)
+        if self.database:
+            drop_database(self.database)
+
+    def race(self, *codes: str, processes: int = 1) -> list[str]:
+        """Let each code run in so many processes, all let go together; gives their results, sorted."""
+        starters = [code for code in codes for _ in range(processes)]
+        runners = self.runners[: len(starters)]
+        for runner, code in zip(runners, starters, strict=True):
+            _tell(runner, code)
+        for runner in runners:
+            assert _hear(runner) == "ready"
+        for runner in runners:
+            _tell(runner, "go")
+        return sorted(_hear(runner) for runner in runners)
+
+    def run(self, code: str) -> str:
+        """Let one process do something; gives what it gave, as text."""
+        (result,) = self.race(code)
+        assert result.startswith("ok"), result
+        return result.removeprefix("ok").strip()
+
+
+def _tell(runner: "subprocess.Popen[str]", line: str) -> None:
+    assert runner.stdin
+    runner.stdin.write(line + "\n")
+    runner.stdin.flush()
+
+
+def _hear(runner: "subprocess.Popen[str]") -> str:
+    assert runner.stdout
+    return runner.stdout.readline().strip()

@@ -1,0 +1,78 @@
+"""Two people, or six, do the same thing at the same moment: real processes, on the database of this run."""
+
+from collections import Counter
+from collections.abc import Iterator
+
+import pytest
+
+from tests.races import Track
+
+
+@pytest.fixture(scope="module")
+def track(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Track]:
+    with Track(tmp_path_factory.mktemp("track")) as made:
+        yield made
+
+
+def test_no_number_is_given_out_twice(track: Track) -> None:
+    series = (
+        "identifiers.mint_sps_id()",
+        "identifiers.mint_requested_procedure_id()",
+        "identifiers.mint_accession_number('A', __import__('datetime').date(2026, 1, 1))",
+    )
+    results = track.race(f"[({', '.join(series)}) for _ in range(150)]", processes=4)
+    minted = [number for result in results for row in eval(result.removeprefix("ok ")) for number in row]  # noqa: S307
+    assert len(minted) == len(set(minted)) == 4 * 150 * 3
+
+
+def test_of_six_who_press_start_one_wins_and_five_are_told(track: Track) -> None:
+    step = track.run("ScheduledProcedureStep.objects.get(requested_procedure__order=factories.order()).pk")
+    results = track.race(f"exams.go('start', by=BY, step=step({step})).state", processes=6)
+    assert Counter(results) == {"ok STARTED": 1, "ForbiddenMove": 5}
+    assert track.run(f"Event.objects.filter(step={step}, kind=EventKind.STEP_STARTED).count()") == "1"
+
+
+def test_start_and_cancel_at_once_leave_a_step_that_is_one_of_them(track: Track) -> None:
+    order = track.run("factories.order().pk")
+    step = track.run(f"ScheduledProcedureStep.objects.get(requested_procedure__order={order}).pk")
+    results = track.race(
+        f"exams.go('start', by=BY, step=step({step})).state", f"orders.cancel(by=BY, order=order({order})).state"
+    )
+    state = track.run(f"step({step}).state + ' ' + order({order}).state")
+    assert (results, state) in (
+        (["OrderStarted", "ok STARTED"], "STARTED IN_PROGRESS"),
+        (["ForbiddenMove", "ok CANCELED"], "CANCELED CANCELED"),
+    )
+
+
+def test_two_who_merge_two_patients_into_each_other_get_one_merge(track: Track) -> None:
+    one, two = track.run("factories.patient().pk"), track.run("factories.patient().pk")
+    merge = "patients.merge(by=BY, survivor=patient({}), loser=patient({})) is not None"
+    results = track.race(merge.format(one, two), merge.format(two, one), processes=2)
+    assert results.count("MergeRefused") == 2
+    assert results.count("ok True") == 1
+    assert track.run(f"PatientMerge.objects.filter(loser__in=[{one}, {two}]).count()") == "1"
+
+
+def test_a_number_of_a_patient_is_registered_once(track: Track) -> None:
+    results = track.race("factories.patient(number='RACE') is not None", processes=5)
+    assert Counter(results) == {"ok True": 1, "DuplicateIdentifier": 4}
+
+
+def test_orders_and_a_merge_at_once_all_end_at_the_survivor(track: Track) -> None:
+    jane, twin = track.run("factories.patient().pk"), track.run("factories.patient().pk")
+    track.run("factories.exam() and 1")
+    results = track.race(
+        f"[factories.order(patient=patient({twin}), start=None) and 1 for _ in range(5)] and 1",
+        f"[factories.order(patient=patient({twin}), start=None) and 1 for _ in range(5)] and 1",
+        f"patients.merge(by=BY, survivor=patient({jane}), loser=patient({twin})) and 1",
+    )
+    assert results == ["ok 1"] * 3
+    assert track.run(f"[patient({jane}).orders.count(), patient({twin}).orders.count()]") == "[10, 0]"
+
+
+def test_changes_of_one_order_follow_each_other(track: Track) -> None:
+    order = track.run("factories.order().pk")
+    both = f"orders.hold(by=BY, order=order({order})), orders.release(by=BY, order=order({order}))"
+    assert track.race(f"len([({both}) for _ in range(10)])", processes=4) == ["ok 10"] * 4
+    assert track.run(f"order({order}).on_hold") == "False"
