@@ -73,7 +73,7 @@ class AuditedAdmin(ListAdmin):
         if not self.has_view_or_change_permission(request, row):
             raise PermissionDenied
         events = Event.objects.filter(subject=audit.subject_of(row), kind=self.event_kind)[:200]
-        context = {
+        context: dict[str, Any] = {
             **self.admin_site.each_context(request),
             "title": _("History of %s") % row,
             "opts": self.opts,
@@ -95,7 +95,7 @@ def changes_of(form: Any) -> dict[str, list[Any]]:
 
 
 def _inline_changes(formset: Any) -> list[dict[str, Any]]:
-    rows = []
+    rows: list[dict[str, Any]] = []
     for form in formset.initial_forms:
         if form in formset.deleted_forms:
             rows.append({"row": str(form.instance), "change": "deleted"})

@@ -7,7 +7,7 @@ from django.db.models import Prefetch, QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.urls import URLPattern, path
 from django.utils.html import format_html, format_html_join
-from django.utils.safestring import SafeString
+from django.utils.safestring import SafeString, mark_safe
 from django.utils.translation import gettext_lazy as _
 
 from ris.admin.filters import AttentionFilter, OrderDayFilter, OrderModalityFilter
@@ -73,7 +73,7 @@ class OrderAdmin(PatientDataAdmin):
     def exams(self, order: Order) -> SafeString:
         """Show what was ordered, a line a procedure."""
         names = ((row.exam.meaning if row.exam else row.meaning or row.code,) for row in order.procedures.all())
-        return format_html_join(format_html("<br>"), "{}", names)
+        return format_html_join(mark_safe("<br>"), "{}", names)
 
     @admin.display(description=_("state"), ordering="state")
     def shown_state(self, order: Order) -> SafeString:

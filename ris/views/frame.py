@@ -1,10 +1,10 @@
 """What every page of the desk does: check a permission, call a verb once, say in plain words what became of it."""
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, TypeVar
 from uuid import uuid4
 
-from django.contrib import admin, messages
+from django.contrib import admin
 from django.core.exceptions import PermissionDenied
 from django.db import transaction
 from django.forms import BaseForm
@@ -18,6 +18,8 @@ from ris.actor import Actor
 from ris.audit import actor_of
 from ris.errors import DomainError, ForbiddenMove
 from ris.models import Event, EventKind, User
+
+Result = TypeVar("Result")
 
 
 def page(request: HttpRequest, template: str, **context: Any) -> TemplateResponse:
@@ -52,15 +54,10 @@ def back(request: HttpRequest, view: str, *arguments: object) -> HttpResponse:
     return leads_to(view, *arguments)
 
 
-def attempt(request: HttpRequest, act: Callable[[], object], *, done: str) -> bool:
-    """Call a verb; tell the person that it is done, or why not. Returns whether it is done."""
-    try:
-        act()
-    except DomainError as error:
-        messages.error(request, words(error))
-        return False
-    messages.success(request, done)
-    return True
+def do(verb: Callable[..., Result], request: HttpRequest, **arguments: Any) -> Result:
+    """Call a verb for the signed-in person, in a transaction of its own: a refusal undoes that and nothing else."""
+    with transaction.atomic():
+        return verb(by=actor_of(request), **arguments)
 
 
 def words(error: DomainError) -> str:

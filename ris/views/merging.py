@@ -61,7 +61,7 @@ def _merged(request: HttpRequest, patient: Patient) -> HttpResponse:
         return _compare(request, patient, other)
     survivor, loser = (patient, other) if form.cleaned_data["survivor"] == patient.pk else (other, patient)
     try:
-        patients.merge(by=audit.actor_of(request), survivor=survivor, loser=loser, reason=form.cleaned_data["reason"])
+        frame.do(patients.merge, request, survivor=survivor, loser=loser, reason=form.cleaned_data["reason"])
     except DomainError as error:
         messages.error(request, frame.words(error))
         return _compare(request, patient, other)

@@ -72,7 +72,7 @@ def edit(request: HttpRequest, pk: int) -> HttpResponse:
     if request.method == "POST" and form.is_valid() and all(part.is_valid() for part in parts):
         requests = [part.request(row) for part, row in zip(parts, rows, strict=True) if part.has_changed()]
         try:
-            orders.change(by=audit.actor_of(request), order=order, requests=requests, **form.columns())
+            frame.do(orders.change, request, order=order, requests=requests, **form.columns())
         except DomainError as error:
             frame.refuse(form, error)
         else:

@@ -76,10 +76,12 @@ def act(request: HttpRequest, pk: int) -> HttpResponse:
     if button.needs_reason and not reason:
         messages.error(request, _("Please say why."))
     else:
-        verb = VERBS[button.verb]
-        frame.attempt(
-            request, lambda: verb(by=audit.actor_of(request), order=order, reason=reason), done=str(button.done)
-        )
+        try:
+            frame.do(VERBS[button.verb], request, order=order, reason=reason)
+        except DomainError as error:
+            messages.error(request, frame.words(error))
+        else:
+            messages.success(request, button.done)
     return frame.back(request, "ris_order_change", pk)
 
 
@@ -93,7 +95,7 @@ def assign_exam(request: HttpRequest, pk: int, procedure: int) -> HttpResponse:
         exam = form.cleaned_data["exam"]
         try:
             if row.exam_id != exam.pk:
-                procedures.assign_exam(by=audit.actor_of(request), procedure=row, exam=exam)
+                frame.do(procedures.assign_exam, request, procedure=row, exam=exam)
         except DomainError as error:
             frame.refuse(form, error)
         else:

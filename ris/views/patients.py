@@ -106,7 +106,7 @@ def edit(request: HttpRequest, pk: int) -> HttpResponse:
     form = PersonForm(request.POST or None, initial=PersonForm.of(patient))
     if request.method == "POST" and form.is_valid():
         try:
-            changed = patients.update(by=audit.actor_of(request), patient=patient, **form.columns())
+            changed = frame.do(patients.update, request, patient=patient, **form.columns())
         except DomainError as error:
             frame.refuse(form, error, FIELDS)
         else:
@@ -122,7 +122,7 @@ def identify(request: HttpRequest, pk: int) -> HttpResponse:
     form = IdentifierForm(request.POST or None)
     if request.method == "POST" and form.is_valid():
         try:
-            patients.identify(by=audit.actor_of(request), patient=patient, identifier=form.identifier())
+            frame.do(patients.identify, request, patient=patient, identifier=form.identifier())
         except DomainError as error:
             frame.refuse(form, error, {"value": "number", "": "number"})
         else:

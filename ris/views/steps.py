@@ -1,5 +1,7 @@
 """What people do with one step: press a button, give it a time and a station."""
 
+from functools import partial
+
 from django.contrib import messages
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404
@@ -50,14 +52,13 @@ def _button(request: HttpRequest, step: ScheduledProcedureStep) -> Button:
 
 
 def _make(request: HttpRequest, step: ScheduledProcedureStep, button: Button, reason: str) -> None:
-    by = audit.actor_of(request)
     try:
         if not button.fits(step.state):
             raise ForbiddenMove
         if button.move == "unbook":
-            schedule.unbook(by=by, step=step, reason=reason)
+            frame.do(schedule.unbook, request, step=step, reason=reason)
         else:
-            exams.go(button.move, by=by, step=step, reason=reason)
+            frame.do(partial(exams.go, button.move), request, step=step, reason=reason)
     except ForbiddenMove as error:
         step.refresh_from_db(fields=["state"])
         if step.state != STEP_MOVES[button.move].target:
@@ -94,8 +95,9 @@ def book(request: HttpRequest, pk: int) -> HttpResponse:
 def _booked(request: HttpRequest, step: ScheduledProcedureStep, form: BookForm) -> bool:
     said = form.cleaned_data
     try:
-        placed = schedule.book(
-            by=audit.actor_of(request),
+        placed = frame.do(
+            schedule.book,
+            request,
             step=step,
             start=said["start"],
             station=said["station"],

@@ -1,0 +1,255 @@
+"""Every view of a patient's data, every sign-in and every change of the catalogue leaves one event."""
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from django.contrib.sessions.models import Session
+from django.test import Client
+from django.utils import timezone
+
+from ris.models import Event, EventKind, Exam, Site, Station, User
+from ris.roles import Role
+from tests import factories
+from tests.ris.desk import Desk, text_of
+
+pytestmark = pytest.mark.django_db
+
+READS = (EventKind.PATIENT_VIEWED, EventKind.PATIENTS_LISTED, EventKind.RECORD_VIEWED)
+
+
+@pytest.fixture
+def expert() -> Desk:
+    return Desk(Role.INFORMATICS)
+
+
+def reads_of(desk: Desk, address: str) -> list[Event]:
+    """The events of one page view."""
+    before = Event.objects.count()
+    desk.get(address)
+    events = list(Event.objects.order_by("pk")[before:])
+    assert all(event.kind in READS for event in events)
+    return events
+
+
+PAGES: dict[str, EventKind] = {
+    "/ris/patient/{patient}/change/": EventKind.PATIENT_VIEWED,
+    "/ris/patient/{patient}/edit/": EventKind.PATIENT_VIEWED,
+    "/ris/patient/{patient}/identify/": EventKind.PATIENT_VIEWED,
+    "/ris/patient/{patient}/order/": EventKind.PATIENT_VIEWED,
+    "/ris/order/{order}/change/": EventKind.PATIENT_VIEWED,
+    "/ris/order/{order}/edit/": EventKind.PATIENT_VIEWED,
+    "/ris/order/{order}/exam/{procedure}/": EventKind.PATIENT_VIEWED,
+    "/ris/scheduledprocedurestep/{step}/book/": EventKind.PATIENT_VIEWED,
+    "/": EventKind.PATIENTS_LISTED,
+    "/ris/patient/": EventKind.PATIENTS_LISTED,
+    "/ris/patient/?q=doe": EventKind.PATIENTS_LISTED,
+    "/ris/patient/{patient}/merge/?q=doe": EventKind.PATIENTS_LISTED,
+    "/ris/patient/{patient}/merge/?other={other}": EventKind.PATIENTS_LISTED,
+    "/ris/order/?q=doe": EventKind.PATIENTS_LISTED,
+    "/ris/scheduledprocedurestep/?day=today": EventKind.PATIENTS_LISTED,
+    "/ris/event/?q=doe": EventKind.PATIENTS_LISTED,
+    "/worklist/station/?station=CT1": EventKind.PATIENTS_LISTED,
+    "/autocomplete/?app_label=ris&model_name=order&field_name=patient&term=doe": EventKind.PATIENTS_LISTED,
+}
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_each_page_with_a_patients_data_leaves_one_event(expert: Desk, page: str) -> None:
+    step = factories.step(patient=factories.patient("Doe^Jane", "4711"))
+    other = factories.patient("Roe^Ann", "4712")
+    order = step.requested_procedure.order
+    keys = {"patient": order.patient_id, "order": order.pk, "other": other.pk, "step": step.pk}
+    (event,) = reads_of(expert, page.format(procedure=step.requested_procedure_id, **keys))
+    assert event.kind == PAGES[page]
+    assert (event.user, event.actor_name, event.address) == (expert.user, expert.user.username, "10.1.2.3")
+    assert event.data["path"] == page.format(procedure=step.requested_procedure_id, **keys).partition("?")[0]
+    named = [event.patient_id] if event.patient_id else event.data["patients"]
+    assert order.patient_id in named
+    if "doe" in page:
+        assert "doe" in event.data["search"]
+
+
+def test_a_step_leads_to_its_order_and_is_one_view(expert: Desk) -> None:
+    step = factories.step()
+    response = expert.client.get(f"/ris/scheduledprocedurestep/{step.pk}/change/")
+    assert response["Location"] == f"/ris/order/{step.requested_procedure.order_id}/change/#step-{step.pk}"
+
+
+def test_pages_without_a_patient_leave_no_event(expert: Desk) -> None:
+    exam = factories.exam()
+    for address in ("/ris/exam/", f"/ris/exam/{exam.pk}/change/", "/ris/station/", "/worklist/station/"):
+        assert reads_of(expert, address) == []
+
+
+def test_the_audit_trail_is_searched_by_patient_account_kind_and_day(expert: Desk) -> None:
+    jane = factories.patient("Doe^Jane", "4711")
+    clerk = Desk(Role.FRONT_DESK)
+    clerk.get(f"/ris/patient/{jane.pk}/change/")
+    for search in (
+        "q=doe",
+        "q=4711",
+        f"q={clerk.user.username}",
+        f"patient__id__exact={jane.pk}&kind__exact=patient.viewed",
+        "kind__exact=patient.viewed&day=today",
+    ):
+        assert "patient viewed" in text_of(expert.get(f"/ris/event/?{search}"))
+    yesterday = timezone.localdate() - timedelta(days=1)
+    assert "0 events" in text_of(expert.get(f"/ris/event/?day={yesterday}"))
+    event = Event.objects.get(kind=EventKind.PATIENT_VIEWED, patient=jane)
+    assert f"/ris/patient/{jane.pk}/change/" in text_of(expert.get(f"/ris/event/{event.pk}/change/"))
+
+
+# --- signing in ---------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def account(settings: Any) -> User:
+    """Somebody with a password that is quickly checked."""
+    settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
+    return factories.user(Role.FRONT_DESK, "clara")
+
+
+def sign_in(client: Client, password: str, name: str = "clara") -> Any:
+    return client.post("/login/?next=/", {"username": name, "password": password, "next": "/"})
+
+
+def kinds() -> list[str]:
+    return [str(kind) for kind in Event.objects.order_by("pk").values_list("kind", flat=True)]
+
+
+def test_signing_in_and_out_are_events(account: User) -> None:
+    client = Client(REMOTE_ADDR="10.1.2.3")
+    assert sign_in(client, factories.PASSWORD).status_code == 302
+    client.post("/logout/")
+    assert kinds() == ["account.signed_in", "account.signed_out"]
+    event = Event.objects.order_by("pk")[0]
+    assert (event.user, event.address, event.subject) == (account, "10.1.2.3", f"ris.user:{account.pk}")
+
+
+def test_five_failures_lock_the_account_and_an_administrator_unlocks_it(account: User) -> None:
+    client = Client(REMOTE_ADDR="10.1.2.3")
+    answers = [sign_in(client, "wrong") for _attempt in range(5)]
+    assert "Too many failed sign-ins" in answers[-1].content.decode()
+    locked = sign_in(client, factories.PASSWORD)
+    assert "Too many failed sign-ins" in locked.content.decode()
+    assert kinds().count("account.sign_in_failed") >= 5
+    assert "account.locked_out" in kinds()
+    administrator = Desk(Role.ADMINISTRATOR)
+    administrator.post("/ris/user/", action="unlock", _selected_action=account.pk)
+    assert sign_in(client, factories.PASSWORD).status_code == 302
+
+
+def test_a_name_that_nobody_has_is_not_kept(account: User) -> None:
+    sign_in(Client(), "wrong", name="my secret password")
+    event = Event.objects.get()
+    assert (event.actor_name, event.user, event.subject, event.data) == ("unknown", None, "", {})
+
+
+def test_fifteen_minutes_without_a_click_sign_out() -> None:
+    clerk = Desk(Role.FRONT_DESK)
+    clerk.get("/")
+    session = Session.objects.get()
+    left = session.expire_date - timezone.now()
+    assert 14 * 60 < left.total_seconds() <= 15 * 60
+    session.expire_date = timezone.now() - timedelta(seconds=1)
+    session.save()
+    response = clerk.client.get("/ris/patient/")
+    assert (response.status_code, response["Location"]) == (302, "/login/?next=/ris/patient/")
+
+
+def test_each_click_begins_the_fifteen_minutes_anew() -> None:
+    clerk = Desk(Role.FRONT_DESK)
+    clerk.get("/")
+    soon = timezone.now() + timedelta(minutes=1)
+    Session.objects.update(expire_date=soon)
+    clerk.get("/")
+    assert Session.objects.get().expire_date > soon + timedelta(minutes=13)
+
+
+# --- the catalogue and the accounts -------------------------------------------------------------------
+
+EXAM = {"code": "CTABD", "coding_scheme": "L", "meaning": "CT abdomen", "modality": "CT", "duration": "25"}
+NO_ROWS = {
+    f"{name}-{part}": count
+    for name in ("steps", "protocol_codes")
+    for part, count in (("TOTAL_FORMS", "0"), ("INITIAL_FORMS", "0"))
+}
+
+
+def test_a_new_exam_with_its_steps_is_an_event(expert: Desk) -> None:
+    rows = NO_ROWS | {"steps-TOTAL_FORMS": "1", "steps-0-number": "1", "steps-0-description": "scan"}
+    expert.post("/ris/exam/add/", **(EXAM | rows | {"active": "on", "steps-0-duration": "10"}))
+    exam = Exam.objects.get()
+    assert exam.steps.get().description == "scan"
+    event = Event.objects.get(kind=EventKind.CATALOG_CHANGED)
+    assert (event.subject, event.data["change"], event.user) == (f"ris.exam:{exam.pk}", "added", expert.user)
+    assert event.data["rows"] == [{"row": "scan", "change": "added"}]
+
+
+def test_a_changed_exam_tells_before_and_after(expert: Desk) -> None:
+    exam = factories.exam()
+    values = EXAM | NO_ROWS | {"body_part": "ABDOMEN", "contrast_agent": "Iodine 350", "active": "on"}
+    expert.post(f"/ris/exam/{exam.pk}/change/", **values)
+    event = Event.objects.get(kind=EventKind.CATALOG_CHANGED)
+    assert event.data["changes"] == {
+        "meaning": ["CT abdomen with contrast", "CT abdomen"],
+        "duration": [20, 25],
+    }
+    page = text_of(expert.get(f"/ris/exam/{exam.pk}/history/"))
+    assert "duration (min): 20 → 25" in page
+
+
+def test_saving_without_a_change_is_no_event(expert: Desk) -> None:
+    site = factories.site("CLINIC")
+    values = {"code": "CLINIC", "name": site.name, "time_zone": site.time_zone, "accession_prefix": "C"}
+    expert.post(f"/ris/site/{site.pk}/change/", is_default="on", **values)
+    assert not Event.objects.filter(kind=EventKind.CATALOG_CHANGED).exists()
+
+
+def test_what_is_in_use_cannot_be_deleted_and_says_so(expert: Desk) -> None:
+    factories.order()
+    station = Station.objects.get()
+    page = text_of(expert.post(f"/ris/station/{station.pk}/delete/", post="yes"))
+    assert "CT1 is in use (scheduled procedure steps), so it cannot be deleted. Take it out of use instead." in page
+    assert Station.objects.get() == station
+
+
+def test_an_unused_exam_is_deleted_and_told(expert: Desk) -> None:
+    exam = factories.exam("CTSPARE")
+    expert.post(f"/ris/exam/{exam.pk}/delete/", post="yes")
+    event = Event.objects.get(kind=EventKind.CATALOG_CHANGED)
+    assert (event.data["change"], event.data["name"]) == ("deleted", "CTSPARE Exam CTSPARE")
+    assert not Exam.objects.exists()
+
+
+@pytest.mark.parametrize(
+    ("field", "typed", "told"),
+    [
+        ("ae_title", "A" * 17, "at most 16 characters"),
+        ("ae_title", "CT\\1", "no backslash"),
+        ("modality", "ct scan!", "capital letters"),
+    ],
+)
+def test_a_station_that_dicom_cannot_name_is_refused(expert: Desk, field: str, typed: str, told: str) -> None:
+    site = factories.site()
+    values = {"ae_title": "CT1", "name": "CT1", "site": site.pk, "modality": "CT", "rank": "1", "active": "on"}
+    assert told in text_of(expert.post("/ris/station/add/", **(values | {field: typed})))
+    assert not Station.objects.exists()
+
+
+def test_an_account_and_its_roles_are_told_without_the_password() -> None:
+    administrator = Desk(Role.ADMINISTRATOR)
+    secret = "a long pass phrase"
+    values = {"username": "newcomer", "password1": secret, "password2": secret, "usable_password": "true"}
+    administrator.post("/ris/user/add/", **values)
+    newcomer = User.objects.get(username="newcomer")
+    event = Event.objects.get(kind=EventKind.ACCOUNT_CHANGED)
+    assert (event.subject, event.data["change"]) == (f"ris.user:{newcomer.pk}", "added")
+    assert secret not in str(event.data)
+
+
+def test_a_site_that_no_clock_knows_is_refused(expert: Desk) -> None:
+    values = {"code": "X", "name": "X", "time_zone": "Mars/Olympus", "accession_prefix": "X"}
+    assert "No such time zone" in text_of(expert.post("/ris/site/add/", **values))
+    assert not Site.objects.exists()
