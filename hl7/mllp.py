@@ -79,7 +79,7 @@ class FrameReader:
                 return frames
             found = self._find_end()
             if found is None:
-                if len(self._buffer) > self._max_bytes:
+                if len(self._buffer) > self._max_bytes + _LONGEST_MARK - 1:  # no mark can still begin within the bound
                     frames.append(self._refuse())
                 return frames
             frames.append(found)
@@ -105,9 +105,10 @@ class FrameReader:
     def _find_end(self) -> Frame | None:
         """Return the frame that ends in the buffer, after dropping what a new start makes void."""
         while mark := _MARK.search(self._buffer, self._scanned):
+            if mark.start() > self._max_bytes:
+                return self._refuse()
             if mark[0] != VT:
-                resume = mark.end() - 1 if mark[0].endswith(VT) else mark.end()
-                return self._take(mark.start(), resume)
+                return self._take(mark.start(), mark.end() - 1 if mark[0].endswith(VT) else mark.end())
             del self._buffer[: mark.end()]
             self._scanned = 0
             self.dropped += 1
@@ -115,8 +116,6 @@ class FrameReader:
         return None
 
     def _take(self, end: int, resume: int) -> Frame:
-        if end > self._max_bytes:
-            return self._refuse()
         content = bytes(self._buffer[:end])
         del self._buffer[:resume]
         self._scanned = 0
@@ -124,7 +123,7 @@ class FrameReader:
         return Frame(content)
 
     def _refuse(self) -> Frame:
-        head = bytes(self._buffer[:HEAD_BYTES])
+        head = bytes(self._buffer[: min(HEAD_BYTES, self._max_bytes)])
         self._buffer.clear()
         self._refusing = True
         self._inside = False

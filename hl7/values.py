@@ -166,12 +166,15 @@ class Names:
 
 
 def patient_names(segment: Segment, path: str) -> Names | str | None:
-    """Read XPN: the name in up to three representations, written either as repetitions with XPN-8 or with ``=``."""
+    """Read XPN: the name in up to three representations, written either as repetitions with XPN-8 or with ``=``.
+
+    Of several names the legal one (XPN-7 = L) counts, else the first.
+    """
     number = int(path)
     if segment.field(number) == NULL:
         return NULL
     found: dict[str, str] = {}
-    for repetition in segment.repetitions(number):
+    for repetition in sorted(segment.repetitions(number), key=lambda name: name.get(7) != "L"):
         if repetition.raw == NULL:
             return NULL
         for representation, name in _representations(repetition):

@@ -78,7 +78,7 @@ def look_up(wanted: Sequence[Identifier]) -> Known:
     terms = Q(pk__in=())
     for identifier in wanted:
         terms |= Q(issuer=identifier.issuer, type=identifier.type, value=identifier.value)
-    rows = PatientIdentifier.objects.filter(terms).select_related("patient__merged_into")
+    rows = PatientIdentifier.objects.filter(terms).select_related("patient")
     return Known(list(wanted), {Identifier(row.value, row.issuer, row.type): row for row in rows})
 
 

@@ -102,6 +102,18 @@ def test_a_name_comes_in_three_representations_in_both_ways_of_writing_them(
     )
 
 
+def test_of_several_names_the_legal_one_counts(accepted: Accepted) -> None:
+    accepted(adt("A04", pid(name="Poe^Jane^^^^^M~Doe^Jane^^^^^L~Roe^J^^^^^A")))
+    assert jane().patient_name == "Doe^Jane"
+
+
+def test_japanese_comes_in_its_own_character_set(accepted: Accepted) -> None:
+    name = "UTSUNOMIYA^TAROU=宇都宮^太郎=うつのみや^たろう"
+    accepted(written(msh("ADT^A04", charset="ISO IR6~ISO IR87"), pid(name=name), encoding="iso2022_jp"))
+    found = jane()
+    assert f"{found.patient_name}={found.patient_name_ideographic}={found.patient_name_phonetic}" == name
+
+
 def test_a_new_name_takes_the_old_representations_away(accepted: Accepted) -> None:
     accepted(adt("A04", pid(name="Yamada^Tarou=山田^太郎")))
     accepted(adt("A08", pid(name="Suzuki^Tarou")))
