@@ -41,15 +41,16 @@ def place(segment: Segment, path: str) -> Place:
     return Place(segment.name, segment.number, numbers[0], numbers[1] if len(numbers) > 1 else 0)
 
 
-def wrong(segment: Segment, path: str, text: str, condition: Condition = Condition.DATA_TYPE) -> FieldError:
-    """Return the error for a field whose value cannot be used."""
+def wrong(segment: Segment, path: str, what: str) -> FieldError:
+    """Return the error for a value that cannot be used; `what` follows the name of the field ("is not a date")."""
     spot = place(segment, path)
-    return FieldError(Problem(condition, f"{spot}: {text}", spot))
+    return FieldError(Problem(Condition.DATA_TYPE, f"{spot} {what}.", spot))
 
 
-def missing(segment: Segment, path: str, text: str) -> FieldError:
-    """Return the error for a field that has to be there."""
-    return wrong(segment, path, text, Condition.REQUIRED_FIELD_MISSING)
+def missing(segment: Segment, path: str, why: str) -> FieldError:
+    """Return the error for a field that has to be there; `why` is a sentence."""
+    spot = place(segment, path)
+    return FieldError(Problem(Condition.REQUIRED_FIELD_MISSING, f"{spot} is missing: {why}", spot))
 
 
 def text(segment: Segment, path: str) -> str | None:

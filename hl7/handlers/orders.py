@@ -92,7 +92,8 @@ def _place(case: _Case, group: Group) -> None:
     if not number:
         raise values.missing(group.orc, "2", "a new order needs a placer order number.")
     if not group.details:
-        raise values.missing(group.orc, "1", "a new order needs an OBR segment.")
+        place = Place("ORC", group.orc.number)
+        raise FieldError(Problem(Condition.SEGMENT_SEQUENCE, "A new order needs an OBR segment below its ORC.", place))
     for detail in group.details:
         if not ordered_codes(detail.obr):
             raise values.missing(detail.obr, "4", "a new order needs the code or the name of an exam.")

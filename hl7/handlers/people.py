@@ -85,7 +85,7 @@ def look_up(wanted: Sequence[Identifier]) -> Known:
 def pid_numbers(pid: Segment) -> list[Identifier]:
     """Return the numbers of PID; raises FieldError when there are none."""
     if not pid:
-        raise values.missing(pid, "3", "the message has no PID segment, so no patient.")
+        raise values.missing(pid, "3", "there is no PID segment, so no patient.")
     wanted = identifiers(pid, 3, 2, 4)
     if not wanted:
         raise values.missing(pid, "3", "the patient has no number.")

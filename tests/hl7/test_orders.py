@@ -197,7 +197,7 @@ class TestANewOrder:
         ("segments", "answer"),
         [
             ([pid(), orc("NW", ""), obr(placer="")], ("AE", "101", "ORC^1^2^1")),
-            ([pid(), orc("NW")], ("AE", "101", "ORC^1^1^1")),
+            ([pid(), orc("NW")], ("AE", "100", "ORC^1")),
             ([pid(), orc("NW"), obr("")], ("AE", "101", "OBR^1^4^1")),
             ([pid(), obr()], ("AE", "100", "ORC^1")),
             ([orc("NW"), obr()], ("AE", "101", "PID^1^3^1")),

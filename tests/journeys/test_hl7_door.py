@@ -154,7 +154,7 @@ def test_hl7_send_says_in_words_what_was_answered(door: Department, tmp_path: Pa
     assert done.stdout == "1/2 W1: accepted (AA)\n2/2 W2: accepted (AA)\n"
     assert done.returncode == 0
     done = door.manage("hl7_send", str(good), str(bad), "--to", str(door.mllp))
-    assert "3/3 W3: refused (AE): PID-7: is a date that does not exist" in done.stdout
+    assert "3/3 W3: refused (AE): PID-7 is a date that does not exist." in done.stdout
     assert "1 of 3 message(s) were not accepted" in done.stderr
     assert done.returncode == 1
 
