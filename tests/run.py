@@ -39,7 +39,8 @@ def run_suite(database: str, environment: Mapping[str, str], words: Sequence[str
         own = ["-n", "2", "--dist", "loadgroup", f"--junitxml={report}"]
         code = subprocess.call(
             [sys.executable, "-m", "pytest", *own, *words],
-            env={**os.environ, **environment},
+            # Importing Bucky named its settings; pytest-django would read them before conftest.py has prepared them.
+            env={**os.environ, **environment, "DJANGO_SETTINGS_MODULE": ""},
             stdin=subprocess.DEVNULL,
         )
         passed, failed, skipped = read_report(report)
