@@ -96,7 +96,8 @@ class BoundedSocket(AssociationSocket):
     def _wake(self) -> None:
         """Wake the association if it still waits for its request: nothing more will come."""
         if self.assoc.requestor.primitive is None:
-            self.assoc.dul.to_user_queue.put(None)  # type: ignore[arg-type]  # read as "timed out"
+            nothing: Any = None  # pynetdicom reads it as a request that did not come in time
+            self.assoc.dul.to_user_queue.put(nothing)
 
 
 class BoundedHandler(RequestHandler):

@@ -115,7 +115,7 @@ def test_findscu_finds_a_name_without_case_and_accents(radiology: Department, ke
 
 def test_findscu_may_ask_in_its_own_character_set(radiology: Department) -> None:
     key = b"PatientName=M\xfcller*"
-    words = ["findscu", "-v", "-W", "-k", "0008,0005=ISO_IR 100", "-k", key, "-k", "PatientID"]
+    words: list[str | bytes] = ["findscu", "-v", "-W", "-k", "0008,0005=ISO_IR 100", "-k", key, "-k", "PatientID"]
     done = subprocess.run([*words, *call(radiology, "CT1")], capture_output=True, timeout=60, check=True)
     assert values((done.stdout + done.stderr).decode("latin-1"), "0010,0020") == ["4001"]
 

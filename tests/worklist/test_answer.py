@@ -13,7 +13,7 @@ from pydicom.dataset import Dataset
 from pydicom.tag import Tag
 from pynetdicom.dsutils import decode, encode
 
-from ris.models import Order, Patient, PatientIdentifier, RequestedProcedure, ScheduledProcedureStep, Station, Visit
+from ris.models import Order, Patient, PatientIdentifier, RequestedProcedure, ScheduledProcedureStep, Site, Visit
 from tests import factories
 from tests.worklist.asking import answers, ask, keys, step
 from worklist.answer import BadRowError, answer
@@ -311,7 +311,7 @@ def test_what_identifies_is_never_changed(attribute: Attribute) -> None:
 
 
 def test_a_doubtful_birth_date_is_left_out() -> None:
-    found = answer(read(keys(PatientBirthDate=None)), row(**{BY_TAG[Tag("PatientBirthDate")].path: date(15, 1, 1)}))
+    found = answer(read(keys(PatientBirthDate=None)), row("", **{BY_TAG[Tag("PatientBirthDate")].path: date(15, 1, 1)}))
     assert found["PatientBirthDate"].is_empty
 
 
@@ -324,7 +324,7 @@ def test_a_code_that_is_too_long_sends_no_code() -> None:
 def test_a_site_whose_time_zone_is_unknown_falls_back_to_the_department() -> None:
     made = factories.step(start=factories.today_at(10))
     assert made.station
-    Station.objects.get(pk=made.station_id).site.__class__.objects.update(time_zone="Mars/Olympus")
+    Site.objects.filter(stations=made.station).update(time_zone="Mars/Olympus")
     (found,) = ask(ScheduledProcedureStepStartTime=None)
     assert step(found.data_set).ScheduledProcedureStepStartTime == "100000"
 

@@ -27,9 +27,16 @@ NOON = datetime(2026, 3, 3, 12, tzinfo=UTC)
 
 
 def asked(**values: Any) -> QueryEntry:
-    return QueryEntry(
-        **({"at": NOON, "calling_ae_title": "CT1", "called_ae_title": "BUCKY", "address": "10.0.0.7"} | values)
-    )
+    usual: dict[str, Any] = {
+        "at": NOON, "calling_ae_title": "CT1", "called_ae_title": "BUCKY", "address": "10.0.0.7"
+    }  # fmt: skip
+    return QueryEntry(**(usual | values))
+
+
+@pytest.fixture(autouse=True)
+def _the_connection_of_the_test_stays_open(monkeypatch: pytest.MonkeyPatch) -> None:
+    """In the journal's own thread a connection that is stuck in a transaction is replaced; a test is in one."""
+    monkeypatch.setattr(journal, "close_old_connections", lambda: None)
 
 
 def write(*entries: Entry) -> Journal:
@@ -115,9 +122,8 @@ class Disk(Journal):
 @pytest.fixture
 def no_database(monkeypatch: pytest.MonkeyPatch) -> None:
     """Leave out the transaction: these tests are about the thread."""
-    monkeypatch.setattr(journal.transaction, "atomic", nullcontext)
-    monkeypatch.setattr(journal, "close_old_connections", lambda: None)
-    monkeypatch.setattr(journal.connections, "close_all", lambda: None)
+    monkeypatch.setattr("worklist.journal.transaction.atomic", nullcontext)
+    monkeypatch.setattr("worklist.journal.connections.close_all", lambda: None)
     monkeypatch.setattr(journal, "RETRY_SECONDS", 0.01)
 
 

@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 from pydicom.dataset import Dataset
 from pydicom.uid import (
+    UID,
     DeflatedExplicitVRLittleEndian,
     ExplicitVRBigEndian,
     ExplicitVRLittleEndian,
@@ -286,10 +287,8 @@ def send_raw(assoc: Association, identifier: bytes | None) -> Responses:
     context = next(cx for cx in assoc.accepted_contexts if cx.abstract_syntax == MODALITY_WORKLIST_FIND)
     assert context.context_id
     assoc.dimse.send_msg(request, context.context_id)
-    return [
-        (status, identifier)
-        for status, identifier in assoc._wrap_find_responses(context.transfer_syntax[0], MODALITY_WORKLIST_FIND)
-    ]
+    syntax = UID(context.transfer_syntax[0])
+    return list(assoc._wrap_find_responses(syntax, UID(MODALITY_WORKLIST_FIND)))
 
 
 @pytest.mark.parametrize(
