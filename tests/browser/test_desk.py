@@ -1,0 +1,173 @@
+"""The front desk in Chromium: an order comes in by HL7, a clerk finds it, checks the patient in, sees the worklist."""
+
+import re
+import socket
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from http.cookiejar import CookieJar
+from urllib.parse import urlencode
+from urllib.request import HTTPCookieProcessor, OpenerDirector, build_opener
+
+import pytest
+from playwright.sync_api import Browser, expect
+
+from tests.browser.chromium import Person, chromium
+from tests.department import Department
+
+PASSWORD = "correct horse battery"
+
+PREPARE = """
+from django.contrib.auth.models import Group
+from ris.models import User
+from ris.roles import Role
+from tests import factories
+factories.station("CT1"); factories.station("MR1")
+factories.exam()
+for role in Role:
+    account = User.objects.create_user(role.name.lower(), password="correct horse battery")
+    account.groups.add(Group.objects.get(name=role.value))
+at = factories.today_at(23, 30)
+print(at.strftime("%Y%m%d%H%M"))
+"""
+
+HEADER = (
+    "MSH|^~\\&|HIS|GH|BUCKY|GH|20260105||{3}|{0}{3}|P|2.5.1||||||UNICODE UTF-8\rPID|1||{0}^^^HIS^MR||{1}||19620417|F\r"
+)
+ORDER = "PV1|1|O\rORC|NW|{0}P^HIS|||||^^^{2}^^R\rOBR|1|{0}P^HIS||CTABD^CT abdomen^L|||||||||||||||||||||||^^^{2}^^R\r"
+
+
+def send(department: Department, message: str) -> str:
+    """Send one message and return its answer."""
+    with socket.create_connection(department.mllp, timeout=20) as connection:
+        connection.sendall(b"\x0b" + message.encode() + b"\x1c\r")
+        answer = b""
+        while not answer.endswith(b"\x1c\r"):
+            answer += connection.recv(65536)
+    return answer.decode()
+
+
+@pytest.fixture(scope="module")
+def hospital(department: Department) -> Department:
+    """A department with two scanners, somebody of each role, and two orders for tonight."""
+    prepared = department.manage("shell", "--verbosity", "0", "-c", PREPARE)
+    assert prepared.returncode == 0, prepared.stderr
+    tonight = prepared.stdout.split()[-1]
+    for number, name in (("4711", "Müller^Łukasz"), ("4712", "Doe^Jane")):
+        department.private(name.partition("^")[0], number)
+        for kind, rest in (("ADT^A04", "PV1|1|O\r"), ("ORM^O01", ORDER)):
+            assert "MSA|AA" in send(department, (HEADER + rest).format(number, name, tonight, kind))
+    return department
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    with chromium() as started:
+        yield started
+
+
+@pytest.fixture
+def clerk(browser: Browser, hospital: Department) -> Iterator[Person]:
+    person = Person(browser, hospital.url).signs_in("front_desk", PASSWORD)
+    yield person
+    person.context.close()
+
+
+def test_a_clerk_finds_a_patient_checks_them_in_and_sees_them_on_the_scanners_list(clerk: Person) -> None:
+    page = clerk.page
+    expect(page.get_by_role("heading", name="Today")).to_be_visible()
+    clerk.keeps_picture("desk")
+    page.get_by_label("Find a patient").fill("lukasz 17.4.1962")
+    page.keyboard.press("Enter")
+    clerk.keeps_picture("found")
+    page.get_by_role("link", name="Müller, Łukasz").click()
+    clerk.keeps_picture("patient")
+    page.get_by_role("table").get_by_role("link", name=re.compile(r"^H\d+$")).click()
+    number = page.get_by_role("heading", level=1).inner_text().split()[1]
+    page.get_by_role("button", name="Check in").click()
+    expect(page.get_by_text("The patient is checked in.")).to_be_visible()
+    clerk.keeps_picture("order")
+    page.get_by_role("link", name="Worklists").click()
+    page.get_by_label("Station").select_option("CT1")
+    page.get_by_role("button", name="Show").click()
+    row = page.get_by_role("row").filter(has_text=number)
+    expect(row).to_contain_text("23:30")
+    expect(row).to_contain_text("Müller, Łukasz")
+    page.get_by_text("What is sent").first.click()
+    expect(page.get_by_text("ScheduledStationAETitle").first).to_be_visible()
+    clerk.keeps_picture("worklist")
+    assert clerk.complaints == []
+
+
+def test_a_clerk_registers_orders_and_books_with_the_keyboard(clerk: Person, hospital: Department) -> None:
+    hospital.private("Quittermann")
+    page = clerk.page
+    page.get_by_role("link", name="Register a patient").click()
+    expect(page.get_by_label("Family name", exact=True)).to_be_focused()
+    page.keyboard.type("Quittermann")
+    page.keyboard.press("Tab")
+    page.keyboard.type("Ada")
+    page.get_by_label("Birth date").fill("1.2.1990")
+    page.keyboard.press("Enter")
+    expect(page.get_by_text("The patient is registered under number")).to_be_visible()
+    page.get_by_role("link", name="New order").click()
+    page.locator(".select2-selection").click()
+    page.keyboard.type("abdomen")
+    page.get_by_role("option", name="CTABD CT abdomen with contrast").click()
+    page.get_by_role("button", name="Place the order").click()
+    expect(page.get_by_text("is placed.")).to_be_visible()
+    page.get_by_role("link", name="Book", exact=True).click()
+    page.get_by_label("Start").fill("2027-01-11T09:15")
+    page.get_by_role("button", name="Book the exam").click()
+    expect(page.get_by_text("The exam is booked.")).to_be_visible()
+    expect(page.get_by_role("row").filter(has_text="2027-01-11 09:15")).to_contain_text("CT1")
+    clerk.keeps_picture("booked")
+    assert clerk.complaints == []
+
+
+STOCK_PAGES = (
+    *("/ris/patient/", "/ris/order/", "/ris/scheduledprocedurestep/", "/ris/exam/", "/ris/exam/1/change/"),
+    *("/ris/exam/1/history/", "/ris/station/1/change/", "/ris/site/", "/ris/event/", "/ris/user/", "/ris/user/add/"),
+    *("/ris/user/1/change/", "/auth/group/", "/auth/group/1/change/", "/password_change/", "/hl7/inboundmessage/"),
+    *("/hl7/inboundmessage/1/change/", "/worklist/querylog/", "/worklist/unknowncaller/", "/ris/exam/1/delete/"),
+)
+
+
+def test_no_page_of_the_admin_breaks_the_content_policy(browser: Browser, hospital: Department) -> None:
+    admin = Person(browser, hospital.url).signs_in("admin", hospital.admin_password)
+    for address in STOCK_PAGES:
+        admin.goes_to(address)
+    admin.context.close()
+    assert admin.complaints == []
+
+
+def test_a_password_that_is_wrong_is_said_and_the_session_is_needed(browser: Browser, hospital: Department) -> None:
+    stranger = Person(browser, hospital.url).signs_in("front_desk", "wrong")
+    expect(stranger.page.get_by_text("Please enter a correct username and password")).to_be_visible()
+    stranger.goes_to("/ris/patient/")
+    expect(stranger.page.get_by_label("Password")).to_be_visible()
+    stranger.context.close()
+
+
+def _signed_in(hospital: Department, name: str) -> tuple[OpenerDirector, CookieJar]:
+    jar = CookieJar()
+    opener = build_opener(HTTPCookieProcessor(jar))
+    opener.open(hospital.url + "login/", timeout=20).close()
+    _send(opener, jar, hospital.url + "login/", {"username": name, "password": PASSWORD, "next": "/healthz"})
+    return opener, jar
+
+
+def _send(opener: OpenerDirector, jar: CookieJar, address: str, values: dict[str, str]) -> int:
+    token = next(cookie.value for cookie in jar if cookie.name == "csrftoken") or ""
+    body = urlencode(values | {"csrfmiddlewaretoken": token}).encode()
+    with opener.open(address, body, timeout=30) as response:
+        return int(response.status)
+
+
+def test_two_clicks_at_the_same_instant_register_once(hospital: Department) -> None:
+    hospital.private("Doubleclick")
+    opener, jar = _signed_in(hospital, "scheduler")
+    form = {"family": "Doubleclick", "given": "Dora", "token": "0123456789abcdef", "anyway": "on"}
+    with ThreadPoolExecutor(4) as pool:
+        answers = list(pool.map(lambda _: _send(opener, jar, hospital.url + "ris/patient/add/", form), range(4)))
+    assert answers == [200] * 4
+    assert hospital.rows("SELECT count(*) FROM ris_patient WHERE patient_name = 'Doubleclick^Dora'") == [(1,)]
