@@ -4,7 +4,7 @@ All orders of a message apply in one transaction, or none of them.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from django.db.models import Q
@@ -28,6 +28,23 @@ from ris.models import Order, Patient, Site, Visit
 
 
 @dataclass(slots=True)
+class _KnownOrders:
+    """Orders by their numbers; each number with its issuer."""
+
+    placers: dict[tuple[str, str], Order] = field(default_factory=dict)
+    fillers: dict[tuple[str, str], Order] = field(default_factory=dict)
+    accessions: dict[str, Order] = field(default_factory=dict)
+
+    def add(self, order: Order) -> None:
+        """Note an order under the numbers that it has."""
+        if order.placer_order_number:
+            self.placers[order.placer_order_number, order.placer_issuer] = order
+        if order.filler_order_number:
+            self.fillers[order.filler_order_number, order.filler_issuer] = order
+        self.accessions[order.accession_number] = order
+
+
+@dataclass(slots=True)
 class _Case:
     """What all orders of one message share."""
 
@@ -36,7 +53,7 @@ class _Case:
     warnings: list[str]
     site: Site | None
     catalogue: Catalogue
-    known: dict[tuple[str, str], Order]
+    known: _KnownOrders
     patient: Patient | None = None
     visit: Visit | None = None
 
@@ -97,13 +114,13 @@ def _place(case: _Case, group: Group) -> None:
     for detail in group.details:
         if not ordered_codes(detail.obr):
             raise values.missing(detail.obr, "4", "a new order needs the code or the name of an exam.")
-    if (issuer, number) in case.known:
+    if (number, issuer) in case.known.placers:
         case.warnings.append("ORC-2: the order was known already, so it was changed and not placed again")
         _change(case, group)
         return
     assert case.patient is not None
     said, requests = _read(case, group)
-    filler, filler_issuer = group.number(3)
+    filler, filler_issuer = _free_filler(case, group)
     with refusals(said.places, values.place(group.orc, "2")):
         order = orders.place(
             by=case.by,
@@ -118,7 +135,7 @@ def _place(case: _Case, group: Group) -> None:
             filler_issuer=filler_issuer,
             **said.values,
         )
-    case.known[issuer, number] = order
+    case.known.add(order)
     _warn(case, order)
 
 
@@ -186,42 +203,46 @@ def _sender(message: Message) -> str:
     return value if value and value is not NULL else ""
 
 
-def _known_orders(message: Message, groups: list[Group]) -> dict[tuple[str, str], Order]:
-    """Return the orders that the groups name by placer, filler or accession number, in one query."""
+def _known_orders(message: Message, groups: list[Group]) -> _KnownOrders:
+    """Return the orders that have any of the numbers of the groups, in one query."""
     terms = Q(pk__in=())
     for group in groups:
-        number, issuer = _placer(message, group)
-        filler, accession = group.number(3)[0], _accession(group)
+        (number, issuer), (filler, filler_issuer) = _placer(message, group), group.number(3)
+        accession = _accession(group)
         if number:
             terms |= Q(placer_issuer=issuer, placer_order_number=number)
-        if filler and not number:
-            terms |= Q(filler_order_number=filler)
+        if filler:
+            terms |= Q(filler_issuer=filler_issuer, filler_order_number=filler)
         if accession and not number:
             terms |= Q(accession_number=accession)
-    known: dict[tuple[str, str], Order] = {}
+    known = _KnownOrders()
     for order in Order.objects.filter(terms):
-        known[order.placer_issuer, order.placer_order_number] = order
-        known["filler", order.filler_order_number] = order
-        known["accession", order.accession_number] = order
+        known.add(order)
     return known
 
 
 def _known(case: _Case, group: Group) -> Order:
     """Return the order that a group names; raises FieldError when nobody knows it or it is another patient's."""
     number, issuer = _placer(case.message, group)
-    place = values.place(group.orc, "2")
-    with refusals({}, place):
+    with refusals({}, values.place(group.orc, "2")):
         if number:
-            order = case.known.get((issuer, number))
+            order = case.known.placers.get((number, issuer))
         else:
-            filler, accession = group.number(3)[0], _accession(group)
-            order = case.known.get(("filler", filler)) if filler else None
-            order = order or (case.known.get(("accession", accession)) if accession else None)
+            order = case.known.fillers.get(group.number(3)) or case.known.accessions.get(_accession(group))
         if order is None:
             raise UnknownOrder
         if case.message["PID"] and (case.patient is None or order.patient_id != case.patient.pk):
             raise DuplicateOrder
     return order
+
+
+def _free_filler(case: _Case, group: Group) -> tuple[str, str]:
+    """Return the filler number for a new order; empty, with a warning, when another order has it."""
+    filler = group.number(3)
+    if filler[0] and filler in case.known.fillers:
+        case.warnings.append("ORC-3: another order has this filler number, so it was left out")
+        return "", ""
+    return filler
 
 
 def _accession(group: Group) -> str:

@@ -141,6 +141,12 @@ class TestANewOrder:
         assert Attention.STUDY_UID_TAKEN in the_order("P3").attentions
         assert InboundMessage.objects.latest("pk").state == MessageState.APPLIED_WITH_WARNINGS
 
+    def test_goes_without_the_filler_number_of_another_order(self, accepted: Accepted) -> None:
+        accepted(written(msh("ORM^O01"), pid(), orc("NW", "P1", fields={3: "F1"}), obr()))
+        row = accepted(written(msh("ORM^O01"), pid(), orc("NW", "P2", fields={3: "F1"}), obr()))
+        assert (the_order("P1").filler_order_number, the_order("P2").filler_order_number) == ("F1", "")
+        assert "ORC-3" in row.warnings[0]
+
     def test_tells_what_is_to_be_done_and_why(self, accepted: Accepted) -> None:
         accepted(
             written(
