@@ -1,0 +1,114 @@
+"""Whatever becomes of a message on its way, the answer is true and never our own fault."""
+
+import random
+from collections.abc import Callable
+
+import pytest
+
+from hl7 import intake
+from hl7.ack import Condition
+from hl7.message import read
+from hl7.models import InboundMessage, MessageState
+from tests.hl7.conftest import PEER
+from tests.messages import adt, mrg, msh, obr, orc, pid, pv1, send
+
+HEADER = 60  # bytes that are mostly left alone, so that most messages get past their header
+MESSAGES = 80
+JUNK = (
+    *(
+        sign.encode()
+        for sign in ("^", "~", "&", "\\", "|", '""', "\r", "\n", "\t", " ", "=", "\x00", "\x1b$B", "-1", "1e9")
+    ),
+    *(
+        rb"\X00" + b"\\",
+        rb"\XD800" + b"\\",
+        rb"\.br" + b"\\",
+        b"\xff",
+        b"\xed\xa0\x80",
+        b"20269999",
+        b"9" * 40,
+        b"A" * 300,
+    ),
+    *("é漢😀İ".encode(),),
+)
+
+
+def order(chance: random.Random) -> bytes:
+    """Write an order message that uses every field that is read."""
+    return send(
+        msh("ORM^O01"),
+        pid(str(chance.randrange(5)), fields={11: "1 Main^^Town", 13: "555", 15: "de", 18: "ACC1"}),
+        pv1(fields={15: "B6~A2", 16: "VIP", 44: "20260105", 45: "20260106"}),
+        "AL1|1||X^Iodine",
+        orc(
+            chance.choice(("NW", "NW", "NW", "XO", "CA", "DC", "HD", "RL")),
+            f"P{chance.randrange(9)}",
+            start="20261122101500",
+            priority="S",
+            fields={3: "F1", 9: "20260101", 14: "555", 16: "^reason", 17: "S^Surgery", 18: "CT1", 28: "V"},
+        ),
+        "TQ1|1||||||20261201100000||S",
+        "NTE|1||comment",
+        obr(
+            modality="CT",
+            fields={12: "I", 13: "x", 18: "AC1", 19: "RP1", 20: "S1", 27: "1^^M30^20261122^^R", 28: "8^B^C", 30: "CART"}
+            | {31: "^pain", 34: "5&R&T", 36: "202611221000"},
+        ),
+        "ZDS|1.2.3^^Application^DICOM",
+        "OBX|1|NM|WEIGHT||70|kg",
+    )
+
+
+def registration(chance: random.Random) -> bytes:
+    number, other = str(chance.randrange(5)), str(chance.randrange(5))
+    if chance.random() < 0.3:
+        return adt("A40", pid(number), mrg(other))
+    return adt(chance.choice(("A04", "A05", "A08", "A31")), pid(number), pv1(f"V{chance.randrange(5)}"))
+
+
+def insert(raw: bytes, at: int, chance: random.Random) -> bytes:
+    return raw[:at] + chance.choice(JUNK) + raw[at:]
+
+
+def cut(raw: bytes, at: int, chance: random.Random) -> bytes:
+    return raw[:at] + raw[at + chance.randrange(1, 20) :]
+
+
+def flip(raw: bytes, at: int, chance: random.Random) -> bytes:
+    return raw[:at] + bytes([chance.randrange(256)]) + raw[at + 1 :]
+
+
+def repeat_segment(raw: bytes, at: int, chance: random.Random) -> bytes:
+    lines = raw.split(b"\r")
+    lines.insert(chance.randrange(1, len(lines) + 1), chance.choice(lines))
+    return b"\r".join(lines)
+
+
+def replace_field(raw: bytes, at: int, chance: random.Random) -> bytes:
+    fields = raw.split(b"|")
+    fields[chance.randrange(len(fields))] = chance.choice(JUNK)
+    return b"|".join(fields)
+
+
+ACCIDENTS: tuple[Callable[[bytes, int, random.Random], bytes], ...] = (insert, cut, flip, repeat_segment, replace_field)
+
+
+def damaged(raw: bytes, chance: random.Random) -> bytes:
+    for _ in range(chance.randrange(5)):
+        at = chance.randrange(min(HEADER, len(raw)) if chance.random() < 0.9 else 0, len(raw) + 1)
+        raw = chance.choice(ACCIDENTS)(raw, at, chance)
+    return raw
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_no_accident_on_the_way_becomes_a_fault_of_ours(hospital: None, seed: int) -> None:
+    chance = random.Random(seed)
+    for _ in range(MESSAGES):
+        raw = damaged(chance.choice((order, registration))(chance), chance)
+        answer = intake.receive(raw, PEER)
+        row = InboundMessage.objects.latest("pk")
+        assert bytes(row.raw) == raw
+        assert row.error_code != Condition.INTERNAL_ERROR, raw
+        assert row.state not in (MessageState.RECEIVED, MessageState.INTERRUPTED)
+        if answer:
+            assert read(answer)["MSA"].get("1") in ("AA", "AE", "AR")
