@@ -9,6 +9,7 @@ from typing import Any
 
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
+from django.db import connection
 
 from hl7 import intake
 from hl7.listener import Handlers, Limits, Listener
@@ -30,6 +31,8 @@ class Command(BaseCommand):
 async def _serve() -> None:
     host, port = settings.BUCKY_MLLP
     limits = Limits(
+        # SQLite has one writer; more threads would only wait for each other, by sleeping.
+        workers=1 if connection.vendor == "sqlite" else Limits().workers,
         max_bytes=settings.BUCKY_MLLP_MAX_BYTES,
         idle=settings.BUCKY_MLLP_IDLE_SECONDS,
         frame=settings.BUCKY_MLLP_FRAME_SECONDS,
