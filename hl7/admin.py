@@ -19,7 +19,7 @@ from hl7.readable import readable, readable_answer, visible
 from ris import audit
 from ris.admin.lists import PatientDataAdmin
 from ris.desk import Page, Panel, register_page, register_panel
-from ris.models import Event, Order, Patient
+from ris.models import Event, Patient
 from ris.roles import Role
 from ris.views import frame, searching, story
 
@@ -139,10 +139,8 @@ class InboundMessageAdmin(PatientDataAdmin):
 
 def _touching(text: str) -> list[int]:
     """Return the messages that touched the patients or the order that the words mean, the newest first."""
-    patients = searching.patients(Patient.objects.all(), text).order_by()
-    about = Q(patient__in=patients.values("pk"))
-    about |= Q(order__in=Order.objects.filter(accession_number__iexact=text).order_by().values("pk"))
-    causes = Event.objects.filter(about, cause__startswith=CAUSE).order_by("-pk").values_list("cause", flat=True)
+    touching = Event.objects.filter(searching.about(text), cause__startswith=CAUSE).order_by("-pk")
+    causes = touching.values_list("cause", flat=True)
     keys = (cause.removeprefix(CAUSE) for cause in causes[:MOST_CAUSES])
     return [int(key) for key in keys if key.isdigit()]
 

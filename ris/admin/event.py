@@ -11,7 +11,7 @@ from django.utils.translation import gettext_lazy as _
 
 from ris.admin.filters import DayFilter, bounds, span_of
 from ris.admin.lists import PatientDataAdmin
-from ris.models import Event, Order, Patient
+from ris.models import Event, User
 from ris.views import searching, story
 
 
@@ -57,10 +57,12 @@ class EventAdmin(PatientDataAdmin):
         text = search_term.strip()
         if not text:
             return queryset, False
-        patients = searching.patients(Patient.objects.all(), text).order_by()
-        found = Q(actor_name__iexact=text) | Q(cause=text) | Q(subject=text) | Q(patient__in=patients.values("pk"))
-        found |= Q(order__in=Order.objects.filter(accession_number__iexact=text).order_by().values("pk"))
-        return queryset.filter(found), False
+        if ":" in text:
+            return queryset.filter(Q(cause=text) | Q(subject=text)), False
+        by_account = Q(user__in=list(User.objects.filter(username__iexact=text).values_list("pk", flat=True)))
+        found = queryset.filter(searching.about(text) | by_account)
+        # Senders and devices have no key: they are looked for only when nothing else is called so.
+        return (found if found.exists() else queryset.filter(actor_name__iexact=text)), False
 
     def get_object(self, request: HttpRequest, object_id: str, from_field: str | None = None) -> Any:
         """Tell that somebody looks at one event."""
