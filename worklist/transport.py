@@ -20,6 +20,7 @@ LARGEST_MESSAGE = 1024 * 1024
 PDU_SECONDS = 10.0
 """From the first byte of a PDU to its last."""
 LINGER_MILLISECONDS = 500
+QUICK_ACK: int | None = getattr(socket, "TCP_QUICKACK", None)  # Linux only
 SEND_SECONDS = 20.0
 """How long a peer may leave an answer unread."""
 
@@ -74,6 +75,10 @@ class BoundedSocket(AssociationSocket):
                 break
             data += piece
         self.socket.settimeout(SEND_SECONDS)
+        if QUICK_ACK is not None:
+            # A scanner with Nagle's algorithm sends its keys only when its command was acknowledged, and Linux
+            # would wait 40 ms with that. It has to be asked for after each read.
+            self.socket.setsockopt(socket.IPPROTO_TCP, QUICK_ACK, 1)
         return data
 
     def close(self) -> None:

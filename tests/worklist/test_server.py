@@ -1,6 +1,7 @@
 """The DICOM door itself: who may call, what is answered, what hostile peers may not do. No database behind it."""
 
 import logging
+import os
 import socket
 import struct
 import threading
@@ -512,3 +513,21 @@ def test_stopping_ends_every_association_quickly(notebook: Notebook) -> None:
             wait_until(lambda assoc=assoc: not assoc.is_established)  # type: ignore[misc]
         with pytest.raises(OSError, match=r".*"):
             knock(door)
+
+
+def test_after_many_associations_nothing_is_left(door: Door) -> None:
+    """Released, aborted, cut off: descriptors and threads go back to where they were."""
+
+    def resources() -> tuple[int, int]:
+        return len(os.listdir("/proc/self/fd")), threading.active_count()
+
+    still_serves(door)
+    wait_until(lambda: not door._ae.active_associations)
+    before = resources()
+    for _ in range(10):
+        still_serves(door)
+        associate(door).abort()
+        associate(door, called="OTHER")
+        knock(door, b"\x01\x00\x00").close()
+    wait_until(lambda: not door._ae.active_associations, what="the associations to end")
+    wait_until(lambda: resources() <= before, what=f"{before} instead of {resources()}")
