@@ -18,6 +18,8 @@ def main() -> None:
     except config.ConfigError as wrong:
         sys.stderr.write(f"{wrong}\n")
         sys.exit(2)
+    except KeyboardInterrupt:  # Ctrl-C is no mistake: no traceback, and the code that a shell expects
+        sys.exit(130)
 
 
 if __name__ == "__main__":

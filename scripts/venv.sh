@@ -41,7 +41,8 @@ make_venv() {
     lists=
     for file in "$@"; do lists="$lists -r $file"; done
     # shellcheck disable=SC2086
-    if ! .venv/bin/python -m pip install -qq --disable-pip-version-check --no-input \
+    # Not compiled here: Python compiles what it imports, a small part of what is in the packages.
+    if ! .venv/bin/python -m pip install --no-compile -qq --disable-pip-version-check --no-input \
         --require-hashes $lists </dev/null; then
         say "The packages could not be installed; pip's words are above. A network is needed the first time."
         exit 2
