@@ -87,7 +87,7 @@ def merge(*, by: Actor, survivor: Patient, loser: Patient, reason: str = "") -> 
     if survivor.pk == loser.pk:
         raise MergeRefused("A patient cannot be merged into themselves.")
     locked = {row.pk: row for row in _lock(survivor, loser)}
-    survivor, loser = locked[survivor.pk].survivor(), locked[loser.pk]
+    survivor, loser = _locked_survivor(locked[survivor.pk]), locked[loser.pk]
     if loser.survivor().pk == survivor.pk:
         if loser.pk == survivor.pk:
             raise MergeRefused("The survivor was merged into this patient before; undo that merge first.")
@@ -125,7 +125,14 @@ def _add_identifier(patient: Patient, identifier: Identifier, *, primary: bool) 
 
 def current(patient: Patient) -> Patient:
     """Lock a patient for this transaction and return them, or the survivor when they were merged meanwhile."""
-    return _lock(patient)[0].survivor()
+    return _locked_survivor(_lock(patient)[0])
+
+
+def _locked_survivor(patient: Patient) -> Patient:
+    """Return the end of a chain of merges, locked; it may grow while we wait for the lock."""
+    while patient.merged_into_id is not None:
+        patient = _lock(patient.survivor())[0]
+    return patient
 
 
 def _lock(*patients: Patient) -> list[Patient]:

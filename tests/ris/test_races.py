@@ -54,6 +54,18 @@ def test_two_who_merge_two_patients_into_each_other_get_one_merge(track: Track) 
     assert track.run(f"PatientMerge.objects.filter(loser__in=[{one}, {two}]).count()") == "1"
 
 
+def test_merges_that_meet_in_the_middle_of_a_chain_leave_no_order_behind(track: Track) -> None:
+    ends = []
+    for _ in range(5):
+        a, b, c, d = (track.run(f"factories.patient({name!r}).pk") for name in "ABCD")
+        track.run(f"factories.order(patient=patient({a}), start=None) and 1")
+        track.run(f"patients.merge(by=BY, survivor=patient({c}), loser=patient({b})) and 1")
+        merge = "patients.merge(by=BY, survivor=patient({}), loser=patient({})) and 1"
+        assert track.race(merge.format(b, a), merge.format(d, c)) == ["ok 1", "ok 1"]
+        ends.append(track.run(f"patient({d}).orders.count()"))
+    assert ends == ["1"] * 5
+
+
 def test_a_number_of_a_patient_is_registered_once(track: Track) -> None:
     results = track.race("factories.patient(number='RACE') is not None", processes=5)
     assert Counter(results) == {"ok True": 1, "DuplicateIdentifier": 4}
