@@ -12,6 +12,7 @@ from django.utils.translation import gettext_lazy as _
 from ris import person_name
 from ris.actions.patients import Identifier
 from ris.actions.requests import ProcedureRequest
+from ris.days import check_birth_date, check_start
 from ris.models import (
     Exam,
     Order,
@@ -42,6 +43,7 @@ def _date(label: Any) -> forms.DateField:
     return forms.DateField(
         label=label,
         required=False,
+        validators=[check_birth_date],
         help_text=_("1962-04-17 or 17.4.1962"),
         widget=forms.DateInput(format="%Y-%m-%d", attrs={"autocomplete": "off", "inputmode": "text"}),
     )
@@ -196,6 +198,7 @@ class OrderForm(DeskForm):
     start = forms.DateTimeField(
         label=_("Start"),
         required=False,
+        validators=[check_start],
         help_text=_("Empty: it waits to be scheduled"),
         widget=forms.DateTimeInput(format="%Y-%m-%dT%H:%M", attrs={"type": "datetime-local"}),
     )
@@ -294,7 +297,9 @@ class BookForm(DeskForm):
     """The time and station of a step."""
 
     start = forms.DateTimeField(
-        label=_("Start"), widget=forms.DateTimeInput(format="%Y-%m-%dT%H:%M", attrs={"type": "datetime-local"})
+        label=_("Start"),
+        validators=[check_start],
+        widget=forms.DateTimeInput(format="%Y-%m-%dT%H:%M", attrs={"type": "datetime-local"}),
     )
     duration = forms.IntegerField(label=_("Minutes"), min_value=1, max_value=1440)
     station = forms.ModelChoiceField(

@@ -5,11 +5,11 @@ from datetime import date, timedelta
 
 from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
-from django.utils.dateparse import parse_date
 from django.utils.translation import gettext as _
 from pydicom.dataset import Dataset
 
 from ris import audit, person_name
+from ris.days import day_named
 from ris.models import ScheduledProcedureStep, Station
 from ris.views import frame
 from worklist.describe import Line
@@ -37,7 +37,7 @@ def station_page(request: HttpRequest) -> HttpResponse:
     stations = list(Station.objects.active().select_related("site"))
     chosen = next((one for one in stations if one.ae_title == request.GET.get("station")), None)
     zone = chosen.site.zone if chosen else timezone.get_current_timezone()
-    day = _day(request.GET.get("day", "")) or timezone.localdate(timezone=zone)
+    day = day_named(request.GET.get("day", "")) or timezone.localdate(timezone=zone)
     entries, problem = _entries(request, chosen, day) if chosen else ([], "")
     return frame.page(
         request,
@@ -89,10 +89,3 @@ def _entry(preview: Preview, order: int | None) -> Entry:
 def _name(data_set: Dataset) -> str:
     groups = str(data_set.get("PatientName", "")).split("=")
     return " · ".join(person_name.display(group) for group in groups if group)
-
-
-def _day(text: str) -> date | None:
-    try:
-        return parse_date(text)
-    except ValueError:
-        return None

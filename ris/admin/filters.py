@@ -8,9 +8,9 @@ from django.contrib.admin import ModelAdmin, SimpleListFilter
 from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.utils import timezone
-from django.utils.dateparse import parse_date
 from django.utils.translation import gettext_lazy as _
 
+from ris.days import day_named
 from ris.models import RequestedProcedure, ScheduledProcedureStep, Station
 
 Span = tuple[date, date]
@@ -40,10 +40,7 @@ def span_of(word: str | None) -> Span | None:
         return None
     if word in DAYS:
         return DAYS[word][1](timezone.localdate())
-    try:
-        day = parse_date(word)
-    except ValueError:
-        return None
+    day = day_named(word)
     return (day, day + timedelta(1)) if day else None
 
 

@@ -73,6 +73,11 @@ def refuse(form: BaseForm, error: DomainError, fields: dict[str, str] | None = N
     form.add_error(name if name in form.fields else None, words(error))
 
 
+def reason_in(request: HttpRequest) -> str:
+    """Return why, as it was typed beside a button."""
+    return request.POST.get("reason", "").replace("\x00", "").strip()[:250]
+
+
 def new_token() -> str:
     """Return the number of one showing of a form."""
     return uuid4().hex

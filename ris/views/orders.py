@@ -72,7 +72,7 @@ def act(request: HttpRequest, pk: int) -> HttpResponse:
         raise Http404
     frame.require(request, "ris.view_order", button.permission)
     order = find(pk)
-    reason = request.POST.get("reason", "").strip()[:250]
+    reason = frame.reason_in(request)
     if button.needs_reason and not reason:
         messages.error(request, _("Please say why."))
     else:

@@ -35,7 +35,7 @@ def go(request: HttpRequest, pk: int) -> HttpResponse:
     step = _find(pk)
     button = _button(request, step)
     frame.require(request, "ris.view_scheduledprocedurestep", button.permission)
-    reason = request.POST.get("reason", "").strip()[:250]
+    reason = frame.reason_in(request)
     if button.needs_reason and not reason:
         messages.error(request, _("Please say why."))
     else:

@@ -82,8 +82,19 @@ def test_the_schedule_shows_a_day_at_a_station(clerk: Desk) -> None:
     assert "Roe, Ann" in text_of(clerk.get(f"/ris/scheduledprocedurestep/?day={tomorrow}"))
 
 
-def test_a_day_that_is_none_is_ignored(clerk: Desk) -> None:
-    assert "Orders" in text_of(clerk.get("/ris/order/?day=2026-02-30"))
+@pytest.mark.parametrize("day", ["2026-02-30", "9999-12-31", "0001-01-01", "-1", "x"])
+def test_a_day_that_is_none_is_ignored(clerk: Desk, day: str) -> None:
+    factories.order(accession_number="PLAIN")
+    assert "PLAIN" in text_of(clerk.get(f"/ris/order/?day={day}"))
+
+
+@pytest.mark.parametrize("start", ["9999-12-31T23:59", "0001-01-01T00:00", "0026-03-01T10:00", "soon"])
+def test_a_slip_of_the_keyboard_is_told(clerk: Desk, start: str) -> None:
+    step = factories.step("REQUESTED")
+    page = text_of(clerk.post(f"/ris/scheduledprocedurestep/{step.pk}/book/", start=start, duration="20"))
+    assert "Enter a" in page
+    step.refresh_from_db()
+    assert step.state == StepState.REQUESTED
 
 
 def test_a_clerk_places_an_order_with_its_time(clerk: Desk) -> None:

@@ -84,6 +84,9 @@ def test_somebody_alike_is_asked_about_once(clerk: Desk) -> None:
     [
         ("family", "", "This field is required."),
         ("birth_date", "30.2.1990", "Enter a valid date."),
+        ("birth_date", "2999-01-01", "The birth date is in the future."),
+        ("birth_date", "0001-01-01", "Enter a year after 1849."),
+        ("family", "M\x00", "Null characters are not allowed."),
         ("sex", "X", "Select a valid choice."),
         ("family", "M" * 61, "at most 60 characters"),
     ],
@@ -137,6 +140,37 @@ def test_a_merge_compares_asks_and_moves() -> None:
     assert order.patient == jane
     again = expert.post(address, other=double.pk, survivor=double.pk)
     assert "undo that merge first" in text_of(again)
+
+
+@pytest.mark.parametrize(
+    "typed",
+    [
+        "%",
+        "_",
+        "'",
+        '"',
+        "\\",
+        "^",
+        "=",
+        "()",
+        "0",
+        "99999999999999999999",
+        "9999-12-31",
+        "31.12.9999",
+        "🦴",
+        "a " * 200,
+    ],
+)
+def test_nothing_that_is_typed_breaks_a_search(typed: str) -> None:
+    factories.order()
+    expert = Desk(Role.INFORMATICS)
+    for page in ("ris/patient", "ris/order", "ris/scheduledprocedurestep", "ris/event", "hl7/inboundmessage"):
+        assert expert.client.get(f"/{page}/", {"q": typed}).status_code == 200
+
+
+def test_a_zero_byte_in_an_address_is_refused(clerk: Desk) -> None:
+    clerk.get("/ris/patient/?q=%00", status=400)
+    clerk.get("/ris/order/?modality=%00", status=400)
 
 
 def test_an_unknown_patient_is_not_found(clerk: Desk) -> None:

@@ -52,7 +52,17 @@ def test_another_day_is_a_click_away(clerk: Desk) -> None:
     assert "The scanner gets 1 entry" in text_of(clerk.get(f"/worklist/station/?station=CT1&day={tomorrow}"))
 
 
-@pytest.mark.parametrize("asked", ["", "?station=NOBODY", "?station=CT1&day=2026-02-31", "?station='--&day=x"])
+@pytest.mark.parametrize(
+    "asked",
+    [
+        "",
+        "?station=NOBODY",
+        "?station=CT1&day=2026-02-31",
+        "?station=CT1&day=9999-12-31",
+        "?station=CT1&day=0001-01-01",
+        "?station='--&day=x",
+    ],
+)
 def test_odd_addresses_are_no_trouble(clerk: Desk, asked: str) -> None:
     factories.station("CT1")
     assert "Worklist of a station" in text_of(clerk.get(f"/worklist/station/{asked}"))
