@@ -16,7 +16,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from pydicom.dataset import Dataset, FileMetaDataset
-from pydicom.uid import ExplicitVRLittleEndian, generate_uid
+from pydicom.uid import UID, ExplicitVRLittleEndian, generate_uid
 from pynetdicom.dsutils import encode
 
 from bench.harness import Figures, build, load, manage, running, table
@@ -113,7 +113,7 @@ def write_items(folder: Path, items: int) -> None:
         item.ScheduledProcedureStepSequence = [step]
         item.file_meta = FileMetaDataset()
         item.file_meta.TransferSyntaxUID = ExplicitVRLittleEndian
-        item.file_meta.MediaStorageSOPClassUID = "1.2.276.0.7230010.3.1.0.1"
+        item.file_meta.MediaStorageSOPClassUID = UID("1.2.276.0.7230010.3.1.0.1")
         item.file_meta.MediaStorageSOPInstanceUID = generate_uid()
         item.save_as(folder / f"{number}.wl", enforce_file_format=True)
 
