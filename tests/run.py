@@ -73,7 +73,11 @@ def main(words: Sequence[str]) -> int:
         real = {"DATABASE_URL": postgres.url("postgres"), "REDIS_URL": redis.url}
         results = [
             # Measuring takes time in every process of every department: once is enough.
-            run_suite("SQLite", {"DATABASE_URL": "", "REDIS_URL": ""}, ["--cov", "--cov-report=", *words]),
+            run_suite(
+                "SQLite",
+                {"DATABASE_URL": "", "REDIS_URL": ""},
+                ["--cov", "--cov-report=", "--cov-fail-under=0", *words],
+            ),
             run_suite("PostgreSQL + Redis", real, words),
         ]
     covered = bool(words) or coverage_is_kept()  # a part of the tests reaches a part of the code
