@@ -89,7 +89,7 @@ def test_a_clerk_finds_a_patient_checks_them_in_and_sees_them_on_the_scanners_li
     page.get_by_role("link", name="Worklists").click()
     page.get_by_label("Station").select_option("CT1")
     page.get_by_role("button", name="Show").click()
-    row = page.get_by_role("row").filter(has_text=number)
+    row = page.get_by_role("row").filter(has_text=number).first
     expect(row).to_contain_text("23:30")
     expect(row).to_contain_text("Müller, Łukasz")
     page.get_by_text("What is sent").first.click()
