@@ -21,12 +21,12 @@ LAYERS: tuple[tuple[str, ...], ...] = (
 
 
 def sources(*rooms: str) -> list[Path]:
-    """Every Python file of these rooms, except migrations, which are history."""
+    """Every Python file of these rooms, except migrations, which are history, and the peers' own programs."""
     return sorted(
         path
         for room in rooms
         for path in (PROJECT / room).rglob("*.py")
-        if "migrations" not in path.parts and "node_modules" not in path.parts
+        if "migrations" not in path.parts and "peers" not in path.parts
     )
 
 

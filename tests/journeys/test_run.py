@@ -131,7 +131,8 @@ def test_a_busy_port_is_one_line_before_anything_starts(
     make_department: MakeDepartment, somebody_listens: int, door: str
 ) -> None:
     where = f"127.0.0.1:{somebody_listens}"
-    department = make_department(start=False, **{door: where})
+    department = make_department(start=False)
+    department.environment[door] = where
     department.launch()
     assert department.wait() == 2
     assert department.output == f"{door}: {where} is busy: another program listens there\n"
@@ -153,7 +154,8 @@ def test_a_busy_port_is_one_line_before_anything_starts(
     ],
 )
 def test_a_wrong_value_is_one_line(make_department: MakeDepartment, name: str, value: str, line: str) -> None:
-    department = make_department(start=False, **{name: value})
+    department = make_department(start=False)
+    department.environment[name] = value
     department.launch(["./run"])
     assert department.wait() == 2
     assert department.output == f"{line}\n"
