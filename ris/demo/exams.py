@@ -10,6 +10,7 @@ class ExamRow:
     """One exam. protocols and steps: one entry a step; steps is empty where there is only the one.
 
     weight: how often it is ordered. stations: AE titles it may be done on, any of the modality where empty.
+    sex: of the grown-ups that it is for; everybody where empty.
     """
 
     code: str
@@ -25,6 +26,7 @@ class ExamRow:
     pre_medication: str = ""
     steps: tuple[tuple[str, str, int], ...] = ()
     stations: tuple[str, ...] = ()
+    sex: str = ""
 
     @property
     def parts(self) -> tuple[tuple[str, int], ...]:
@@ -72,7 +74,7 @@ EXAMS: Sequence[ExamRow] = (
     ExamRow("MRKNEER", "MR right knee", "MR", "KNEE", 25, 5, _JOINT, (("MR-KNEE", "Knee"),), _METAL),
     ExamRow("MRSHOULD", "MR shoulder", "MR", "SHOULDER", 25, 3, _JOINT, (("MR-SHO", "Shoulder"),), _METAL),
     ExamRow("MRMRCP", "MR bile ducts (MRCP)", "MR", "ABDOMEN", 30, 2, ("Gallstones", "Raised bilirubin"), (("MR-MRCP", "Bile ducts"),), _FASTING),
-    ExamRow("MRPROST", "MR prostate", "MR", "PROSTATE", 40, 2, ("PSA 6.2", "PSA rising"), (("MR-PROST", "Prostate multiparametric"),), _METAL, _GADOLINIUM, stations=("MR1",)),
+    ExamRow("MRPROST", "MR prostate", "MR", "PROSTATE", 40, 2, ("PSA 6.2", "PSA rising"), (("MR-PROST", "Prostate multiparametric"),), _METAL, _GADOLINIUM, stations=("MR1",), sex="M"),
     ExamRow("MRHEART", "MR heart", "MR", "HEART", 60, 1, ("Suspected myocarditis", "Scar after infarction"), (("MR-CARD", "Heart cine and late"),), _METAL, _GADOLINIUM, stations=("MR1",)),
     ExamRow("MRARTHRO", "MR arthrography of the shoulder", "MR", "SHOULDER", 50, 1, ("Suspected tear of the labrum",), (("RF-INJ", "Injection under fluoroscopy"), ("MR-ARTHRO", "Shoulder after injection")), _METAL, _GADOLINIUM, steps=(("Injection into the joint", "RF", 20), ("MR after injection", "MR", 30)), stations=("MR1",)),
     ExamRow("XRCHEST", "Chest X-ray, two views", "DX", "CHEST", 10, 14, _CHEST, (("XR-CHEST2", "Chest PA and lateral"),), _NONE),
@@ -88,8 +90,8 @@ EXAMS: Sequence[ExamRow] = (
     ExamRow("USTHYR", "Ultrasound thyroid", "US", "THYROID", 15, 4, ("Nodule felt", "Overactive thyroid"), (("US-THY", "Thyroid"),), _NONE),
     ExamRow("USCAROT", "Ultrasound neck vessels", "US", "NECK", 20, 3, _VESSEL, (("US-CAR", "Carotids Doppler"),), _NONE),
     ExamRow("USVEINS", "Ultrasound leg veins", "US", "LOWER LIMB", 20, 4, _VESSEL, (("US-DVT", "Leg veins compression"),), _NONE),
-    ExamRow("MGSCREEN", "Mammography screening", "MG", "BREAST", 10, 6, _BREAST, (("MG-SCR", "Four views"),), "Do not use powder or deodorant on the day of the exam."),
-    ExamRow("MGASSESS", "Breast assessment", "MG", "BREAST", 35, 2, _BREAST, (("MG-TOMO", "Tomosynthesis"), ("US-BREAST", "Breast")), "Do not use powder or deodorant on the day of the exam.", steps=(("Mammography with tomosynthesis", "MG", 15), ("Ultrasound of the breast", "US", 20))),
+    ExamRow("MGSCREEN", "Mammography screening", "MG", "BREAST", 10, 6, _BREAST, (("MG-SCR", "Four views"),), "Do not use powder or deodorant on the day of the exam.", sex="F"),
+    ExamRow("MGASSESS", "Breast assessment", "MG", "BREAST", 35, 2, _BREAST, (("MG-TOMO", "Tomosynthesis"), ("US-BREAST", "Breast")), "Do not use powder or deodorant on the day of the exam.", steps=(("Mammography with tomosynthesis", "MG", 15), ("Ultrasound of the breast", "US", 20)), sex="F"),
     ExamRow("RFSWALL", "Barium swallow", "RF", "ESOPHAGUS", 20, 2, ("Difficulty in swallowing",), (("RF-SWALL", "Swallow"),), _FASTING, "Barium sulphate"),
     ExamRow("NMBONE", "Bone scan, whole body", "NM", "WHOLEBODY", 60, 2, _BONE, (("NM-INJ", "Injection"), ("NM-BONE", "Whole body late")), "Drink a litre of water between injection and pictures.", steps=(("Injection of the tracer", "", 15), ("Whole body pictures", "", 45))),
     ExamRow("NMTHYR", "Thyroid scan", "NM", "THYROID", 30, 2, ("Nodule felt", "Overactive thyroid"), (("NM-THY", "Thyroid"),), "Tell us about contrast media in the last 8 weeks."),

@@ -79,6 +79,10 @@ class Person:
     at_clinic: bool
     is_child: bool
 
+    def may_have(self, sex: str) -> bool:
+        """Tell whether an exam for grown-ups of this sex fits; empty stands for everybody."""
+        return not sex or (self.columns["sex"] == sex and not self.is_child)
+
 
 def invent(random: Random, count: int, today: date) -> list[Person]:
     """Return `count` people, all of another name and birth date as far as the tables go."""

@@ -132,7 +132,7 @@ class _Planner:
     def appointment(self) -> PlannedOrder | None:
         """An order with a time and all that becomes of it; None when no free time was found."""
         exam = self.random.choices(EXAMS, [row.weight for row in EXAMS])[0]
-        person = self.random.randrange(len(self.people))
+        person = self.somebody(exam)
         places = self.find(exam, person)
         if places is None:
             return None
@@ -155,7 +155,7 @@ class _Planner:
         """An order that came without a time and still waits for one."""
         exam = self.random.choices(EXAMS, [row.weight for row in EXAMS])[0]
         site = next(row.site for row in STATIONS if row.modality == exam.modality)
-        person = self.random.randrange(len(self.people))
+        person = self.somebody(exam)
         return self.described(PlannedOrder(person, site, exam, (Happening(self.lately(), "place"),)))
 
     def odd(self, number: int) -> PlannedOrder:
@@ -213,6 +213,11 @@ class _Planner:
             inpatient=inpatient,
             from_his=random.random() < 0.85,
         )
+
+    def somebody(self, exam: ExamRow) -> int:
+        """Draw who is to have an exam; anybody where nobody fits."""
+        fit = [number for number, person in enumerate(self.people) if person.may_have(exam.sex)]
+        return self.random.choice(fit or range(len(self.people)))
 
     # --- time -----------------------------------------------------------------------------------------
 

@@ -101,6 +101,12 @@ def test_steps_lie_in_the_opening_hours_of_their_station(demo: None) -> None:
         assert step.end.astimezone(BERLIN).time() <= opens_closes[1]
 
 
+def test_exams_are_for_whom_they_are(demo: None) -> None:
+    orders = Order.objects.select_related("patient")
+    assert {order.patient.sex for order in orders.filter(procedures__exam__modality="MG")} == {"F"}
+    assert {order.patient.sex for order in orders.filter(procedures__exam__code="MRPROST")} <= {"M"}
+
+
 def test_names_come_in_many_scripts(demo: None) -> None:
     letters = "".join(
         f"{patient.patient_name}{patient.patient_name_ideographic}{patient.patient_name_phonetic}"
