@@ -1,7 +1,7 @@
 """Requested procedures and their steps: make them, change them, give an unknown one its exam."""
 
 from collections.abc import Iterator, Sequence
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from ris import identifiers
 from ris.actions import exams, rollup, schedule
@@ -12,6 +12,7 @@ from ris.errors import OrderClosed, OrderStarted
 from ris.identifiers import Series
 from ris.models import Attention, Event, EventKind, Exam, Order, RequestedProcedure, ScheduledProcedureStep
 from ris.models.base import Diff
+from ris.models.step import end_of
 from ris.states import BEFORE_START, OPEN, StepState
 
 _WAITING = frozenset({StepState.REQUESTED, StepState.SCHEDULED})
@@ -127,7 +128,7 @@ def _add_steps(*, by: Actor, procedure: RequestedProcedure, request: ProcedureRe
     start = request.start
     for number, plan in enumerate(plan_steps(request)):
         _add_step(by=by, procedure=procedure, request=request, plan=plan, start=start, first=number == 0)
-        start = start + timedelta(minutes=plan.duration) if start else None
+        start = end_of(start, plan.duration) if start else None
 
 
 def _add_step(
@@ -230,7 +231,7 @@ def _move_steps(*, by: Actor, procedure: RequestedProcedure, request: ProcedureR
         if at is not None:
             station = request.station if request.station and step.modality in ("", request.station.modality) else None
             schedule.place(by=by, step=step, start=at, station=station, duration=duration)
-            start = at + timedelta(minutes=duration or step.duration) if start else None
+            start = end_of(at, duration or step.duration) if start else None
     _describe_steps(by=by, procedure=procedure, request=request)
 
 

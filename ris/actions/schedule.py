@@ -1,7 +1,7 @@
 """Place steps on stations: book, move, unbook. The only writer of a step's station and start."""
 
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from django.db.models import Case, Exists, OuterRef, QuerySet, Value, When
 
@@ -10,6 +10,7 @@ from ris.actions.verb import verb
 from ris.actor import Actor
 from ris.errors import ForbiddenMove, InvalidValue, UnknownStation
 from ris.models import Attention, EventKind, Exam, Order, ScheduledProcedureStep, Site, Station
+from ris.models.step import end_of
 from ris.states import OPEN, StepState, check_move
 
 PLACEMENT_MARKS = (Attention.NO_MODALITY, Attention.NO_STATION, Attention.DOUBLE_BOOKED)
@@ -87,7 +88,7 @@ def _is_double_booked(step: ScheduledProcedureStep) -> bool:
 def _taken(start: datetime, duration: int, moving: ScheduledProcedureStep | None) -> QuerySet[ScheduledProcedureStep]:
     """Return the open steps, but the one that is being moved, that take time within these minutes from start on."""
     steps = ScheduledProcedureStep.objects.filter(state__in=OPEN)
-    steps = steps.overlapping(start, start + timedelta(minutes=duration))
+    steps = steps.overlapping(start, end_of(start, duration))
     return steps.exclude(pk=moving.pk) if moving else steps
 
 

@@ -14,6 +14,14 @@ from ris.models.order import RequestedProcedure
 from ris.states import NEEDS_PLACE, ON_WORKLIST, StepState
 
 
+def end_of(start: datetime, duration: int) -> datetime:
+    """Return the moment `duration` real minutes after an aware start, in UTC.
+
+    Adding to a local time would add minutes of the wall clock, which a clock change skips or repeats.
+    """
+    return start.astimezone(UTC) + timedelta(minutes=duration)
+
+
 class StepQuerySet(models.QuerySet["ScheduledProcedureStep"]):
     """Ways to find steps."""
 
@@ -96,8 +104,7 @@ class ScheduledProcedureStep(Noun):
 
     def save(self, *args: object, **kwargs: object) -> None:
         """Keep the end in step with start and duration."""
-        # In UTC: in the hour that a clock change repeats, a wall clock would end before it began.
-        self.end = self.start.astimezone(UTC) + timedelta(minutes=self.duration) if self.start else None
+        self.end = end_of(self.start, self.duration) if self.start else None
         super().save(*args, **kwargs)  # type: ignore[arg-type]
 
     def _derived_fields(self, changed: set[str]) -> set[str]:

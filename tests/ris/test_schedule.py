@@ -1,6 +1,8 @@
 """Where steps go: the catalogue's rules, a station that somebody names, and what happens when it is taken."""
 
+from datetime import UTC, datetime
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pytest
 from pytest_django import DjangoAssertNumQueries
@@ -91,6 +93,19 @@ def test_periods_are_half_open(other: tuple[int, int], duration: int, taken: boo
 def test_what_is_over_frees_its_time(state: str) -> None:
     factories.step(state)
     assert attentions(factories.step()) == []
+
+
+def test_the_hour_that_a_clock_change_repeats_is_two_hours() -> None:
+    """On 25 October 2026 clocks in Berlin went from 3:00 back to 2:00; 2:50 + 20 minutes is 2:10, an hour after 2:10."""
+    here = ZoneInfo("Europe/Berlin")
+    summer, winter = (datetime(2026, 10, 25, 2, 10, tzinfo=here, fold=fold) for fold in (0, 1))
+    late = datetime(2026, 10, 25, 2, 50, tzinfo=here, fold=0)
+    early, crossing = factories.step("REQUESTED"), factories.step("REQUESTED")
+    schedule.book(by=BY, step=early, start=summer, duration=20, station=factories.station("CT1"))
+    schedule.book(by=BY, step=crossing, start=late, duration=20, station=factories.station("CT1"))
+    assert attentions(crossing) == []
+    crossing.refresh_from_db()
+    assert crossing.end == winter.astimezone(UTC)
 
 
 # --- booking, moving, unbooking ---------------------------------------------------------------------
