@@ -96,7 +96,7 @@ def test_what_is_over_frees_its_time(state: str) -> None:
 
 
 def test_the_hour_that_a_clock_change_repeats_is_two_hours() -> None:
-    """On 25 October 2026 clocks in Berlin went from 3:00 back to 2:00; 2:50 + 20 minutes is 2:10, an hour after 2:10."""
+    """On 25 October 2026 clocks in Berlin went from 3:00 back to 2:00; 2:50 + 20 minutes is the second 2:10."""
     here = ZoneInfo("Europe/Berlin")
     summer, winter = (datetime(2026, 10, 25, 2, 10, tzinfo=here, fold=fold) for fold in (0, 1))
     late = datetime(2026, 10, 25, 2, 50, tzinfo=here, fold=0)
