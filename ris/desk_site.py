@@ -3,6 +3,7 @@
 Not in ris/admin/, which registers itself with this site while it is imported.
 """
 
+from http import HTTPStatus
 from typing import Any
 
 from django.contrib import admin
@@ -15,7 +16,7 @@ from django.urls import URLPattern, URLResolver, path, reverse
 from django.utils.translation import gettext_lazy as _
 
 from ris import audit, desk
-from ris.models import Order, Patient
+from ris.models import EventKind, Order, Patient, User
 
 
 class AuditedAutocomplete(AutocompleteJsonView):
@@ -82,6 +83,14 @@ class DeskSite(admin.AdminSite):
         if patients:
             audit.patients_listed(request, patients, subject="desk")
         return super().index(request, {"panels": panels, **(extra_context or {})})
+
+    def password_change(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> TemplateResponse:
+        """Let a person change their own password; an event tells that they did."""
+        response = super().password_change(request, extra_context)
+        if request.method == "POST" and response.status_code == HTTPStatus.FOUND and isinstance(request.user, User):
+            details = {"changes": {"password": ["", _("changed")]}}
+            audit.row_changed(request, EventKind.ACCOUNT_CHANGED, request.user, "changed", details)
+        return response
 
     def autocomplete_view(self, request: HttpRequest) -> HttpResponse:
         """Suggest while typing."""

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from datetime import date, datetime, time, timedelta
 from typing import Any
 
-from django.contrib.admin import ModelAdmin, SimpleListFilter
+from django.contrib.admin import ModelAdmin, RelatedFieldListFilter, SimpleListFilter
 from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.utils import timezone
@@ -103,6 +103,15 @@ class StepModalityFilter(OrderModalityFilter):
     def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
         """Narrow a list of steps."""
         return queryset.filter(modality=self.value()) if self.value() else queryset
+
+
+class StationFilter(RelatedFieldListFilter):
+    """Steps of a station; those without one are found by their state."""
+
+    @property
+    def include_empty_choice(self) -> bool:
+        """Offer stations only: a link without a name helps nobody."""
+        return False
 
 
 class AttentionFilter(SimpleListFilter):

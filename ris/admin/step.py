@@ -9,7 +9,7 @@ from django.urls import URLPattern, path
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext_lazy as _
 
-from ris.admin.filters import DayFilter, StepModalityFilter
+from ris.admin.filters import DayFilter, StationFilter, StepModalityFilter
 from ris.admin.lists import PatientDataAdmin
 from ris.models import Patient, ScheduledProcedureStep
 from ris.templatetags.desk import badge, site_time
@@ -22,7 +22,7 @@ class StepAdmin(PatientDataAdmin):
 
     list_display = ("when", "station", "patient", "number", "exam", "shown_state", "accession")
     list_display_links = ("when",)
-    list_filter = (DayFilter, "state", StepModalityFilter, "station")
+    list_filter = (DayFilter, "state", StepModalityFilter, ("station", StationFilter))
     list_select_related = ("station__site", "requested_procedure__exam", "requested_procedure__order__patient")
     search_fields = ("sps_id",)  # shows the box; what it finds is decided in get_search_results
     search_help_text = _("Name or number of the patient, accession number, step ID")

@@ -140,6 +140,29 @@ def test_no_page_of_the_admin_breaks_the_content_policy(browser: Browser, hospit
     assert admin.complaints == []
 
 
+OWN_PAGES = (
+    *("/", "/ris/patient/", "/ris/patient/add/", "/ris/patient/1/change/", "/ris/patient/1/edit/"),
+    *("/ris/patient/1/identify/", "/ris/patient/1/order/", "/ris/patient/1/merge/?other=2", "/ris/order/"),
+    *("/ris/order/1/change/", "/ris/order/1/edit/", "/ris/order/1/exam/1/", "/ris/scheduledprocedurestep/2/book/"),
+    *("/ris/scheduledprocedurestep/", "/worklist/station/?station=CT1", "/hl7/inboundmessage/1/change/"),
+)
+FIND_NAMELESS = """() => [...document.querySelectorAll("input, select, textarea, button, a[href]")].filter(element =>
+    element.type !== "hidden" && !element.labels?.length && !element.ariaLabel && !element.textContent.trim()
+    && !element.value && !element.title && !element.classList.contains("select2-search__field")
+).map(element => element.outerHTML)"""
+
+
+def test_every_field_and_button_has_a_name_and_every_page_one_heading(browser: Browser, hospital: Department) -> None:
+    admin = Person(browser, hospital.url).signs_in("admin", hospital.admin_password)
+    for address in OWN_PAGES:
+        page = admin.goes_to(address).page
+        assert (address, page.evaluate(FIND_NAMELESS)) == (address, [])
+        assert (address, page.locator("h1").count()) == (address, 1)
+        assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth"), f"{address} is too wide"
+    admin.context.close()
+    assert admin.complaints == []
+
+
 def test_a_password_that_is_wrong_is_said_and_the_session_is_needed(browser: Browser, hospital: Department) -> None:
     stranger = Person(browser, hospital.url).signs_in("front_desk", "wrong")
     expect(stranger.page.get_by_text("Please enter a correct username and password")).to_be_visible()

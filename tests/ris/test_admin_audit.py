@@ -140,6 +140,17 @@ def test_five_failures_lock_the_account_and_an_administrator_unlocks_it(account:
     assert sign_in(client, factories.PASSWORD).status_code == 302
 
 
+def test_a_new_password_of_ones_own_is_told_but_not_kept(account: User) -> None:
+    client = Client()
+    sign_in(client, factories.PASSWORD)
+    new = "staple battery horse"
+    values = {"old_password": factories.PASSWORD, "new_password1": new, "new_password2": new}
+    client.post("/password_change/", values)
+    event = Event.objects.get(kind=EventKind.ACCOUNT_CHANGED)
+    assert (event.user, event.subject) == (account, f"ris.user:{account.pk}")
+    assert event.data["changes"] == {"password": ["", "changed"]}
+
+
 def test_a_name_that_nobody_has_is_not_kept(account: User) -> None:
     sign_in(Client(), "wrong", name="my secret password")
     event = Event.objects.get()
