@@ -1,6 +1,6 @@
 """States, times and people as the desk shows them."""
 
-from datetime import date, datetime
+from datetime import date
 from typing import Any
 
 from django import template
@@ -73,12 +73,3 @@ def person(name: str) -> str:
 def may(user: Any, permission: str) -> bool:
     """Tell whether a person has a permission."""
     return bool(user.has_perm(permission))
-
-
-@register.filter
-def parse_time(value: str) -> datetime | str:
-    """Return a time that was kept as text; what is no time stays as it is."""
-    try:
-        return datetime.fromisoformat(value)
-    except ValueError:
-        return value
