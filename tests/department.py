@@ -145,6 +145,8 @@ class Department:
         """Stop if it runs, remove its database, and look for patients' data in all that it has printed."""
         try:
             if self._process and self._process.poll() is None:
+                if "| worker started" in self.latest_output:
+                    self.kill("worker")  # alone it would take 3 s to stop; nobody looks at the exit code here
                 self.stop()
         finally:
             if self._process and self._process.poll() is None:

@@ -53,7 +53,7 @@ def test_the_first_start_prints_a_password_and_the_second_starts_fast(make_depar
     department.stop()
     started = time.monotonic()
     department.start(["./run"])
-    assert time.monotonic() - started < 10
+    assert time.monotonic() - started < 20  # 2 s alone; here other tests want the processor too
     assert "password" not in department.latest_output
     assert "logout-form" in sign_in(department)
 
