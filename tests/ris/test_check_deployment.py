@@ -85,7 +85,8 @@ def test_a_department_in_order_has_nothing_to_put_right(settings: Settings, monk
     assert findings() == ["Nothing to put right."]
 
 
-def test_the_exit_code_tells_a_script() -> None:
+def test_the_exit_code_tells_a_script(settings: Settings) -> None:
+    settings.DEBUG = True
     with pytest.raises(SystemExit) as ended:
         call_command("check_deployment", stdout=io.StringIO())
     assert ended.value.code == 1
