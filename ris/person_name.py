@@ -41,6 +41,7 @@ def fold(text: str) -> str:
 
     "Müller^Łukasz" and "MULLER^lukasz" fold to the same string. Other scripts stay as they are.
     """
-    decomposed = unicodedata.normalize("NFKD", text.casefold())
+    # Twice: taking a sign apart can bring out capitals, as in ℠.
+    decomposed = unicodedata.normalize("NFKD", unicodedata.normalize("NFKD", text.casefold()).casefold())
     bare = "".join(char for char in decomposed if unicodedata.category(char) != "Mn")
     return unicodedata.normalize("NFC", bare.translate(_LETTERS))
