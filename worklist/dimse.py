@@ -1,0 +1,88 @@
+"""DIMSE messages of the worklist services (PS3.7 sections 9.1.2, 9.3.2, 9.3.5) as command sets in bytes."""
+
+import struct
+from collections.abc import Mapping
+from enum import IntEnum
+
+from worklist.pdu import AbortReason, ProtocolError
+
+# Elements of group 0000 (PS3.7 section E.1).
+AFFECTED_SOP_CLASS_UID = 0x0002
+COMMAND_FIELD = 0x0100
+MESSAGE_ID = 0x0110
+MESSAGE_ID_BEING_RESPONDED_TO = 0x0120
+COMMAND_DATA_SET_TYPE = 0x0800
+STATUS = 0x0900
+NO_DATA_SET = 0x0101
+OFFENDING_ELEMENT = 0x0901
+ERROR_COMMENT = 0x0902
+HAS_DATA_SET = 0x0001
+RESPONSE = 0x8000
+"""Bit that a response's command field has beside its request's."""
+
+
+class Command(IntEnum):
+    """Command fields of requests (PS3.7 table E.1-1)."""
+
+    C_FIND = 0x0020
+    C_ECHO = 0x0030
+    C_CANCEL = 0x0FFF
+
+
+def respond(
+    command: int,
+    message_id: int,
+    sop_class: str,
+    status: int,
+    *,
+    with_data: bool = False,
+    comment: str = "",
+    offending: int | None = None,
+) -> bytes:
+    """Return the command set of a response. comment: Error Comment, cut at 64 ASCII characters. offending: a tag."""
+    elements: dict[int, bytes | int | str] = {
+        AFFECTED_SOP_CLASS_UID: sop_class,
+        COMMAND_FIELD: command | RESPONSE,
+        MESSAGE_ID_BEING_RESPONDED_TO: message_id,
+        COMMAND_DATA_SET_TYPE: HAS_DATA_SET if with_data else NO_DATA_SET,
+        STATUS: status,
+    }
+    if offending is not None:
+        elements[OFFENDING_ELEMENT] = (offending >> 16).to_bytes(2, "little") + (offending & 0xFFFF).to_bytes(
+            2, "little"
+        )
+    if comment:
+        text = comment.encode("ascii", "replace")[:64]
+        elements[ERROR_COMMENT] = text + b" " * (len(text) % 2)
+    return encode_command(elements)
+
+
+def decode_command(encoded: bytes) -> dict[int, bytes]:
+    """Decode a command set (PS3.7 section 6.3.1): Implicit VR Little Endian, group 0000 only; number -> value."""
+    elements, at = {}, 0
+    while at < len(encoded):
+        if at + 8 > len(encoded):
+            raise ProtocolError(AbortReason.INVALID_PARAMETER, "a command set that is cut off")
+        group, number, length = struct.unpack_from("<HHI", encoded, at)
+        if group != 0 or at + 8 + length > len(encoded):
+            raise ProtocolError(AbortReason.INVALID_PARAMETER, "a command set that is not one")
+        elements[number] = encoded[at + 8 : at + 8 + length]
+        at += 8 + length
+    if COMMAND_FIELD not in elements:
+        raise ProtocolError(AbortReason.INVALID_PARAMETER, "a command set without a command")
+    return elements
+
+
+def encode_command(elements: Mapping[int, bytes | int | str]) -> bytes:
+    """Encode a command set, its group length first. Values: bytes as they are, int as US, str as UI."""
+    body = b"".join(_element(number, value) for number, value in sorted(elements.items()))
+    return struct.pack("<HHII", 0, 0, 4, len(body)) + body
+
+
+def _element(number: int, value: bytes | int | str) -> bytes:
+    if isinstance(value, int):
+        value = struct.pack("<H", value)
+    elif isinstance(value, str):
+        value = value.encode("ascii")
+        value += b"\0" * (len(value) % 2)
+    return struct.pack("<HHI", 0, number, len(value)) + value
