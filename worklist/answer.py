@@ -55,7 +55,7 @@ def _data_set(keys: tuple[Key, ...], source: Row, row: Row, texts: list[str]) ->
         elif key.vr == "SQ":
             data_set.add(_element(key.tag, "SQ", _items(key, key.attribute, row, texts)))
         else:
-            data_set.add(_element(key.tag, key.vr, _value(key.attribute, source, row, texts)))
+            data_set.add(_element(key.tag, key.vr, value_of(key.attribute, source, row, texts)))
     return data_set
 
 
@@ -67,11 +67,11 @@ def _items(key: Key, attribute: Attribute, row: Row, texts: list[str]) -> list[D
     return [
         _data_set(key.items, source, row, texts)
         for source in sources
-        if leading is None or _value(leading, source, row, []) is not None
+        if leading is None or value_of(leading, source, row, []) is not None
     ]
 
 
-def _value(attribute: Attribute, source: Row, row: Row, texts: list[str]) -> str | int | list[str] | None:
+def value_of(attribute: Attribute, source: Row, row: Row, texts: list[str]) -> str | int | list[str] | None:
     """Return the value to send, None for zero length. Raises BadRowError."""
     text = attribute.constant or _text(attribute, source, row)
     if attribute.many:

@@ -5,14 +5,14 @@ the other patient ids, only when they are asked for.
 """
 
 import logging
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from django.conf import settings
 from django.db import Error as DatabaseError
-from django.db.models import FilteredRelation, Q
+from django.db.models import FilteredRelation, Q, QuerySet
 from pydicom.dataset import Dataset
 
 from ris.models import PatientIdentifier, ScheduledProcedureStep
@@ -81,7 +81,43 @@ class Result:
                 yield Answer(row["pk"], answer(self.request, row, self.character_set))
             except BadRowError as reason:
                 self.skipped.append(row["pk"])
-                _tell_once(row["pk"], reason)
+                note_bad_row(row["pk"], reason)
+
+
+Check = tuple[tuple[str, ...], Callable[[Row], bool]]
+"""What SQL cannot decide: the columns that it takes, and the decision."""
+
+
+@dataclass(frozen=True)
+class Question:
+    """A request worked out for the database, without having asked it yet.
+
+    rows: the statement, which reads `columns`. checks: what SQL cannot decide. added: columns that are not in the
+    statement, see OTHER_IDENTIFIERS.
+    """
+
+    request: Request
+    rows: "QuerySet[ScheduledProcedureStep, Row]"
+    columns: list[str]
+    checks: list[Check]
+    added: list[str]
+
+    @property
+    def pending(self) -> int:
+        """The status of each answer."""
+        return PENDING_WITH_UNSUPPORTED_KEYS if self.request.partial else PENDING
+
+
+def question(identifier: Dataset) -> Question:
+    """Work a request out. Raises QueryError where the identifier cannot be understood."""
+    request = identifiers.read(identifier)
+    steps, checks = _matching(request)
+    columns, others = _columns(request, checks)
+    rows = steps.values(*columns)
+    if not checks:
+        # What SQL decides alone, SQL also counts; else reading stops at the first row too many.
+        rows = rows[: settings.BUCKY_WORKLIST_MAX_ANSWERS + 1]
+    return Question(request, rows, columns, checks, [OTHER_IDENTIFIERS] if others else [])
 
 
 def find(identifier: Dataset, caller: Caller) -> Result:
@@ -91,36 +127,29 @@ def find(identifier: Dataset, caller: Caller) -> Result:
     understood, more steps match than settings.BUCKY_WORKLIST_MAX_ANSWERS, or the database is away: never an
     empty list instead.
     """
-    request = identifiers.read(identifier)
+    asked = question(identifier)
     try:
-        rows = _rows(request)
+        rows = list(_rows(asked))
+        if asked.added:
+            found = other_identifiers({row[PATIENT + "pk"] for row in rows})
+            for row in rows:
+                row[OTHER_IDENTIFIERS] = found.get(row[PATIENT + "pk"], [])
     except DatabaseError as trouble:
         log.error("query of %s: the database cannot answer (%s)", caller.ae_title, type(trouble).__name__)
         raise QueryError(OUT_OF_RESOURCES, "The database cannot be reached, ask again") from None
-    pending = PENDING_WITH_UNSUPPORTED_KEYS if request.partial else PENDING
-    return Result(pending, request, rows, caller.character_set or UTF_8)
+    return Result(asked.pending, asked.request, rows, caller.character_set or UTF_8)
 
 
-def _rows(request: Request) -> list[Row]:
-    """Read the matching rows, only the columns that are asked for."""
-    steps, checks = _matching(request)
-    paths, others = _columns(request, checks)
+def _rows(asked: Question) -> Iterator[Row]:
+    """Read the matching rows. Raises QueryError when there are too many."""
     most: int = settings.BUCKY_WORKLIST_MAX_ANSWERS
-    selected = steps.values(*paths)
-    rows: list[Row] = []
-    # What SQL decides alone, SQL also counts; else reading stops at the first row too many.
-    for row in selected.iterator() if checks else selected[: most + 1]:
-        if all(check(row) for _paths, check in checks):
-            rows.append(row)
-            if len(rows) > most:
+    found = 0
+    for row in asked.rows.iterator():
+        if all(check(row) for _paths, check in asked.checks):
+            found += 1
+            if found > most:
                 raise QueryError(OUT_OF_RESOURCES, f"More than {most} steps match, ask for fewer")
-    if others:
-        _add_other_identifiers(rows)
-    return rows
-
-
-Check = tuple[tuple[str, ...], Callable[[Row], bool]]
-"""What SQL cannot decide: the columns that it takes, and the decision."""
+            yield row
 
 
 def _matching(request: Request) -> tuple[StepQuerySet, list[Check]]:
@@ -209,21 +238,19 @@ def _columns(request: Request, checks: list[Check]) -> tuple[list[str], bool]:
     return sorted(paths - lists - {OTHER_IDENTIFIERS}), others
 
 
-def _add_other_identifiers(rows: list[Row]) -> None:
-    """Put the further identifiers of each patient into its rows."""
+def other_identifiers(patients: Collection[int]) -> dict[int, list[dict[str, Any]]]:
+    """Return the further identifiers of each patient by primary key."""
     found: dict[int, list[dict[str, Any]]] = {}
-    patients = {row[PATIENT + "pk"] for row in rows}
     others = PatientIdentifier.objects.filter(patient__in=patients, primary=False).order_by("pk")
     for one in others.values("patient", "value", "issuer"):
         found.setdefault(one["patient"], []).append(dict(one))
-    for row in rows:
-        row[OTHER_IDENTIFIERS] = found.get(row[PATIENT + "pk"], [])
+    return found
 
 
 _told: set[tuple[int, str]] = set()
 
 
-def _tell_once(step_id: int, reason: BadRowError) -> None:
+def note_bad_row(step_id: int, reason: BadRowError) -> None:
     """Log a row that cannot be written, once: scanners ask every few seconds. Never its value."""
     if (step_id, reason.keyword) not in _told:
         if len(_told) > 10_000:

@@ -7,8 +7,14 @@ from pydicom.datadict import dictionary_VR
 from pydicom.dataelem import DataElement
 from pydicom.dataset import Dataset
 from pydicom.tag import Tag
+from pydicom.uid import ExplicitVRBigEndian, ExplicitVRLittleEndian, ImplicitVRLittleEndian
+from pynetdicom.dsutils import encode
 
+from worklist.prepared import reply_to
 from worklist.query import Caller, Result, find
+
+CT1 = Caller("CT1")
+SYNTAXES = (ImplicitVRLittleEndian, ExplicitVRLittleEndian, ExplicitVRBigEndian)
 
 STEP_KEYS = frozenset(
     {
@@ -48,12 +54,23 @@ def _element(keyword: str, value: Any) -> DataElement:
 
 def ask(**values: Any) -> Result:
     """Ask the query engine as CT1 does."""
-    return find(keys(**values), Caller("CT1"))
+    return find(keys(**values), CT1)
 
 
 def answers(**values: Any) -> list[Dataset]:
-    """Return the data sets of the answers."""
-    return [one.data_set for one in ask(**values)]
+    """Return the data sets of the answers, after a look whether the door sends just these."""
+    found = [one.data_set for one in ask(**values)]
+    door_sends(keys(**values), found)
+    return found
+
+
+def door_sends(identifier: Dataset, data_sets: list[Dataset], caller: Caller = CT1) -> None:
+    """Hold the bytes that the door sends against the data sets of worklist.query as pynetdicom encodes them."""
+    for uid in SYNTAXES:
+        flags = uid.is_implicit_VR, uid.is_little_endian, uid.is_deflated
+        asked = encode(identifier, *flags)
+        assert asked is not None
+        assert list(reply_to(asked, uid, caller)) == [encode(one, *flags) for one in data_sets], uid.name
 
 
 def step_ids(**values: Any) -> list[str]:

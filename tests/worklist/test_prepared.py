@@ -1,0 +1,79 @@
+"""Questions that are worked out once: the answers stay those of the moment."""
+
+import pytest
+from django.conf import LazySettings
+from django.db import OperationalError, connection
+from django.test.utils import CaptureQueriesContext
+from pydicom.uid import ImplicitVRLittleEndian
+from pynetdicom.dsutils import encode
+
+from ris.actions import exams, patients
+from tests import factories
+from tests.worklist.asking import CT1, keys
+from worklist import prepared
+from worklist.errors import OUT_OF_RESOURCES, QueryError
+from worklist.prepared import Reply, reply_to
+
+pytestmark = pytest.mark.django_db
+
+QUESTION = encode(keys(PatientName="Doe*", ScheduledStationAETitle="CT1"), True, True) or b""
+
+
+def ask() -> Reply:
+    """Ask the same question as ever."""
+    return reply_to(QUESTION, ImplicitVRLittleEndian, CT1)
+
+
+def test_the_same_question_costs_one_statement() -> None:
+    factories.step()
+    ask()
+    with CaptureQueriesContext(connection) as taken:
+        assert len(list(ask())) == 1
+    assert len(taken) == 1
+
+
+def test_the_answer_is_that_of_the_moment() -> None:
+    jane = factories.patient("Doe^Jane")
+    step = factories.step(patient=jane)
+    assert [b"Doe^Jane" in one for one in ask()] == [True]
+    patients.update(by=factories.BY, patient=jane, patient_name="Doe^Joan")
+    assert [b"Doe^Joan" in one for one in ask()] == [True]
+    exams.go("cancel", by=factories.BY, step=step)
+    assert list(ask()) == []
+
+
+def test_what_was_shown_can_be_written_down() -> None:
+    steps = [factories.step() for _ in range(3)]
+    reply = ask()
+    assert (reply.matches, reply.shown) == (3, [])
+    assert len(list(reply)) == 3
+    assert sorted(reply.shown) == [step.pk for step in steps]
+    assert reply.keys["PatientName"] == "Doe*"
+
+
+def test_more_than_may_be_answered_is_refused(settings: LazySettings) -> None:
+    settings.BUCKY_WORKLIST_MAX_ANSWERS = 2
+    for _ in range(3):
+        factories.step()
+    with pytest.raises(QueryError) as refused:
+        ask()
+    assert refused.value.status == OUT_OF_RESOURCES
+
+
+def test_a_database_that_is_away_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    def away(*_: object) -> None:
+        raise OperationalError("away")
+
+    monkeypatch.setattr(prepared._Statements, "execute", away)
+    with pytest.raises(QueryError) as refused:
+        ask()
+    assert refused.value.status == OUT_OF_RESOURCES
+
+
+def test_a_thread_forgets_the_question_asked_longest_ago(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(prepared, "REMEMBERED", 2)
+    monkeypatch.setattr(prepared, "_questions", prepared._Questions())
+    for name in ("A*", "B*", "C*", "D*"):
+        asked = encode(keys(PatientName=name), True, True) or b""
+        assert list(reply_to(asked, ImplicitVRLittleEndian, CT1)) == []
+    assert len(prepared._questions._known) == 2
