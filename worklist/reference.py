@@ -6,9 +6,10 @@ from pydicom.uid import UID
 
 from ris.reference import markdown_table, page
 from ris.states import ON_WORKLIST, StepState
-from worklist import errors, server, transport
+from worklist import errors, negotiation, peer
 from worklist.attributes import ATTRIBUTES, STEP_SEQUENCE, Attribute, Fault
 from worklist.matching import Kind
+from worklist.pdu import APPLICATION_CONTEXT, Limits
 
 INTRODUCTION = """# DICOM conformance
 
@@ -68,27 +69,27 @@ def dicom() -> str:
         + "\nEvery failure has an Error Comment (0000,0902), and the Offending Element (0000,0901) where a key is at"
         + " fault.\n"
         + "".join(_keys(ATTRIBUTES))
-        + "\nThis page is printed from `worklist/attributes.py` and `worklist/server.py`"
+        + "\nThis page is printed from `worklist/attributes.py` and `worklist/peer.py`"
         + " by `manage.py print_reference`.\n"
     )
 
 
 def _association() -> Iterator[tuple[str, str]]:
-    yield "SOP classes", ", ".join(_uid(uid) for uid in (server.VERIFICATION, server.MODALITY_WORKLIST_FIND))
-    yield "Transfer syntaxes", ", ".join(_uid(uid) for uid in server.TRANSFER_SYNTAXES)
+    yield "SOP classes", ", ".join(_uid(uid) for uid in (negotiation.VERIFICATION, negotiation.MODALITY_WORKLIST_FIND))
+    yield "Transfer syntaxes", ", ".join(_uid(uid) for uid in negotiation.TRANSFER_SYNTAXES)
     yield "Called AE title", "must be `BUCKY_AE_TITLE`, else rejected (1, 1, 7)"
     yield (
         "Calling AE title",
         "noted where it is no station; rejected (1, 1, 3) where `BUCKY_UNKNOWN_CALLERS` is `refuse`",
     )
     yield "Associations", "`BUCKY_DICOM_MAX_ASSOCIATIONS` at a time, one more is rejected (2, 3, 2)"
-    yield "Application context", f"`{server.APPLICATION_CONTEXT}`, else rejected (1, 1, 2)"
-    yield "Maximum PDU", f"16,382 bytes announced, up to {transport.LARGEST_PDU:,} read"
-    yield "Largest request", f"{transport.LARGEST_MESSAGE:,} bytes"
+    yield "Application context", f"`{APPLICATION_CONTEXT}`, else rejected (1, 1, 2)"
+    yield "Maximum PDU", f"{Limits().pdu:,} bytes announced and read"
+    yield "Largest request", f"{Limits().message:,} bytes"
     yield "Operations at a time", "one an association; C-CANCEL is heeded between two answers"
-    yield "ARTIM", f"{server.ASSOCIATION_SECONDS} s"
-    yield "One PDU", f"{transport.PDU_SECONDS:.0f} s from its first byte to its last"
-    yield "Idle association", f"aborted after {server.IDLE_SECONDS} s"
+    yield "ARTIM", f"{peer.ARTIM_SECONDS:.0f} s"
+    yield "One PDU", f"{peer.PDU_SECONDS:.0f} s from its first byte to its last"
+    yield "Idle association", f"aborted after {peer.IDLE_SECONDS:.0f} s"
     yield "Extended negotiation", "none"
 
 
@@ -104,7 +105,7 @@ def _statuses() -> Iterator[tuple[str, str]]:
     yield "FF00", "one step, more to come"
     yield "FF01", "the same; a key that Bucky cannot match had a value"
     yield "0000", "done"
-    yield f"{server.CANCELED:04X}", "cancelled by C-CANCEL"
+    yield f"{peer.CANCELED:04X}", "cancelled by C-CANCEL"
     yield (
         f"{errors.OUT_OF_RESOURCES:04X}",
         "the database is away or too slow, or more than `BUCKY_WORKLIST_MAX_ANSWERS` steps match",

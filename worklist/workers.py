@@ -3,7 +3,7 @@
 import logging
 import threading
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from concurrent.futures import TimeoutError as FutureTimeoutError
 from functools import partial
 from typing import ParamSpec, TypeVar
@@ -24,9 +24,13 @@ class Workers:
         self._threads = threads
         self._pool = ThreadPoolExecutor(threads, thread_name_prefix="worklist")
 
+    def submit(self, work: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> "Future[R]":
+        """Do `work` in one of the threads when one is free."""
+        return self._pool.submit(_with_fresh_connection, partial(work, *args, **kwargs))
+
     def run(self, seconds: float, work: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
         """Do `work` and return what it returns or raises; QueryError A700 when it takes longer than `seconds`."""
-        future = self._pool.submit(_with_fresh_connection, partial(work, *args, **kwargs))
+        future = self.submit(work, *args, **kwargs)
         try:
             return future.result(seconds)
         except FutureTimeoutError:

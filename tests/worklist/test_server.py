@@ -30,14 +30,19 @@ from ris.config import Address
 from tests.ports import free_port
 from tests.waiting import wait_until
 from tests.worklist.asking import keys
-from worklist import server, transport
+from worklist import peer as peers
+from worklist import server
 from worklist.answer import Row
 from worklist.attributes import SITE_ZONE
+from worklist.describe import as_json
+from worklist.encoding import decode, syntax_of
 from worklist.errors import OUT_OF_RESOURCES, QueryError
 from worklist.identifier import read
 from worklist.journal import Entry, QueryEntry, UnknownCallerEntry
+from worklist.negotiation import MODALITY_WORKLIST_FIND, VERIFICATION
+from worklist.pdu import Limits
 from worklist.query import Caller, Result
-from worklist.server import MODALITY_WORKLIST_FIND, VERIFICATION, Door
+from worklist.server import Door
 
 A_NAME = "Doe^Jane"
 ASKED: dict[str, Any] = {"PatientName": None}
@@ -52,6 +57,31 @@ def rows(count: int) -> list[Row]:
 
 def three_steps(identifier: Dataset, _caller: Caller) -> Result:
     return Result(0xFF00, read(identifier), rows(3))
+
+
+class Encoded:
+    """The answers of worklist.query.find as the door wants them, encoded by pynetdicom."""
+
+    def __init__(self, identifier: Dataset, syntax: UID, result: Result) -> None:
+        self.pending, self.keys, self.matches = result.pending, as_json(identifier), result.matches
+        self.shown: list[int] = []
+        self.skipped = result.skipped
+        self._result, self._syntax = result, syntax
+
+    def __iter__(self) -> Iterator[bytes]:
+        for one in self._result:
+            self.shown.append(one.step_id)
+            syntax = self._syntax
+            flags = syntax.is_implicit_VR, syntax.is_little_endian, syntax.is_deflated
+            yield encode(one.data_set, *flags) or b""
+
+
+def encoded(find: Callable[[Dataset, Caller], Result]) -> Callable[[bytes, str, Caller], Encoded]:
+    def answer(identifier: bytes, transfer_syntax: str, caller: Caller) -> Encoded:
+        data_set = decode(identifier, syntax_of(transfer_syntax))
+        return Encoded(data_set, UID(transfer_syntax), find(data_set, caller))
+
+    return answer
 
 
 class Notebook:
@@ -85,7 +115,12 @@ class Notebook:
 @pytest.fixture(autouse=True)
 def _sockets_of_scanners_are_closed(monkeypatch: pytest.MonkeyPatch) -> None:
     """pynetdicom's own side leaves a descriptor open when the door was faster, which pytest rightly reports."""
-    monkeypatch.setattr(AssociationSocket, "_shutdown_socket", transport.BoundedSocket._shutdown_socket)
+
+    def close(self: AssociationSocket) -> None:
+        if self.socket is not None:
+            self.socket.close()
+
+    monkeypatch.setattr(AssociationSocket, "_shutdown_socket", close)
 
 
 @pytest.fixture
@@ -100,7 +135,9 @@ def open_door(notebook: Notebook, **options: Any) -> Iterator[Door]:
         "is_station": lambda ae_title: ae_title.startswith("CT"),
         "journal": notebook,
     }
-    door = Door(Address("127.0.0.1", free_port()), "BUCKY", **(settings | options))
+    settings |= options
+    settings["answers"] = encoded(settings["answers"])
+    door = Door(Address("127.0.0.1", free_port()), "BUCKY", **settings)
     door.start()
     try:
         yield door
@@ -230,7 +267,7 @@ def test_one_association_too_many_is_told_to_wait(notebook: Notebook) -> None:
             assert refused.is_rejected
             assert refused.acceptor.primitive
             assert refused.acceptor.primitive.result == 2
-        wait_until(lambda: not any(one.is_established for one in door._ae.active_associations))
+        wait_until(lambda: not door.connections)
         still_serves(door)
 
 
@@ -335,9 +372,9 @@ def test_cancel_ends_the_answer(notebook: Notebook) -> None:
     class Slowly(list[Row]):
         def __iter__(self) -> Iterator[Row]:
             for number, one in enumerate(rows(10_000)):
-                if number == 3:
+                if number == 2 * peers.BATCH:
                     assert sent.wait(10)
-                if number > 3:
+                if number > 2 * peers.BATCH:
                     time.sleep(0.001)
                 yield one
 
@@ -348,7 +385,7 @@ def test_cancel_ends_the_answer(notebook: Notebook) -> None:
         found = []
         for status, _ in assoc.send_c_find(keys(**ASKED), MODALITY_WORKLIST_FIND, msg_id=9):
             found.append(status.Status)
-            if len(found) == 2:
+            if len(found) == peers.BATCH:
                 assoc.send_c_cancel(9, query_model=MODALITY_WORKLIST_FIND)
                 sent.set()
     assert found[-1] == 0xFE00
@@ -365,8 +402,7 @@ def test_an_abort_in_mid_answer_leaves_nothing_behind(notebook: Notebook) -> Non
         responses = assoc.send_c_find(keys(**ASKED), MODALITY_WORKLIST_FIND)
         next(responses)
         assoc.abort()
-        wait_until(lambda: not door._ae.active_associations, what="the association to end")
-        wait_until(lambda: not door._busy)
+        wait_until(lambda: not door.connections, what="the association to end")
 
 
 # --- hostile peers -----------------------------------------------------------------------------------------
@@ -419,8 +455,8 @@ REQUEST_PDU = b"\x01\x00"
 def test_garbage_is_let_go_while_others_are_served(
     notebook: Notebook, monkeypatch: pytest.MonkeyPatch, garbage: bytes
 ) -> None:
-    monkeypatch.setattr(server, "ASSOCIATION_SECONDS", 0.5)
-    monkeypatch.setattr(transport, "PDU_SECONDS", 0.5)
+    monkeypatch.setattr(peers, "ARTIM_SECONDS", 0.5)
+    monkeypatch.setattr(peers, "PDU_SECONDS", 0.5)
     with open_door(notebook) as door:
         with scanner(door) as good:
             peer = knock(door, garbage)
@@ -431,16 +467,16 @@ def test_garbage_is_let_go_while_others_are_served(
 
 
 def test_half_a_request_is_let_go_in_time(door: Door, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(transport, "PDU_SECONDS", 0.5)
+    monkeypatch.setattr(peers, "PDU_SECONDS", 0.5)
     began = time.monotonic()
     assert closed(knock(door, b"\x01\x00\x00"))
     assert closed(knock(door, REQUEST_PDU + struct.pack(">L", 200) + bytes(50)))
     assert time.monotonic() - began < 5
-    wait_until(lambda: not door._ae.active_associations, what="its threads to end")
+    wait_until(lambda: not door.connections, what="its threads to end")
 
 
 def test_one_byte_at_a_time_has_a_deadline(door: Door, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(transport, "PDU_SECONDS", 0.5)
+    monkeypatch.setattr(peers, "PDU_SECONDS", 0.5)
     peer = knock(door)
     began = time.monotonic()
     drip = iter(b"\x01\x00\x00\x00\x00\xff" + bytes(250))
@@ -451,12 +487,12 @@ def test_one_byte_at_a_time_has_a_deadline(door: Door, monkeypatch: pytest.Monke
 
 
 def test_silence_is_let_go_in_time(notebook: Notebook, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(server, "ASSOCIATION_SECONDS", 0.5)
+    monkeypatch.setattr(peers, "ARTIM_SECONDS", 0.5)
     with open_door(notebook) as door:
         silent = [knock(door) for _ in range(20)]
         still_serves(door)
         assert all(closed(peer) for peer in silent)
-        wait_until(lambda: not door._ae.active_associations, what="their threads to end")
+        wait_until(lambda: not door.connections, what="their threads to end")
 
 
 def test_silent_connections_take_no_place_from_scanners(notebook: Notebook) -> None:
@@ -465,11 +501,15 @@ def test_silent_connections_take_no_place_from_scanners(notebook: Notebook) -> N
         still_serves(door)
         for peer in silent:
             peer.close()
-        wait_until(lambda: not door._ae.active_associations, what="their threads to end")
+        wait_until(lambda: not door.connections, what="their threads to end")
 
 
-def test_endless_fragments_are_cut_off(door: Door, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(transport, "LARGEST_MESSAGE", 64 * 1024)
+def test_endless_fragments_are_cut_off(notebook: Notebook) -> None:
+    with open_door(notebook, limits=Limits(message=64 * 1024)) as door:
+        endless_fragments(door)
+
+
+def endless_fragments(door: Door) -> None:
     assoc = associate(door)
     fragment = b"\x04\x00" + struct.pack(">LL", 8006, 8002) + b"\x01\x00" + bytes(8000)  # never the last one
     assert assoc.dul.socket
@@ -522,12 +562,12 @@ def test_after_many_associations_nothing_is_left(door: Door) -> None:
         return len(os.listdir("/proc/self/fd")), threading.active_count()
 
     still_serves(door)
-    wait_until(lambda: not door._ae.active_associations)
+    wait_until(lambda: not door.connections)
     before = resources()
     for _ in range(10):
         still_serves(door)
         associate(door).abort()
         associate(door, called="OTHER")
         knock(door, b"\x01\x00\x00").close()
-    wait_until(lambda: not door._ae.active_associations, what="the associations to end")
+    wait_until(lambda: not door.connections, what="the associations to end")
     wait_until(lambda: resources() <= before, what=f"{before} instead of {resources()}")
