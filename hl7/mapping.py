@@ -256,6 +256,12 @@ VISIT: tuple[Row, ...] = (
 )
 """ris.actions.visits.keep; the visit number is PV1-19, else PID-18."""
 
+DISCHARGE: tuple[Row, ...] = (
+    *VISIT[:-1],
+    Row("discharged_at", ("PV1-45", "EVN-6", "EVN-2"), values.moment, empty=None),
+)
+"""The same of an ADT^A03: a discharge without its time happened when the event did."""
+
 ORDER: tuple[Row, ...] = (
     Row("requesting_physician", ("ORC-12", "OBR-16"), values.physician, 64),
     Row("referring_physician", ("PV1-8",), values.physician, 64),

@@ -5,14 +5,15 @@ from collections.abc import Iterable
 from hl7 import ack, charsets, listener, mapping
 from hl7.handlers import KINDS
 from hl7.handlers.orders import CONTROLS
-from hl7.handlers.people import VISIT_STATES
 from hl7.handlers.refusals import CONDITIONS
+from hl7.handlers.stays import STAYS
 from hl7.mapping import Row
 from hl7.models import MessageState
 from ris.reference import markdown_table, page
 
 _EFFECTS = {
     "keep": "the patient is registered or brought up to date, and the visit that PV1-19 (else PID-18) names",
+    "delete": "marked as deleted, with its open orders: the visit that A23 names, else the patient; nothing goes away",
     "merge": "the patient of each MRG is merged into the patient of the PID before it",
     "apply": "each ORC with its OBRs is one order; ORC-1 says what to do with it",
 }
@@ -33,6 +34,20 @@ _STATES = {
     MessageState.REPEATED: "was applied before: answered as it was then, no second effect",
     MessageState.INTERRUPTED: "stored and never answered, because something stopped in between; the sender sends again",
 }
+
+
+_STAY_RULES = (
+    "A discharge, a cancel or a delete never cancels an exam: the open orders of the visit are marked for attention. "
+    "A cancelled discharge or a new admission takes the mark off.",
+    "Where neither PV1-19 nor PID-18 names a visit, the only one that the patient has under way is meant (A13: the "
+    "only one that was discharged); else no visit is changed, with a warning.",
+    "A visit that nobody knows is opened in the state that the event leads to.",
+    "A03 without PV1-45 takes the time of EVN-6, else EVN-2.",
+    "A12 without PV1-3 brings the patient back to where they were before the last A02.",
+    "A06 without PV1-2 makes the class `I`, A07 makes it `O`.",
+    "A09 and A10 are told in the story of the patient; they check nobody in.",
+    "A record that was deleted is in use again as soon as a message about the person comes.",
+)
 
 
 @page("docs/reference/hl7.md")
@@ -77,9 +92,12 @@ def _connection() -> str:
 
 
 def _messages() -> str:
-    kinds = [(f"{name}^{event}", _EFFECTS[handler.__name__]) for (name, event), handler in KINDS.items()]
+    kinds = [(f"{name}^{event}", _EFFECTS[handler.__name__]) for (name, event), handler in sorted(KINDS.items())]
     controls = [(f"`{control}`", _CONTROL_EFFECTS[control]) for control in CONTROLS]
-    states = [(f"ADT^{event}", str(state.label)) for event, state in VISIT_STATES.items()]
+    stays = [
+        (f"ADT^{event}", str(stay.state.label) if stay.state else "", str(stay.happened.label))
+        for event, stay in STAYS.items()
+    ]
     return (
         "## Messages\n\n"
         + markdown_table(("Message", "Effect"), kinds)
@@ -87,7 +105,9 @@ def _messages() -> str:
         "All orders of one message apply together or not at all.\n\n"
         + markdown_table(("ORC-1", "Effect"), controls)
         + "\n"
-        + markdown_table(("Event", "State of the visit"), states)
+        + markdown_table(("Event", "State of the visit", "Told as"), stays)
+        + "\n"
+        + _items(_STAY_RULES)
         + "\nAny other message is answered AR (200 or 201) and kept in the message log.\n"
     )
 

@@ -50,6 +50,10 @@ NEEDS_PLACE = ON_WORKLIST | {_S.DEPARTED, _S.COMPLETED, _S.DISCONTINUED, _S.NO_S
 """States that make no sense without a station and a start; the database holds this as a constraint."""
 
 
+OPEN_ORDERS = frozenset({OrderState.REQUESTED, OrderState.SCHEDULED, OrderState.IN_PROGRESS})
+"""States of an order in which something may still be done for it."""
+
+
 @dataclass(frozen=True)
 class Move:
     """One legal move of a step: the verb, the states it may start from, the state it ends in."""

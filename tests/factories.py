@@ -18,10 +18,10 @@ from typing import Any
 from django.contrib.auth.models import Group
 from django.utils import timezone
 
-from ris.actions import exams, orders, patients
+from ris.actions import exams, orders, patients, visits
 from ris.actions.requests import ProcedureRequest
 from ris.actor import Actor, ActorKind, system
-from ris.models import Exam, ExamStep, Order, Patient, ProtocolCode, ScheduledProcedureStep, Site, Station, User
+from ris.models import Exam, ExamStep, Order, Patient, ProtocolCode, ScheduledProcedureStep, Site, Station, User, Visit
 from ris.roles import Role
 
 BY: Actor = system("tests")
@@ -98,6 +98,17 @@ def patient(name: str = "Doe^Jane", number: str = "", *, issuer: str = ISSUER, *
         identifiers=[patients.Identifier(number or f"P{next(_numbers)}", issuer)],
         patient_name=name,
         **(defaults | values),
+    )
+
+
+def visit(number: str = "", *, patient: Patient | None = None, **values: Any) -> Visit:
+    """Open a visit of a patient, a new Jane Doe where none is given; the number counts on where none is given."""
+    return visits.keep(
+        by=BY,
+        patient=patient or _new_patient(),
+        visit_number=number or f"V{next(_numbers)}",
+        issuer=ISSUER,
+        **({"location": "WARD3^12^B", "patient_class": "I"} | values),
     )
 
 

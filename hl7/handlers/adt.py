@@ -1,10 +1,10 @@
-"""ADT: patients registered, updated and merged (standards: HL7 v2.5.1 chapter 3)."""
+"""ADT: patients registered, updated, deleted and merged, and their visits (HL7 v2.5.1 chapter 3)."""
 
 from collections.abc import Iterator
 
 from hl7 import mapping, values
 from hl7.ack import Condition, Place, Problem
-from hl7.handlers import people
+from hl7.handlers import people, stays
 from hl7.handlers.refusals import refusals
 from hl7.handlers.sites import zone_of
 from hl7.message import Message, Segment
@@ -18,16 +18,33 @@ _WITHOUT_VISIT = ("A28", "A31")
 
 
 def keep(message: Message, event: str, *, by: Actor, warnings: list[str]) -> None:
-    """Register the patient or bring them up to date, and their visit (A01 A04 A05 A08 A28 A31)."""
+    """Register the patient or bring them up to date, and their visit; a record that was deleted is in use again."""
     zone = zone_of(message)
-    segments = {"PID": message["PID"], "PV1": message["PV1"]}
+    segments = {"EVN": message["EVN"], "PID": message["PID"], "PV1": message["PV1"]}
     rows = mapping.PATIENT + mapping.CLINICAL
     said = mapping.fill(rows, segments, zone, warnings)
     people.clinical(message, segments, warnings, said)
-    visit = mapping.fill(mapping.VISIT, segments, zone, warnings)
+    visit = mapping.fill(mapping.DISCHARGE if event == "A03" else mapping.VISIT, segments, zone, warnings)
     patient = people.keep_patient(message["PID"], said, by=by, warnings=warnings)
+    if patient.deleted_at is not None:
+        patients.restore(by=by, patient=patient)
     if event not in _WITHOUT_VISIT:
-        people.keep_visit(message, patient, by=by, said=visit, event=event)
+        stays.keep(message, patient, by=by, said=visit, warnings=warnings, event=event)
+
+
+def delete(message: Message, event: str, *, by: Actor, warnings: list[str]) -> None:
+    """Mark what the sender deletes: the visit that an A23 names, else the patient's record (A23 A29)."""
+    row = people.look_up(people.pid_numbers(message["PID"])).row()
+    if row is None:
+        warnings.append("PID-3: nobody is known by this number, so there is nothing to delete")
+        return
+    patient = row.patient.survivor()
+    if event == "A23" and stays.number_of(message)[0]:
+        stays.keep(message, patient, by=by, said=mapping.Filled(), warnings=warnings, event=event)
+    elif row.patient.merged_into_id is not None:
+        warnings.append("PID-3: this record was merged into another one, so it was not deleted")
+    else:
+        patients.delete(by=by, patient=patient)
 
 
 def merge(message: Message, event: str, *, by: Actor, warnings: list[str]) -> None:

@@ -13,14 +13,17 @@ __all__ = ["KINDS", "Unsupported", "apply", "kind"]
 Handler = Callable[..., None]
 """(message, event, *, by, warnings): does all of it or raises FieldError or Unsupported."""
 
+_ADT: dict[Handler, tuple[str, ...]] = {
+    adt.keep: (
+        *("A01", "A02", "A03", "A04", "A05", "A06", "A07", "A08", "A09"),
+        *("A10", "A11", "A12", "A13", "A28", "A31", "A38"),
+    ),
+    adt.delete: ("A23", "A29"),
+    adt.merge: ("A40",),
+}
+
 KINDS: dict[tuple[str, str], Handler] = {
-    ("ADT", "A01"): adt.keep,
-    ("ADT", "A04"): adt.keep,
-    ("ADT", "A05"): adt.keep,
-    ("ADT", "A08"): adt.keep,
-    ("ADT", "A28"): adt.keep,
-    ("ADT", "A31"): adt.keep,
-    ("ADT", "A40"): adt.merge,
+    **{("ADT", event): handler for handler, events in _ADT.items() for event in events},
     ("ORM", "O01"): orders.apply,
 }
 """Message type and trigger event (MSH-9) -> what it does."""

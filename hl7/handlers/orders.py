@@ -11,7 +11,7 @@ from django.db.models import Q
 
 from hl7 import mapping, values
 from hl7.ack import Condition, Place, Problem
-from hl7.handlers import people
+from hl7.handlers import people, stays
 from hl7.handlers.order_groups import Detail, Group, order_groups
 from hl7.handlers.refusals import refusals
 from hl7.handlers.requests import Catalogue, ordered_codes, read_request
@@ -100,7 +100,7 @@ def _keep_people(case: _Case, groups: list[Group]) -> None:
     people.clinical(case.message, segments, case.warnings, said)
     visit = mapping.fill(mapping.VISIT, segments, zone, case.warnings)
     case.patient = people.keep_patient(pid, said, by=case.by, warnings=case.warnings, overwrite=False)
-    case.visit = people.keep_visit(case.message, case.patient, by=case.by, said=visit)
+    case.visit = stays.keep(case.message, case.patient, by=case.by, said=visit, warnings=case.warnings)
 
 
 def _place(case: _Case, group: Group) -> None:

@@ -13,10 +13,10 @@ from hl7.ack import Place
 from hl7.handlers.refusals import refusals
 from hl7.mapping import Filled, Segments
 from hl7.message import NULL, Message, Repetition, Segment
-from ris.actions import patients, visits
+from ris.actions import patients
 from ris.actions.patients import Identifier
 from ris.actor import Actor
-from ris.models import Patient, PatientIdentifier, Visit, VisitState
+from ris.models import Patient, PatientIdentifier
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,31 +144,6 @@ def _filling(patient: Patient, fields: dict[str, Any], warnings: list[str]) -> d
 def _differs(patient: Patient, fields: dict[str, Any]) -> bool:
     """Tell whether there is anything to write: most messages repeat what is known, and a lock costs a query."""
     return any(getattr(patient, name) != value for name, value in fields.items())
-
-
-VISIT_STATES: dict[str, VisitState] = {
-    "A01": VisitState.ACTIVE,
-    "A04": VisitState.ACTIVE,
-    "A05": VisitState.EXPECTED,
-}
-"""ADT event -> state of the visit; other messages leave it."""
-
-
-def keep_visit(message: Message, patient: Patient, *, by: Actor, said: Filled, event: str = "") -> Visit | None:
-    """Return the visit that the message names, opened or brought up to date; None when it names none."""
-    for segment, path in ((message["PV1"], "19"), (message["PID"], "18")):
-        number = segment.get(f"{path}.1")
-        if number and number is not NULL:
-            break
-    else:
-        return None
-    issuer = _said(segment.get(f"{path}.4.1")) or _said(segment.get(f"{path}.4.2"))
-    place = values.place(segment, path)
-    fields = dict(said.values)
-    if event in VISIT_STATES:
-        fields["state"] = VISIT_STATES[event]
-    with refusals(said.places, place):
-        return visits.keep(by=by, patient=patient, visit_number=number, issuer=issuer, **fields)
 
 
 def clinical(message: Message, segments: Segments, warnings: list[str], said: Filled) -> None:

@@ -40,6 +40,8 @@ def place(
     site = site or _default_site()
     number, marks = _accession_number(accession_number, site)
     order = Order.new(patient=patient, site=site, accession_number=number, **fields)
+    if patient.deleted_at is not None:
+        marks.append(Attention.PATIENT_DELETED)
     rollup.mark(order, add=marks)
     Event.objects.record(
         EventKind.ORDER_PLACED,

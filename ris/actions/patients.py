@@ -5,11 +5,13 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from django.db import IntegrityError
+from django.utils import timezone
 
+from ris.actions import rollup
 from ris.actions.verb import verb
 from ris.actor import Actor
 from ris.errors import DuplicateIdentifier, InvalidValue, MergeRefused
-from ris.models import Event, EventKind, Order, Patient, PatientIdentifier, PatientMerge, Visit
+from ris.models import Attention, Event, EventKind, Order, Patient, PatientIdentifier, PatientMerge, Visit
 
 
 @dataclass(frozen=True)
@@ -113,6 +115,30 @@ def merge(*, by: Actor, survivor: Patient, loser: Patient, reason: str = "") -> 
     for patient in (survivor, loser):
         Event.objects.record(EventKind.PATIENT_MERGED, by=by, patient=patient, reason=reason, data=data)
     return journal
+
+
+@verb
+def delete(*, by: Actor, patient: Patient, reason: str = "") -> None:
+    """Mark a patient's record as deleted by whoever keeps it; nothing goes away. Their open orders are marked."""
+    _set_deleted(patient, EventKind.PATIENT_DELETED, by=by, reason=reason)
+
+
+@verb
+def restore(*, by: Actor, patient: Patient, reason: str = "") -> None:
+    """Take the mark of `delete` off again, also from the orders."""
+    _set_deleted(patient, EventKind.PATIENT_RESTORED, by=by, reason=reason)
+
+
+def _set_deleted(patient: Patient, kind: EventKind, *, by: Actor, reason: str) -> None:
+    locked = _locked_survivor(_lock(patient)[0])
+    deleted = kind == EventKind.PATIENT_DELETED
+    if deleted == (locked.deleted_at is not None):
+        return
+    diff = locked.change(deleted_at=timezone.now() if deleted else None)
+    Event.objects.record(kind, by=by, patient=locked, reason=reason, data={"changes": diff})
+    mark = [Attention.PATIENT_DELETED]
+    orders = Order.objects.filter(patient=locked)
+    rollup.mark_open(orders, by=by, add=mark if deleted else [], drop=[] if deleted else mark)
 
 
 def _add_identifier(patient: Patient, identifier: Identifier, *, primary: bool) -> None:

@@ -2,10 +2,12 @@
 
 from collections.abc import Iterable
 
+from django.db.models import QuerySet
+
 from ris.actor import Actor
 from ris.models import Attention, Event, EventKind, Order, ScheduledProcedureStep
 from ris.models.base import Diff
-from ris.states import roll_up
+from ris.states import OPEN_ORDERS, roll_up
 
 
 def tell(kind: EventKind, *, by: Actor, step: ScheduledProcedureStep, diff: Diff, reason: str = "") -> None:
@@ -27,3 +29,16 @@ def mark(order: Order, *, add: Iterable[Attention] = (), drop: Iterable[Attentio
     marks = [mark for mark in order.attentions if mark not in set(drop)]
     marks += [mark for mark in add if mark not in marks]
     order.change(attention="\n".join(marks))
+
+
+def mark_open(
+    orders: QuerySet[Order], *, by: Actor, add: Iterable[Attention] = (), drop: Iterable[Attention] = ()
+) -> None:
+    """Mark the open ones of these orders, which are locked for it; each whose marks change tells so."""
+    open_orders = orders.filter(state__in=OPEN_ORDERS).select_for_update(of=("self",), no_key=True)
+    for order in open_orders.select_related("patient").order_by("pk"):
+        before = order.attention
+        mark(order, add=add, drop=drop)
+        if order.attention != before:
+            data = {"changes": {"attention": [before, order.attention]}}
+            Event.objects.record(EventKind.ORDER_MARKED, by=by, patient=order.patient, order=order, data=data)

@@ -1,35 +1,90 @@
-"""Open and update visits."""
+"""Visits: opened, moved through the house, ended, cancelled, taken back.
+
+Every verb locks the patient first, then the visit, then its orders.
+"""
 
 from typing import Any
 
+from ris.actions import patients, rollup
 from ris.actions.verb import verb
 from ris.actor import Actor
 from ris.errors import DuplicateVisit
-from ris.models import Event, EventKind, Patient, Visit
+from ris.models import Attention, Event, EventKind, Order, Patient, Visit, VisitState
+
+MARKS: dict[str, Attention] = {
+    VisitState.DISCHARGED: Attention.VISIT_DISCHARGED,
+    VisitState.CANCELED: Attention.VISIT_CANCELED,
+    VisitState.DELETED: Attention.VISIT_CANCELED,
+}
+"""State of a visit -> why a person has to look at its open orders. They are never cancelled with it."""
+
+TRACKING = frozenset({EventKind.VISIT_DEPARTED, EventKind.VISIT_ARRIVED})
+"""What is told even when it changes no column."""
 
 
 @verb
-def keep(*, by: Actor, patient: Patient, visit_number: str, issuer: str = "", **fields: Any) -> Visit:
+def keep(
+    *,
+    by: Actor,
+    patient: Patient,
+    visit_number: str,
+    issuer: str = "",
+    happened: EventKind = EventKind.VISIT_UPDATED,
+    **fields: Any,
+) -> Visit:
     """Open the visit of this number, or bring it up to date; returns it.
 
-    fields: columns of Visit. Raises InvalidValue, or DuplicateVisit when the number belongs to another patient.
+    happened: the name under which a change is told. A transfer remembers where the patient was before; a cancelled one
+    brings them back there unless `location` says where they are. A new state marks the visit's open orders (MARKS) or
+    takes these marks off. fields: columns of Visit. Raises InvalidValue, or DuplicateVisit when the number belongs to
+    another patient.
     """
-    visit = Visit.objects.select_for_update().filter(issuer=issuer, visit_number=visit_number).first()
+    known = Visit.objects.filter(issuer=issuer, visit_number=visit_number)
+    visit = known.first()
     if visit is None:
+        patient = patients.current(patient)
         visit = Visit.new(patient=patient, visit_number=visit_number, issuer=issuer, **fields)
-        Event.objects.record(
-            EventKind.VISIT_OPENED, by=by, patient=patient, subject=_subject(visit), data={"fields": fields}
-        )
+        _tell(EventKind.VISIT_OPENED, visit, by=by, data={"fields": fields})
+        if happened in TRACKING:
+            _tell(happened, visit, by=by)
         return visit
+    repeats = happened == EventKind.VISIT_UPDATED and all(getattr(visit, name) == fields[name] for name in fields)
+    if repeats and visit.patient_id == patient.pk:
+        return visit  # most messages say what is known, and locks cost two queries
+    patient = patients.current(patient)
+    visit = known.select_for_update().get()
     if visit.patient_id != patient.pk:
         raise DuplicateVisit(field="visit_number")
-    diff = visit.change(**fields)
-    if diff:
-        Event.objects.record(
-            EventKind.VISIT_UPDATED, by=by, patient=patient, subject=_subject(visit), data={"changes": diff}
-        )
+    visit.patient = patient
+    diff = visit.change(**_with_prior_location(visit, happened, fields))
+    if diff or happened in TRACKING:
+        _tell(happened, visit, by=by, data={"changes": diff} if diff else {})
+    if "state" in diff:
+        _mark_orders(visit, by=by)
     return visit
 
 
-def _subject(visit: Visit) -> str:
-    return f"ris.visit:{visit.pk}"
+def named_by_state(patient: Patient, *states: VisitState) -> Visit | None:
+    """Return the one visit of a patient that is in one of these states; None when there is none or more than one."""
+    found = Visit.objects.filter(patient=patient, state__in=states)[:2]
+    return found[0] if len(found) == 1 else None
+
+
+def _with_prior_location(visit: Visit, happened: EventKind, fields: dict[str, Any]) -> dict[str, Any]:
+    """Add what a transfer and its cancel say about the place before."""
+    if happened == EventKind.VISIT_TRANSFERRED and fields.get("location", visit.location) != visit.location:
+        return {**fields, "prior_location": visit.location}
+    if happened == EventKind.VISIT_TRANSFER_CANCELED and visit.prior_location:
+        return {"location": visit.prior_location, **fields, "prior_location": ""}
+    return fields
+
+
+def _mark_orders(visit: Visit, *, by: Actor) -> None:
+    """Put the mark of the visit's state on its open orders, and take those of other states off."""
+    mark = MARKS.get(visit.state)
+    others = set(MARKS.values()) - {mark}
+    rollup.mark_open(Order.objects.filter(visit=visit), by=by, add=[mark] if mark else [], drop=others)
+
+
+def _tell(kind: EventKind, visit: Visit, *, by: Actor, data: dict[str, Any] | None = None) -> None:
+    Event.objects.record(kind, by=by, patient=visit.patient, subject=f"ris.visit:{visit.pk}", data=data)

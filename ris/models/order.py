@@ -42,6 +42,9 @@ class Attention(models.TextChoices):
         "study-uid-taken",
         _("The study UID that was sent is not free or not valid; a new one was made."),
     )
+    VISIT_DISCHARGED = "discharged", _("The patient was discharged while this was open.")
+    VISIT_CANCELED = "visit-canceled", _("The visit was cancelled or deleted by the hospital.")
+    PATIENT_DELETED = "patient-deleted", _("The hospital has deleted the patient's record.")
 
 
 class OrderQuerySet(models.QuerySet["Order"]):

@@ -105,6 +105,8 @@ class Patient(Noun):
     merged_into = models.ForeignKey(
         "self", models.PROTECT, null=True, blank=True, related_name="merged", verbose_name=_("merged into")
     )
+    # A mark and nothing more: what was done for a patient stays, whatever the hospital deletes.
+    deleted_at = models.DateTimeField(_("deleted by the sender"), null=True, blank=True)
     created_at = models.DateTimeField(_("registered"), auto_now_add=True)
 
     objects = PatientQuerySet.as_manager()

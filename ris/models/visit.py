@@ -15,6 +15,7 @@ class VisitState(models.TextChoices):
     ACTIVE = "ACTIVE", _("active")
     DISCHARGED = "DISCHARGED", _("discharged")
     CANCELED = "CANCELED", _("cancelled")
+    DELETED = "DELETED", _("deleted by the sender")
 
 
 class Visit(Noun):
@@ -28,6 +29,7 @@ class Visit(Noun):
         _("class"), max_length=8, blank=True, help_text=_("HL7 table 0004: I, O, E, P, R, B")
     )
     location = models.CharField(_("location"), max_length=64, blank=True, help_text=_("Ward^room^bed"))
+    prior_location = models.CharField(_("location before"), max_length=64, blank=True)
     referring_physician = models.CharField(_("referring physician"), max_length=64, blank=True)
     ambulatory_status = models.CharField(_("ambulatory status"), max_length=16, blank=True)
     admitted_at = models.DateTimeField(_("admitted"), null=True, blank=True)

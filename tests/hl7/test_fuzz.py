@@ -7,6 +7,8 @@ import pytest
 
 from hl7 import intake
 from hl7.ack import Condition
+from hl7.handlers import KINDS
+from hl7.handlers import adt as adt_handlers
 from hl7.message import read
 from hl7.models import InboundMessage, MessageState
 from tests.hl7.conftest import PEER
@@ -59,11 +61,16 @@ def order(chance: random.Random) -> bytes:
     )
 
 
+EVENTS = sorted(
+    event for (name, event), handler in KINDS.items() if name == "ADT" and handler is not adt_handlers.merge
+)
+
+
 def registration(chance: random.Random) -> bytes:
     number, other = str(chance.randrange(5)), str(chance.randrange(5))
     if chance.random() < 0.3:
         return adt("A40", pid(number), mrg(other))
-    return adt(chance.choice(("A04", "A05", "A08", "A31")), pid(number), pv1(f"V{chance.randrange(5)}"))
+    return adt(chance.choice(EVENTS), pid(number), pv1(f"V{chance.randrange(5)}", fields={45: "20260106"}))
 
 
 def insert(raw: bytes, at: int, chance: random.Random) -> bytes:

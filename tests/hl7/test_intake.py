@@ -232,9 +232,14 @@ def test_the_database_itself_refuses_a_second_effect(hospital: None, state: Mess
 
 
 STATEMENTS: dict[str, tuple[Callable[[], bytes], int]] = {
-    "a patient registered with a visit": (lambda: adt("A04", pid("1"), pv1("V1")), 11),
+    "a patient registered with a visit": (lambda: adt("A04", pid("1"), pv1("V1")), 12),
     "a patient as known": (lambda: adt("A08", pid(), pv1()), 6),
     "a patient renamed": (lambda: adt("A08", pid(name="Roe^Jane"), pv1()), 10),
+    "a patient transferred": (lambda: adt("A02", pid(), pv1(location="WARD9")), 10),
+    "a patient discharged": (lambda: adt("A03"), 13),
+    "a patient on the way": (lambda: adt("A09"), 9),
+    "an admission cancelled": (lambda: adt("A11"), 13),
+    "a record deleted": (lambda: adt("A29"), 11),
     "two patients merged": (lambda: adt("A40", pid(), mrg("4712")), 15),
     "an order placed on a station": (lambda: orm("NW", placer="P2", start=TEN), 22),
     "an order that waits": (lambda: orm("NW", placer="P2"), 19),

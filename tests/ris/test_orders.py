@@ -9,7 +9,7 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from pytest_django import DjangoAssertNumQueries
 
-from ris.actions import exams, orders
+from ris.actions import exams, orders, patients, visits
 from ris.errors import ForbiddenMove, InvalidValue, OrderClosed, OrderStarted, UnknownStation
 from ris.models import (
     Attention,
@@ -21,6 +21,7 @@ from ris.models import (
     RequestedProcedure,
     ScheduledProcedureStep,
     Site,
+    VisitState,
 )
 from ris.states import OrderState, StepState
 from tests import factories
@@ -143,6 +144,18 @@ def _study_uid_invalid() -> Order:
     return factories.order(study_instance_uid="1.02.x")
 
 
+def _during_a_visit_that_became(state: VisitState) -> Order:
+    order = factories.order(order_fields={"visit": (visit := factories.visit())})
+    visits.keep(by=BY, patient=visit.patient, visit_number=visit.visit_number, issuer=visit.issuer, state=state)
+    order.refresh_from_db()
+    return order
+
+
+def _of_a_deleted_patient() -> Order:
+    patients.delete(by=BY, patient=(jane := factories.patient()))
+    return factories.order(patient=jane)
+
+
 MARKED: list[tuple[Callable[[], Order], set[Attention], str]] = [
     (_unknown_exam, {Attention.UNKNOWN_EXAM}, "SCHEDULED"),
     (_no_modality, {Attention.UNKNOWN_EXAM, Attention.NO_MODALITY}, "REQUESTED"),
@@ -153,6 +166,9 @@ MARKED: list[tuple[Callable[[], Order], set[Attention], str]] = [
     (_step_id_of_our_form, {Attention.NUMBER_TAKEN}, "SCHEDULED"),
     (_study_uid_taken, {Attention.STUDY_UID_TAKEN}, "REQUESTED"),
     (_study_uid_invalid, {Attention.STUDY_UID_TAKEN}, "SCHEDULED"),
+    (lambda: _during_a_visit_that_became(VisitState.DISCHARGED), {Attention.VISIT_DISCHARGED}, "SCHEDULED"),
+    (lambda: _during_a_visit_that_became(VisitState.CANCELED), {Attention.VISIT_CANCELED}, "SCHEDULED"),
+    (_of_a_deleted_patient, {Attention.PATIENT_DELETED}, "SCHEDULED"),
 ]
 
 

@@ -1,5 +1,7 @@
 """Visits: opened by the first message that names them, kept up to date by the next ones."""
 
+from typing import Any
+
 import pytest
 
 from ris.actions import visits
@@ -36,7 +38,7 @@ def test_a_visit_never_moves_to_another_patient_by_its_number() -> None:
 
 
 @pytest.mark.parametrize("values", [{"state": "GONE"}, {"location": "X" * 65}, {"visit_number": "V" * 65}])
-def test_a_value_that_does_not_fit_is_refused(values: dict[str, str]) -> None:
+def test_a_value_that_does_not_fit_is_refused(values: dict[str, Any]) -> None:
     with refused(InvalidValue):
-        visits.keep(by=factories.BY, patient=factories.patient(), **{"visit_number": "V1", **values})
+        visits.keep(**{"by": factories.BY, "patient": factories.patient(), "visit_number": "V1", **values})
     assert not Visit.objects.exists()
