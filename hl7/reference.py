@@ -13,8 +13,9 @@ from ris.reference import markdown_table, page
 
 _EFFECTS = {
     "keep": "the patient is registered or brought up to date, and the visit that PV1-19 (else PID-18) names",
-    "delete": "marked as deleted, with its open orders: the visit that A23 names, else the patient; nothing goes away",
+    "delete": "the visit that A23 names, else the patient, is marked as deleted, with open orders; nothing is erased",
     "merge": "the patient of each MRG is merged into the patient of the PID before it",
+    "merge_visits": "the account (A35, A41: MRG-3 into PID-18) or visit (A42: MRG-5 into PV1-19) is merged",
     "apply": "each ORC with its OBRs is one order; ORC-1 says what to do with it",
 }
 _CONTROL_EFFECTS = {
@@ -45,6 +46,7 @@ _STAY_RULES = (
     "A03 without PV1-45 takes the time of EVN-6, else EVN-2.",
     "A12 without PV1-3 brings the patient back to where they were before the last A02.",
     "A06 without PV1-2 makes the class `I`, A07 makes it `O`.",
+    "A06 and A07 with another number in MRG-5, else MRG-3: the visit of that number is merged into the new one.",
     "A09 and A10 are told in the story of the patient; they check nobody in.",
     "A record that was deleted is in use again as soon as a message about the person comes.",
 )

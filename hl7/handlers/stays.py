@@ -4,9 +4,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from hl7 import values
+from hl7.ack import Place
 from hl7.handlers.refusals import refusals
 from hl7.mapping import Filled
-from hl7.message import NULL, Message
+from hl7.message import NULL, Message, Segment
 from ris.actions import visits
 from ris.actor import Actor
 from ris.models import EventKind, Patient, Visit, VisitState
@@ -49,15 +50,47 @@ STAYS: dict[str, Stay] = {
 """ADT event -> what it says about the visit (standards: HL7 v2.5.1 section 3.3)."""
 
 
-def number_of(message: Message) -> tuple[str, str, str]:
-    """Return number and issuer of the visit that the message names, and its field; empty where it names none."""
-    for name, number in (("PV1", 19), ("PID", 18)):
-        segment = message[name]
-        value = segment.get(f"{number}.1")
-        if value and value is not NULL:
-            issuer = _said(segment.get(f"{number}.4.1")) or _said(segment.get(f"{number}.4.2"))
-            return value, issuer, f"{name}-{number}"
-    return "", "", "PV1-19"
+@dataclass(frozen=True, slots=True)
+class Number:
+    """The number of a visit or account, who gave it, and where it stands."""
+
+    value: str
+    issuer: str
+    place: Place
+
+
+def number_in(segment: Segment | None, path: str) -> Number | None:
+    """Return the number (CX) in a field; None where there is none."""
+    value = segment.get(f"{path}.1") if segment else None
+    if segment is None or not value or value is NULL:
+        return None
+    issuer = _said(segment.get(f"{path}.4.1")) or _said(segment.get(f"{path}.4.2"))
+    return Number(value, issuer, values.place(segment, path))
+
+
+def number_of(message: Message) -> Number | None:
+    """Return the visit that a message names: PV1-19, else PID-18."""
+    return number_in(message["PV1"], "19") or number_in(message["PID"], "18")
+
+
+def keep_numbered(number: Number, patient: Patient, *, by: Actor) -> Visit:
+    """Return the visit of this number, opened where nobody knows it."""
+    with refusals({}, number.place):
+        return visits.keep(by=by, patient=patient, visit_number=number.value, issuer=number.issuer)
+
+
+def merge_prior(mrg: Segment, survivor: Visit, *, by: Actor, path: str = "") -> None:
+    """Merge the visit that MRG names (MRG-5, else MRG-3, unless `path` says which) into another of the same patient.
+
+    One that nobody knows leaves a tombstone, so that late messages find the survivor. Naming the survivor itself is a
+    repeat where the sender did not ask for a merge (A06, A07).
+    """
+    number = number_in(mrg, path) if path else number_in(mrg, "5") or number_in(mrg, "3")
+    if number is None or (not path and (number.value, number.issuer) == (survivor.visit_number, survivor.issuer)):
+        return
+    loser = visits.named(number.value, number.issuer) or keep_numbered(number, survivor.patient, by=by)
+    with refusals({}, number.place):
+        visits.merge(by=by, survivor=survivor, loser=loser)
 
 
 def keep(
@@ -65,21 +98,20 @@ def keep(
 ) -> Visit | None:
     """Return the visit that the message names, opened or brought up to date; None when it names none."""
     stay = STAYS.get(event, Stay(meant=()))
-    number, issuer, source = number_of(message)
-    if not number:
+    number = number_of(message)
+    if number is None:
         meant = visits.named_by_state(patient, *stay.meant) if stay.meant else None
         if meant is None:
             if stay.meant:
                 warnings.append("PV1-19: no visit is named, so none was changed")
             return None
-        number, issuer = meant.visit_number, meant.issuer
-    name, path = source.split("-")
-    with refusals(said.places, values.place(message[name], path)):
+        number = Number(meant.visit_number, meant.issuer, Place("PV1", field=19))
+    with refusals(said.places, number.place):
         return visits.keep(
             by=by,
             patient=patient,
-            visit_number=number,
-            issuer=issuer,
+            visit_number=number.value,
+            issuer=number.issuer,
             happened=stay.happened,
             **_fields(message, stay, said),
         )

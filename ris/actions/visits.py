@@ -1,6 +1,6 @@
 """Visits: opened, moved through the house, ended, cancelled, taken back.
 
-Every verb locks the patient first, then the visit, then its orders.
+Every verb locks the patient, which guards their visits, and then the orders of the visit.
 """
 
 from typing import Any
@@ -8,7 +8,7 @@ from typing import Any
 from ris.actions import patients, rollup
 from ris.actions.verb import verb
 from ris.actor import Actor
-from ris.errors import DuplicateVisit
+from ris.errors import DuplicateVisit, MergeRefused
 from ris.models import Attention, Event, EventKind, Order, Patient, Visit, VisitState
 
 MARKS: dict[str, Attention] = {
@@ -32,15 +32,14 @@ def keep(
     happened: EventKind = EventKind.VISIT_UPDATED,
     **fields: Any,
 ) -> Visit:
-    """Open the visit of this number, or bring it up to date; returns it.
+    """Open the visit of this number, or bring it up to date; returns it, or the visit that it was merged into.
 
     happened: the name under which a change is told. A transfer remembers where the patient was before; a cancelled one
     brings them back there unless `location` says where they are. A new state marks the visit's open orders (MARKS) or
     takes these marks off. fields: columns of Visit. Raises InvalidValue, or DuplicateVisit when the number belongs to
     another patient.
     """
-    known = Visit.objects.filter(issuer=issuer, visit_number=visit_number)
-    visit = known.first()
+    visit = find(visit_number, issuer)
     if visit is None:
         patient = patients.current(patient)
         visit = Visit.new(patient=patient, visit_number=visit_number, issuer=issuer, **fields)
@@ -52,7 +51,7 @@ def keep(
     if repeats and visit.patient_id == patient.pk:
         return visit  # most messages say what is known, and locks cost two queries
     patient = patients.current(patient)
-    visit = known.select_for_update().get()
+    visit = Visit.objects.get(pk=visit.pk).survivor()  # as it is now: the lock may have been waited for
     if visit.patient_id != patient.pk:
         raise DuplicateVisit(field="visit_number")
     visit.patient = patient
@@ -64,9 +63,49 @@ def keep(
     return visit
 
 
+@verb
+def merge(*, by: Actor, survivor: Visit, loser: Visit, reason: str = "") -> bool:
+    """Merge the visit or account `loser` into `survivor`: its orders move, its number leads to the survivor.
+
+    Returns False when the two are one already. Raises MergeRefused for a merge of a visit into itself, in a circle, of
+    one that was merged into another, or of the visits of two patients.
+    """
+    patient = patients.current(survivor.patient)
+    loser = Visit.objects.get(pk=loser.pk)
+    end = Visit.objects.get(pk=survivor.pk).survivor()
+    if loser.pk == end.pk:
+        raise MergeRefused("A visit cannot be merged into itself, nor in a circle.")
+    if loser.survivor().pk == end.pk:
+        return False
+    if loser.merged_into_id is not None:
+        raise MergeRefused("The visit was merged into another one before.")
+    if {loser.patient_id, end.patient_id} != {patient.pk}:
+        raise MergeRefused("The visits belong to two patients.")
+    orders = Order.objects.filter(visit=loser)
+    data = {"survivor": end.pk, "loser": loser.pk, "orders": list(orders.order_by("pk").values_list("pk", flat=True))}
+    orders.update(visit=end)
+    loser.change(merged_into=end)
+    for visit in (end, loser):
+        visit.patient = patient
+        _tell(EventKind.VISIT_MERGED, visit, by=by, reason=reason, data=data)
+    _mark_orders(end, by=by)
+    return True
+
+
+def named(visit_number: str, issuer: str) -> Visit | None:
+    """Return the visit of this number itself, merged or not; None when there is none."""
+    return Visit.objects.filter(issuer=issuer, visit_number=visit_number).select_related("merged_into").first()
+
+
+def find(visit_number: str, issuer: str) -> Visit | None:
+    """Return the visit of this number, following merges; None when there is none."""
+    visit = named(visit_number, issuer)
+    return visit.survivor() if visit else None
+
+
 def named_by_state(patient: Patient, *states: VisitState) -> Visit | None:
     """Return the one visit of a patient that is in one of these states; None when there is none or more than one."""
-    found = Visit.objects.filter(patient=patient, state__in=states)[:2]
+    found = Visit.objects.filter(patient=patient, state__in=states, merged_into__isnull=True)[:2]
     return found[0] if len(found) == 1 else None
 
 
@@ -86,5 +125,6 @@ def _mark_orders(visit: Visit, *, by: Actor) -> None:
     rollup.mark_open(Order.objects.filter(visit=visit), by=by, add=[mark] if mark else [], drop=others)
 
 
-def _tell(kind: EventKind, visit: Visit, *, by: Actor, data: dict[str, Any] | None = None) -> None:
-    Event.objects.record(kind, by=by, patient=visit.patient, subject=f"ris.visit:{visit.pk}", data=data)
+def _tell(kind: EventKind, visit: Visit, *, by: Actor, reason: str = "", data: dict[str, Any] | None = None) -> None:
+    subject = f"ris.visit:{visit.pk}"
+    Event.objects.record(kind, by=by, patient=visit.patient, subject=subject, reason=reason, data=data)

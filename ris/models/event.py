@@ -36,6 +36,7 @@ class EventKind(models.TextChoices):
     VISIT_ARRIVED = "visit.arrived", _("patient arrived at a place")
     VISIT_CANCELED = "visit.canceled", _("visit cancelled")
     VISIT_DELETED = "visit.deleted", _("visit deleted by the sender")
+    VISIT_MERGED = "visit.merged", _("visits merged")
     ORDER_PLACED = "order.placed", _("order placed")
     ORDER_CHANGED = "order.changed", _("order changed")
     ORDER_CANCELED = "order.canceled", _("order cancelled")

@@ -35,6 +35,10 @@ class Visit(Noun):
     admitted_at = models.DateTimeField(_("admitted"), null=True, blank=True)
     discharged_at = models.DateTimeField(_("discharged"), null=True, blank=True)
 
+    merged_into = models.ForeignKey(
+        "self", models.PROTECT, null=True, blank=True, related_name="merged", verbose_name=_("merged into")
+    )
+
     class Meta:
         verbose_name = _("visit")
         verbose_name_plural = _("visits")
@@ -43,7 +47,18 @@ class Visit(Noun):
             models.UniqueConstraint(fields=("issuer", "visit_number"), name="visit_number_unique"),
             models.CheckConstraint(condition=Q(state__in=VisitState.values), name="visit_state_known"),
             models.CheckConstraint(condition=~Q(visit_number=""), name="visit_number_not_empty"),
+            models.CheckConstraint(
+                condition=Q(merged_into__isnull=True) | ~Q(merged_into=models.F("pk")),
+                name="visit_not_merged_into_itself",
+            ),
         )
 
     def __str__(self) -> str:
         return self.visit_number
+
+    def survivor(self) -> "Visit":
+        """Return the visit that this one was merged into in the end, or the visit itself."""
+        visit = self
+        while visit.merged_into is not None:
+            visit = visit.merged_into
+        return visit

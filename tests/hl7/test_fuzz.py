@@ -8,7 +8,6 @@ import pytest
 from hl7 import intake
 from hl7.ack import Condition
 from hl7.handlers import KINDS
-from hl7.handlers import adt as adt_handlers
 from hl7.message import read
 from hl7.models import InboundMessage, MessageState
 from tests.hl7.conftest import PEER
@@ -61,16 +60,15 @@ def order(chance: random.Random) -> bytes:
     )
 
 
-EVENTS = sorted(
-    event for (name, event), handler in KINDS.items() if name == "ADT" and handler is not adt_handlers.merge
-)
+EVENTS = sorted(event for name, event in KINDS if name == "ADT")
 
 
 def registration(chance: random.Random) -> bytes:
     number, other = str(chance.randrange(5)), str(chance.randrange(5))
-    if chance.random() < 0.3:
-        return adt("A40", pid(number), mrg(other))
-    return adt(chance.choice(EVENTS), pid(number), pv1(f"V{chance.randrange(5)}", fields={45: "20260106"}))
+    visit, prior = (f"V{chance.randrange(5)}^^^HIS" for _ in range(2))
+    about_one = (pid(number, fields={18: visit}), pv1(fields={19: visit, 45: "20260106"}))
+    about_two = (pid(number, fields={18: visit}), mrg(other, fields={3: prior, 5: prior}), pv1(fields={19: visit}))
+    return adt(chance.choice(EVENTS), *chance.choice((about_one, about_two, about_two * 2)))
 
 
 def insert(raw: bytes, at: int, chance: random.Random) -> bytes:
