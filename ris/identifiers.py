@@ -26,7 +26,9 @@ _MINTED = {
     Series.ACCESSION: re.compile(r"[A-Z]{1,4}\d{9,12}"),
     Series.REQUESTED_PROCEDURE: re.compile(r"RP\d{8,}"),
     Series.STEP: re.compile(r"SPS\d{8,}"),
+    Series.PATIENT: re.compile(r"P\d{8,}"),
 }
+_SHORT = re.compile(r"[^\\\x00-\x1f\x7f-\x9f]{1,16}")
 
 
 def _next(series: Series) -> int:
@@ -71,9 +73,12 @@ def mint_patient_number() -> str:
     return f"P{_next(Series.PATIENT):08d}"
 
 
-def looks_minted(series: Series, value: str) -> bool:
-    """Tell whether a value from outside has the form of our own numbers; using it could collide with a later one."""
-    return _MINTED[series].fullmatch(value) is not None
+def may_keep(series: Series, value: str) -> bool:
+    """Tell whether an identifier from outside can be kept.
+
+    It has to fit DICOM's VR SH (PS3.5 table 6.2-1), and must not look like one of ours, which could be minted later.
+    """
+    return _SHORT.fullmatch(value) is not None and _MINTED[series].fullmatch(value) is None
 
 
 _UID = re.compile(r"(0|[1-9]\d*)(\.(0|[1-9]\d*))+")

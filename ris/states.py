@@ -75,7 +75,7 @@ STEP_MOVES: dict[str, Move] = {
         Move("depart", frozenset({_S.STARTED}), _S.DEPARTED),
         Move("complete", frozenset({_S.STARTED, _S.DEPARTED}), _S.COMPLETED),
         Move("discontinue", frozenset({_S.STARTED, _S.DEPARTED}), _S.DISCONTINUED),
-        Move("cancel", BEFORE_START, _S.CANCELED),
+        Move("cancel", BEFORE_START | {_S.NO_SHOW}, _S.CANCELED),
         Move("miss", frozenset({_S.SCHEDULED}), _S.NO_SHOW),
         Move(
             "reopen",

@@ -14,7 +14,7 @@ from ris.actor import Actor
 from ris.errors import ForbiddenMove, InvalidValue, OrderClosed, OrderStarted
 from ris.identifiers import Series
 from ris.models import Attention, Event, EventKind, Order, Patient, ScheduledProcedureStep, Site
-from ris.states import BEFORE_START, OPEN, OrderState
+from ris.states import OPEN, STEP_MOVES, OrderState
 
 _CLOSED = frozenset({OrderState.COMPLETED, OrderState.CANCELED, OrderState.DISCONTINUED})
 
@@ -172,7 +172,7 @@ def _end(order: Order, steps: Sequence[ScheduledProcedureStep], kind: EventKind,
     """Cancel what has not started, discontinue what has, and tell the order's own event."""
     Event.objects.record(kind, by=by, patient=order.patient, order=order, reason=reason)
     for step in steps:
-        if step.state in BEFORE_START:
+        if step.state in STEP_MOVES["cancel"].sources:
             exams.make("cancel", by=by, step=step, reason=reason)
         elif step.state in OPEN:
             exams.make("discontinue", by=by, step=step, reason=reason)
@@ -198,10 +198,9 @@ def _default_site() -> Site:
 
 def _accession_number(wanted: str, site: Site) -> tuple[str, list[Attention]]:
     """Return the number wanted where it can be used, else a new one, and what to mark."""
-    if wanted:
-        fits = len(wanted) <= 16 and "\\" not in wanted and not identifiers.looks_minted(Series.ACCESSION, wanted)
-        if fits and not Order.objects.filter(accession_number=wanted).exists():
-            return wanted, []
+    taken = Order.objects.filter(accession_number=wanted)
+    if identifiers.may_keep(Series.ACCESSION, wanted) and not taken.exists():
+        return wanted, []
     today = timezone.localdate(timezone=site.zone)
     return (
         identifiers.mint_accession_number(site.accession_prefix, today),

@@ -48,7 +48,8 @@ def change(*, by: Actor, order: Order, procedure: RequestedProcedure, request: P
     values = request.details()
     other_exam = _is_other_exam(procedure, request)
     if other_exam:
-        values |= {"exam": request.exam, **request.ordered_code()}
+        # A code that comes without its name must not keep the name of the exam before.
+        values |= {"exam": request.exam, "meaning": "", "coding_scheme": "", **request.ordered_code()}
     diff = procedure.change(**values)
     if diff:
         Event.objects.record(
@@ -265,10 +266,8 @@ def _describe_steps(*, by: Actor, procedure: RequestedProcedure, request: Proced
 def _requested_procedure_id(request: ProcedureRequest, marks: list[Attention]) -> str:
     wanted = request.requested_procedure_id
     if wanted:
-        if (
-            _usable(Series.REQUESTED_PROCEDURE, wanted)
-            and not RequestedProcedure.objects.filter(requested_procedure_id=wanted).exists()
-        ):
+        taken = RequestedProcedure.objects.filter(requested_procedure_id=wanted)
+        if identifiers.may_keep(Series.REQUESTED_PROCEDURE, wanted) and not taken.exists():
             return wanted
         marks.append(Attention.NUMBER_TAKEN)
     return identifiers.mint_requested_procedure_id()
@@ -277,15 +276,11 @@ def _requested_procedure_id(request: ProcedureRequest, marks: list[Attention]) -
 def _sps_id(request: ProcedureRequest, marks: list[Attention]) -> str:
     wanted = request.sps_id
     if wanted:
-        if _usable(Series.STEP, wanted) and not ScheduledProcedureStep.objects.filter(sps_id=wanted).exists():
+        taken = ScheduledProcedureStep.objects.filter(sps_id=wanted)
+        if identifiers.may_keep(Series.STEP, wanted) and not taken.exists():
             return wanted
         marks.append(Attention.NUMBER_TAKEN)
     return identifiers.mint_sps_id()
-
-
-def _usable(series: Series, wanted: str) -> bool:
-    """Tell whether an identifier from outside fits DICOM's SH and cannot collide with one that we mint."""
-    return len(wanted) <= 16 and "\\" not in wanted and not identifiers.looks_minted(series, wanted)
 
 
 def _study_instance_uid(order: Order, request: ProcedureRequest, marks: list[Attention]) -> str:

@@ -10,6 +10,7 @@ from django.test.utils import CaptureQueriesContext
 from pytest_django import DjangoAssertNumQueries
 
 from ris.actions import exams, orders, patients, visits
+from ris.actions.requests import ProcedureRequest
 from ris.errors import ForbiddenMove, InvalidValue, OrderClosed, OrderStarted, UnknownStation
 from ris.models import (
     Attention,
@@ -272,6 +273,21 @@ def test_a_sender_that_repeats_the_time_may_change_the_rest(state: str) -> None:
     orders.change(by=BY, order=step.requested_procedure.order, requests=[factories.request(reason="new reason")])
     step.refresh_from_db()
     assert (step.state, step.requested_procedure.reason) == (state, "new reason")
+
+
+def test_who_did_not_come_can_be_cancelled() -> None:
+    order = factories.step("NO_SHOW").requested_procedure.order
+    assert orders.cancel(by=BY, order=order).state == "CANCELED"
+    before = Event.objects.count()
+    assert orders.cancel(by=BY, order=order).state == "CANCELED"
+    assert Event.objects.count() == before
+
+
+def test_an_unknown_code_without_a_name_does_not_keep_the_name_of_the_exam_before() -> None:
+    order = factories.step().requested_procedure.order
+    orders.change(by=BY, order=order, requests=[ProcedureRequest(code="NEW", modality="CT")])
+    procedure = order.procedures.get()
+    assert (procedure.code, procedure.meaning) == ("NEW", "")
 
 
 def test_who_did_not_come_gets_another_time() -> None:

@@ -41,7 +41,7 @@ DEP   .    .    .      .      .          .     .      COM      DIS         .    
 COM   .    .    .      .      .          .     .      .        .           .      .    SCH
 CAN   .    .    .      .      .          .     .      .        .           .      .    .
 DIS   .    .    .      .      .          .     .      .        .           .      .    SCH
-NOS   SCH  .    .      .      .          .     .      .        .           .      .    SCH
+NOS   SCH  .    .      .      .          .     .      .        .           CAN    .    SCH
 """
 HEAD, *ROWS = [line.split() for line in MATRIX.strip().splitlines()]
 ALLOWED = {
