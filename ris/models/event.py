@@ -145,6 +145,7 @@ class Event(models.Model):
             models.Index(fields=("patient", "-id"), name="event_patient_idx"),
             models.Index(fields=("order", "-id"), name="event_order_idx"),
             models.Index(fields=("kind", "-id"), name="event_kind_idx"),
+            models.Index(fields=("actor_name", "-id"), name="event_actor_idx"),
             models.Index(fields=("cause",), name="event_cause_idx", condition=~Q(cause="")),
         )
 
