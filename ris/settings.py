@@ -136,7 +136,9 @@ def _database() -> dict[str, Any]:
             "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL;",
         }
     else:
-        found["OPTIONS"] = {"connect_timeout": 5, **found.get("OPTIONS", {})}
+        # A server that vanishes without a word (a cut cable) must not hold a thread for the kernel's 15 minutes.
+        patience = {"connect_timeout": 5, "keepalives_idle": 15, "keepalives_interval": 5, "tcp_user_timeout": 20_000}
+        found["OPTIONS"] = {**patience, **found.get("OPTIONS", {})}
         found["CONN_MAX_AGE"] = 60
         found["CONN_HEALTH_CHECKS"] = True
     return found

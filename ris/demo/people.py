@@ -103,7 +103,7 @@ def _person(random: Random, culture: Culture, today: date) -> Person:
         "patient_name_phonetic": groups[2].strip("^"),
         "birth_date": today - timedelta(days=years * 365 + random.randrange(365)),
         "sex": sex,
-        "address": f"{random.randint(1, 120)} {random.choice(STREETS)} Street^^Riverside",
+        "address": f"{random.randint(1, 120)} {random.choice(STREETS)} Street, Riverside",
         "phone": f"+00 555 {random.randint(0, 999_999):06d}",
         "primary_language": culture.language,
         "weight": Decimal(random.randint(480, 1050)).scaleb(-1) * Decimal(str(round(grown, 2))),
