@@ -219,7 +219,7 @@ SETTINGS = (
         "Scanners whose AE title is not a station here: accept or refuse.",
         one_of("accept", "refuse"),
     ),
-    Setting("BUCKY_DICOM_MAX_ASSOCIATIONS", "50", "Associations open at the same time.", whole_number(1, 1000)),
+    Setting("BUCKY_DICOM_MAX_ASSOCIATIONS", "200", "Associations open at the same time.", whole_number(1, 10_000)),
     Setting(
         "BUCKY_WORKLIST_MAX_ANSWERS",
         "10000",
