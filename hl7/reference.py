@@ -16,6 +16,8 @@ _EFFECTS = {
     "delete": "the visit that A23 names, else the patient, is marked as deleted, with open orders; nothing is erased",
     "merge": "the patient of each MRG is merged into the patient of the PID before it",
     "merge_visits": "the account (A35, A41: MRG-3 into PID-18) or visit (A42: MRG-5 into PV1-19) is merged",
+    "link": "the patients of the PIDs are linked; nothing of theirs moves",
+    "part": "the merge of the two patients is undone, else their link is taken away",
     "apply": "each ORC with its OBRs is one order; ORC-1 says what to do with it",
 }
 _CONTROL_EFFECTS = {

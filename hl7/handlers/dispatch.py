@@ -3,7 +3,7 @@
 from collections.abc import Callable
 
 from hl7.ack import Condition, Place, Problem
-from hl7.handlers import adt, merges, orders
+from hl7.handlers import adt, links, merges, orders
 from hl7.handlers.unsupported import Unsupported
 from hl7.message import NULL, Message
 from ris.actor import Actor
@@ -19,6 +19,8 @@ _ADT: dict[Handler, tuple[str, ...]] = {
         *("A10", "A11", "A12", "A13", "A28", "A31", "A38"),
     ),
     adt.delete: ("A23", "A29"),
+    links.link: ("A24",),
+    links.part: ("A37",),
     merges.merge: ("A18", "A30", "A34", "A36", "A39", "A40"),
     merges.merge_visits: ("A35", "A41", "A42"),
 }

@@ -88,7 +88,9 @@ def merge(*, by: Actor, survivor: Patient, loser: Patient, reason: str = "") -> 
     """
     if survivor.pk == loser.pk:
         raise MergeRefused("A patient cannot be merged into themselves.")
-    locked = {row.pk: row for row in _lock(survivor, loser)}
+    # A tombstone is locked before its survivor everywhere, so who was merged already is not locked by key.
+    rows = [*_lock(loser), *_lock(survivor)] if loser.merged_into_id else _lock(survivor, loser)
+    locked = {row.pk: row for row in rows}
     survivor, loser = _locked_survivor(locked[survivor.pk]), locked[loser.pk]
     if loser.survivor().pk == survivor.pk:
         if loser.pk == survivor.pk:
@@ -154,11 +156,22 @@ def current(patient: Patient) -> Patient:
     return _locked_survivor(_lock(patient)[0])
 
 
+def lock_merged(patient: Patient) -> tuple[Patient, Patient]:
+    """Lock a patient and the end of their chain of merges, and return both; the same one twice where there is none."""
+    locked = _lock(patient)[0]
+    end = _locked_survivor(locked)
+    return locked, end
+
+
 def _locked_survivor(patient: Patient) -> Patient:
-    """Return the end of a chain of merges, locked; it may grow while we wait for the lock."""
-    while patient.merged_into_id is not None:
-        patient = _lock(patient.survivor())[0]
-    return patient
+    """Return the end of a chain of merges, locked; the chain may change while we wait for the lock."""
+    if patient.merged_into_id is None:
+        return patient
+    while True:
+        end = _lock(patient.survivor())[0]
+        patient = Patient.objects.get(pk=patient.pk)
+        if patient.survivor().pk == end.pk:
+            return end
 
 
 def _lock(*patients: Patient) -> list[Patient]:

@@ -50,6 +50,7 @@ class PatientAdmin(PatientDataAdmin):
             path("<int:pk>/edit/", view(patients.edit), name="ris_patient_edit"),
             path("<int:pk>/identify/", view(patients.identify), name="ris_patient_identify"),
             path("<int:pk>/merge/", view(merging.merge), name="ris_patient_merge"),
+            path("<int:pk>/unmerge/", view(merging.undo), name="ris_patient_unmerge"),
             path("<int:pk>/order/", view(ordering.place), name="ris_patient_order"),
             *super().get_urls(),
         ]

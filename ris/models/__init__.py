@@ -4,7 +4,7 @@ from ris.models.catalog import Exam, ExamStep, ProtocolCode, Site, Station
 from ris.models.counter import Counter
 from ris.models.event import Event, EventKind
 from ris.models.order import Attention, Order, Priority, RequestedProcedure
-from ris.models.patient import Patient, PatientIdentifier, PatientMerge, PregnancyStatus, Sex
+from ris.models.patient import Patient, PatientIdentifier, PatientLink, PatientMerge, PregnancyStatus, Sex
 from ris.models.step import ScheduledProcedureStep
 from ris.models.user import User
 from ris.models.visit import Visit, VisitState
@@ -19,6 +19,7 @@ __all__ = [
     "Order",
     "Patient",
     "PatientIdentifier",
+    "PatientLink",
     "PatientMerge",
     "PregnancyStatus",
     "Priority",

@@ -37,6 +37,14 @@ class PatientQuerySet(models.QuerySet["Patient"]):
         """Leave out patients that were merged into another."""
         return self.filter(merged_into__isnull=True)
 
+    def linked_with(self, patient: "Patient") -> Self:
+        """Narrow to the patients that the hospital has linked with this one."""
+        links = PatientLink.objects.filter(undone_at__isnull=True)
+        return self.filter(
+            Q(pk__in=links.filter(first=patient).values("second"))
+            | Q(pk__in=links.filter(second=patient).values("first"))
+        )
+
     def search(self, text: str) -> Self:
         """Find by any part of the names, by any identifier, or by birth date (ISO), all words of `text` having to fit.
 
@@ -217,6 +225,29 @@ class PatientMerge(Noun):
 
     def __str__(self) -> str:
         return f"{self.loser_id} → {self.survivor_id}"
+
+
+class PatientLink(Noun):
+    """Two patients whom a hospital knows to be one person and keeps apart nevertheless; one row for each pair."""
+
+    first = models.ForeignKey(Patient, models.PROTECT, related_name="links_first", verbose_name=_("patient"))
+    second = models.ForeignKey(Patient, models.PROTECT, related_name="links_second", verbose_name=_("linked with"))
+    linked_at = models.DateTimeField(_("linked"), auto_now_add=True)
+    undone_at = models.DateTimeField(_("undone"), null=True, blank=True)
+
+    class Meta:
+        verbose_name = _("link")
+        verbose_name_plural = _("links")
+        ordering = ("pk",)
+        constraints = (
+            models.CheckConstraint(condition=Q(first__lt=models.F("second")), name="link_in_order"),
+            models.UniqueConstraint(
+                fields=("first", "second"), condition=Q(undone_at__isnull=True), name="link_one_active_for_each_pair"
+            ),
+        )
+
+    def __str__(self) -> str:
+        return f"{self.first_id} – {self.second_id}"
 
 
 def identifiers_text(identifiers: Iterable[PatientIdentifier]) -> str:

@@ -1,4 +1,4 @@
-"""Merge two patients who are one person: find the other, compare, confirm."""
+"""Merge two patients who are one person: find the other, compare, confirm. And undo it."""
 
 from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
@@ -6,7 +6,7 @@ from django.urls import reverse
 from django.utils.translation import gettext as _
 
 from ris import audit
-from ris.actions import patients
+from ris.actions import patients, unmerging
 from ris.errors import DomainError
 from ris.forms import MergeForm
 from ris.models import Patient
@@ -67,3 +67,33 @@ def _merged(request: HttpRequest, patient: Patient) -> HttpResponse:
         return _compare(request, patient, other)
     messages.success(request, _("The two are one now: orders, visits and numbers lead here."))
     return frame.leads_to("ris_patient_change", survivor.pk)
+
+
+def undo(request: HttpRequest, pk: int) -> HttpResponse:
+    """Tell what goes back and what stays when the merge of this patient is undone; POST undoes it."""
+    frame.require(request, "ris.view_patient", "ris.merge_patient")
+    patient = find(pk)
+    if request.method == "POST":
+        try:
+            frame.do(unmerging.unmerge, request, loser=patient, reason=frame.reason_in(request))
+        except DomainError as error:
+            messages.error(request, frame.words(error))
+        else:
+            messages.success(request, _("The merge is undone. What came after it stays with the other patient."))
+        return frame.leads_to("ris_patient_change", pk)
+    plan = unmerging.parting(patient)
+    if plan is None:
+        messages.error(request, _("This patient is not merged into another one."))
+        return frame.leads_to("ris_patient_change", pk)
+    audit.patients_listed(request, [patient.pk, plan.survivor.pk], subject="ris.patient")
+    return frame.page(
+        request,
+        "desk/unmerge.html",
+        title=_("Undo the merge?"),
+        patient=patient,
+        plan=plan,
+        orders=plan.orders.order_by("pk").prefetch_related("procedures__exam"),
+        visits=plan.visits.order_by("pk"),
+        later=plan.later.order_by("pk").prefetch_related("procedures__exam"),
+        back=reverse("admin:ris_patient_change", args=[pk]),
+    )

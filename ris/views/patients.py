@@ -40,6 +40,7 @@ def show(request: HttpRequest, object_id: str) -> HttpResponse:
         patient=patient,
         orders=orders.order_by("-pk")[:SHOWN],
         visits=patient.visits.all()[:SHOWN],
+        linked=Patient.objects.linked_with(patient).prefetch_related("identifiers"),
         merged=patient.merged.prefetch_related("identifiers"),
         story=story.tell(events[:SHOWN]),
     )

@@ -68,7 +68,8 @@ def registration(chance: random.Random) -> bytes:
     visit, prior = (f"V{chance.randrange(5)}^^^HIS" for _ in range(2))
     about_one = (pid(number, fields={18: visit}), pv1(fields={19: visit, 45: "20260106"}))
     about_two = (pid(number, fields={18: visit}), mrg(other, fields={3: prior, 5: prior}), pv1(fields={19: visit}))
-    return adt(chance.choice(EVENTS), *chance.choice((about_one, about_two, about_two * 2)))
+    both = (pid(number), pid(other))
+    return adt(chance.choice(EVENTS), *chance.choice((about_one, about_two, about_two * 2, both)))
 
 
 def insert(raw: bytes, at: int, chance: random.Random) -> bytes:

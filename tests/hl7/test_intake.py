@@ -242,6 +242,7 @@ STATEMENTS: dict[str, tuple[Callable[[], bytes], int]] = {
     "a record deleted": (lambda: adt("A29"), 11),
     "two patients merged": (lambda: adt("A40", pid(), mrg("4712")), 15),
     "two visits merged": (lambda: adt("A42", pid(), mrg("4711", fields={5: "V9^^^HIS"}), pv1()), 21),
+    "two patients linked": (lambda: adt("A24", pid(), pid("4712")), 13),
     "an order placed on a station": (lambda: orm("NW", placer="P2", start=TEN), 22),
     "an order that waits": (lambda: orm("NW", placer="P2"), 19),
     "an order moved": (lambda: orm("XO", start=ELEVEN), 18),

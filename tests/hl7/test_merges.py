@@ -126,3 +126,46 @@ def test_a_class_change_with_a_new_account_takes_the_orders_along(accepted: Acce
     order.refresh_from_db()
     assert (order.visit, visit("V1").merged_into) == (visit("V2"), visit("V2"))
     accepted(adt(event, pid(), mrg("4711", fields={field: "V2^^^HIS"}), pv1("V2")))
+
+
+class TestParting:
+    """A24 and A37."""
+
+    def test_an_a37_undoes_the_merge_of_the_two(self, accepted: Accepted) -> None:
+        accepted(adt("A01", pid("4712"), pv1("V2")))
+        accepted(orm("NW", patient=pid("4712")).replace(b"V100", b"V2"))
+        accepted(adt("A40", pid("4711"), mrg("4712")))
+        row = accepted(adt("A37", pid("4711"), pid("4712")))
+        assert (row.warnings, Patient.objects.current().count()) == ([], 2)
+        assert Order.objects.get().patient.patient_id == visit("V2").patient.patient_id == "4712"
+
+    @pytest.mark.parametrize("numbers", [("4711", "4712"), ("4712", "4711")])
+    def test_in_either_order_and_what_came_later_stays(self, accepted: Accepted, numbers: tuple[str, str]) -> None:
+        accepted(adt("A40", pid("4711"), mrg("4712")))
+        accepted(orm("NW", patient=pid("4712", "")))
+        row = accepted(adt("A37", *map(pid, numbers)))
+        assert "stay with the patient who survived" in row.warnings[0]
+        assert Order.objects.get().patient.patient_id == "4711"
+
+    def test_a_link_joins_and_parts_without_moving_anything(self, accepted: Accepted) -> None:
+        accepted(adt("A24", pid("4711"), pid("4712")))
+        jane = Patient.objects.get(identifiers__value="4711")
+        assert Patient.objects.linked_with(jane).get().patient_id == "4712"
+        accepted(adt("A24", pid("4712"), pid("4711")))
+        assert accepted(adt("A37", pid("4712"), pid("4711"))).warnings == []
+        assert not Patient.objects.linked_with(jane).exists()
+        assert Patient.objects.current().count() == 2
+
+    def test_who_is_neither_merged_nor_linked_is_told(self, accepted: Accepted) -> None:
+        for number in ("4711", "4712"):
+            accepted(adt("A28", pid(number)))
+        assert "neither merged nor linked" in accepted(adt("A37", pid("4711"), pid("4712"))).warnings[0]
+        assert "nobody is known" in accepted(adt("A37", pid("4711"), pid("4713"))).warnings[0]
+
+    @pytest.mark.parametrize("event", ["A24", "A37"])
+    def test_two_patients_are_needed(self, accepted: Accepted, refused: Refused, event: str) -> None:
+        accepted(adt("A28"))
+        assert refused(adt(event, pid())) == ("AE", "101", "PID^1^3^1")
+        assert refused(adt(event, pid(), pid(""))) == ("AE", "101", "PID^2^3^1")
+        if event == "A24":
+            assert refused(adt(event, pid(), pid())) == ("AE", "206", "PID^2^3^1")

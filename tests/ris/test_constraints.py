@@ -9,13 +9,14 @@ from django.db import IntegrityError, transaction
 from django.db.models import F, Model, RestrictedError
 from django.db.models.deletion import ProtectedError
 
-from ris.actions import patients
+from ris.actions import links, patients
 from ris.models import (
     Exam,
     ExamStep,
     Order,
     Patient,
     PatientIdentifier,
+    PatientLink,
     PatientMerge,
     ProtocolCode,
     RequestedProcedure,
@@ -52,6 +53,7 @@ def department() -> None:
     survivor, *losers = Patient.objects.filter(patient_name__startswith="L").order_by("patient_name")
     for loser in losers:
         patients.merge(by=factories.BY, survivor=survivor, loser=loser)
+        links.link(by=factories.BY, one=survivor, other=loser)
 
 
 def like_the_first(model: type[Model], *columns: str) -> Callable[[], object]:
@@ -85,6 +87,8 @@ BREAKS: dict[str, Callable[[], object]] = {
     "patient_identifier_not_empty": lambda: PatientIdentifier.objects.filter(value="1").update(value=""),
     "merge_of_two": all_to(PatientMerge, survivor=F("loser")),
     "merge_one_active_for_each_loser": like_the_first(PatientMerge, "loser"),
+    "link_in_order": all_to(PatientLink, second=F("first")),
+    "link_one_active_for_each_pair": like_the_first(PatientLink, "first", "second"),
     "visit_number_unique": like_the_first(Visit, "issuer", "visit_number"),
     "visit_state_known": all_to(Visit, state="GONE"),
     "visit_number_not_empty": lambda: Visit.objects.filter(visit_number="V1").update(visit_number=""),

@@ -88,3 +88,39 @@ def test_changes_of_one_order_follow_each_other(track: Track) -> None:
     both = f"orders.hold(by=BY, order=order({order})), orders.release(by=BY, order=order({order}))"
     assert track.race(f"len([({both}) for _ in range(10)])", processes=4) == ["ok 10"] * 4
     assert track.run(f"order({order}).on_hold") == "False"
+
+
+def test_a_merge_is_undone_once(track: Track) -> None:
+    jane, twin = track.run("factories.patient().pk"), track.run("factories.patient().pk")
+    track.run(f"patients.merge(by=BY, survivor=patient({jane}), loser=patient({twin})) and 1")
+    results = track.race(f"unmerging.unmerge(by=BY, loser=patient({twin})) and 1", processes=4)
+    assert Counter(results) == {"ok 1": 1, "MergeRefused": 3}
+
+
+def test_merging_parting_and_ordering_at_once_leave_every_order_with_somebody_who_is_there(track: Track) -> None:
+    jane, twin = track.run("factories.patient().pk"), track.run("factories.patient().pk")
+    order = "[factories.order(patient=patient({}), start=None) and 1 for _ in range(6)] and 1"
+    both = (
+        f"patients.merge(by=BY, survivor=patient({jane}), loser=patient({twin})),"
+        f"unmerging.unmerge(by=BY, loser=patient({twin}))"
+    )
+    over = f"len([({both}) for _ in range(6)])"
+    results = track.race(order.format(twin), order.format(jane), order.format(twin), over)
+    assert results == ["ok 1"] * 3 + ["ok 6"]
+    assert track.run(f"Order.objects.filter(patient__in=[{jane}, {twin}]).count()") == "18"
+    assert track.run(f"patient({twin}).merged_into_id") == "None"
+    assert track.run(f"Order.objects.filter(patient={jane}).count() >= 6") == "True"
+
+
+def test_a_chain_that_is_undone_while_an_order_comes_leaves_it_with_a_survivor(track: Track) -> None:
+    for _ in range(4):
+        a, b, c = (track.run(f"factories.patient({name!r}).pk") for name in "ABC")
+        track.run(f"patients.merge(by=BY, survivor=patient({b}), loser=patient({a})) and 1")
+        track.run(f"patients.merge(by=BY, survivor=patient({c}), loser=patient({b})) and 1")
+        results = track.race(
+            f"factories.order(patient=patient({a}), start=None) and 1",
+            f"unmerging.unmerge(by=BY, loser=patient({b})) and 1",
+            f"unmerging.unmerge(by=BY, loser=patient({a})) and 1",
+        )
+        assert results == ["ok 1"] * 3
+        assert track.run(f"Order.objects.get(patient__in=[{a}, {b}, {c}]).patient.merged_into_id") == "None"
