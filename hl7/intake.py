@@ -22,9 +22,12 @@ from django.utils import timezone
 from hl7 import ack, handlers
 from hl7.ack import Answer, Condition, Header, Place, Problem
 from hl7.message import Message, NotHL7, read
-from hl7.models import InboundMessage, MessageState
+from hl7.models import APPLIED_STATES, InboundMessage, MessageState
 from hl7.values import FieldError
+from ris.actions import catalogue
 from ris.actor import Actor, ActorKind
+from ris.models.event import events_together
+from ris.models.statements import insert, update
 
 log = logging.getLogger(__name__)
 
@@ -59,14 +62,16 @@ class _Case:
 
     def settle(self, state: MessageState, answer: bytes, code: Answer | None, **more: Any) -> None:
         """Write what became of the message."""
-        InboundMessage.objects.filter(pk=self.row.pk).update(
-            state=state,
-            answer=answer,
-            answer_code=code or "",
-            warnings=self.warnings,
-            milliseconds=round((time.perf_counter() - self.started) * 1000, 3),
-            **more,
-        )
+        values = {
+            "state": state,
+            "answer": answer,
+            "answer_code": code or "",
+            "warnings": self.warnings,
+            "milliseconds": round((time.perf_counter() - self.started) * 1000, 3),
+        } | more
+        for name, value in values.items():
+            setattr(self.row, name, value)
+        update(self.row, values)
 
 
 def receive(raw: bytes, peer: str) -> bytes:
@@ -130,12 +135,12 @@ def _store(raw: bytes, peer: str, header: Header, message: Message | None) -> In
             values[name] = value.replace("\x00", "")[: _LONGEST[name]]
     row = InboundMessage(**values)
     try:
-        row.save(force_insert=True)
+        insert(row)
     except (OperationalError, InterfaceError):
         if connection.in_atomic_block:
             raise
         _hang_up()
-        row.save(force_insert=True)
+        insert(row)
     return row
 
 
@@ -167,15 +172,25 @@ def _process(case: _Case) -> bytes:
     return _repeat(case) or _apply(case)
 
 
+_SAME_CONTROL_ID = f"""
+SELECT id, content_hash, answer, answer_code FROM hl7_inboundmessage
+WHERE sending_application = %s AND sending_facility = %s AND control_id = %s
+  AND state IN ({", ".join(f"'{state.value}'" for state in APPLIED_STATES)})
+ORDER BY id
+"""  # noqa: S608 (nothing in it comes from outside)
+
+
 def _repeat(case: _Case) -> bytes | None:
     """Answer a message that was applied before as it was answered then; None when it is new."""
     row = case.row
-    applied = InboundMessage.objects.applied().called(row.sending_application, row.sending_facility, row.control_id)
-    for other in applied.only("content_hash", "answer", "answer_code").order_by("pk"):
-        if other.content_hash == row.content_hash:
+    with connection.cursor() as cursor:
+        cursor.execute(_SAME_CONTROL_ID, [row.sending_application, row.sending_facility, row.control_id])
+        found = cursor.fetchall()
+    for key, other_hash, other_answer, code in found:
+        if other_hash == row.content_hash:
             case.warnings = []
-            answer = bytes(other.answer)
-            case.settle(MessageState.REPEATED, answer, Answer(other.answer_code), repeat_of_id=other.pk)
+            answer = bytes(other_answer)
+            case.settle(MessageState.REPEATED, answer, Answer(code), repeat_of_id=key)
             return answer
         text = "the control ID was used before by a message with another content"
         if text not in case.warnings:
@@ -196,10 +211,13 @@ def _apply(case: _Case) -> bytes:
     before = list(case.warnings)
     for attempt in range(1, _ATTEMPTS + 1):
         last = attempt == _ATTEMPTS
+        if attempt > 1:
+            catalogue.forget()  # a row of it may have gone
         case.warnings = list(before)
         try:
             with transaction.atomic():
-                handlers.apply(case.message, by=actor, warnings=case.warnings)
+                with events_together():
+                    handlers.apply(case.message, by=actor, warnings=case.warnings)
                 answer = case.answer(Answer.ACCEPT)
                 state = MessageState.APPLIED_WITH_WARNINGS if case.warnings else MessageState.APPLIED
                 case.settle(state, answer, Answer.ACCEPT)

@@ -1,7 +1,5 @@
 """The message log: every message as it came, what became of it, and what was answered."""
 
-from typing import Self
-
 from django.db import models
 from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
@@ -20,20 +18,6 @@ class MessageState(models.TextChoices):
 
 
 APPLIED_STATES = (MessageState.APPLIED, MessageState.APPLIED_WITH_WARNINGS)
-
-
-class InboundMessageQuerySet(models.QuerySet["InboundMessage"]):
-    """Ways to find messages."""
-
-    def applied(self) -> Self:
-        """Narrow to messages that had their effect."""
-        return self.filter(state__in=APPLIED_STATES)
-
-    def called(self, sending_application: str, sending_facility: str, control_id: str) -> Self:
-        """Narrow to what one sender sent under one message control id."""
-        return self.filter(
-            sending_application=sending_application, sending_facility=sending_facility, control_id=control_id
-        )
 
 
 class InboundMessage(models.Model):
@@ -66,8 +50,6 @@ class InboundMessage(models.Model):
     milliseconds = models.FloatField(
         _("time taken (ms)"), null=True, blank=True, help_text=_("From the last byte of the message to its answer")
     )
-
-    objects = InboundMessageQuerySet.as_manager()
 
     class Meta:
         verbose_name = _("message received")

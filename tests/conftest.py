@@ -27,6 +27,7 @@ settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]  #
 
 import pytest  # noqa: E402
 
+from ris.actions import catalogue  # noqa: E402
 from tests.department import Department  # noqa: E402
 
 
@@ -34,6 +35,12 @@ class MakeDepartment(Protocol):
     """Starts a department; see tests/department.py."""
 
     def __call__(self, *, demo: bool = False, start: bool = True, **settings: str) -> Department: ...
+
+
+@pytest.fixture(autouse=True)
+def fresh_catalogue() -> None:
+    """Forget what a test before read of the catalogue."""
+    catalogue.forget()
 
 
 @pytest.fixture

@@ -6,7 +6,7 @@ from hl7 import mapping
 from hl7.handlers.order_groups import Detail, Group
 from hl7.mapping import Filled
 from hl7.message import NULL, Segment
-from ris.actions import schedule
+from ris.actions import catalogue, schedule
 from ris.actions.requests import CodedEntry, ProcedureRequest
 from ris.models import Exam, Station
 
@@ -24,11 +24,7 @@ class Catalogue:
     @classmethod
     def of(cls, obrs: list[Segment]) -> "Catalogue":
         """Read the exams with any of the codes of these OBRs."""
-        codes = {entry.code for obr in obrs for entry in ordered_codes(obr)}
-        if not codes:
-            return cls([])
-        exams = Exam.objects.filter(active=True, code__in=codes).prefetch_related("steps", "protocol_codes")
-        return cls(list(exams.order_by("pk")))
+        return cls(catalogue.exams(frozenset(entry.code for obr in obrs for entry in ordered_codes(obr))))
 
     def find(self, entry: CodedEntry) -> Exam | None:
         """Return the exam with this code, in the same coding scheme; all local schemes are the same one."""
@@ -53,13 +49,11 @@ def ordered_codes(obr: Segment) -> list[CodedEntry]:
     return found
 
 
-def read_request(
-    catalogue: Catalogue, group: Group, detail: Detail, read: Filled, warnings: list[str]
-) -> ProcedureRequest:
+def read_request(known: Catalogue, group: Group, detail: Detail, read: Filled, warnings: list[str]) -> ProcedureRequest:
     """Return what one OBR asks for. `read` holds the arguments of mapping.PROCEDURE."""
     values = dict(read.values)
     codes = ordered_codes(detail.obr)
-    exam = next((exam for entry in codes if (exam := catalogue.find(entry))), None)
+    exam = next((exam for entry in codes if (exam := known.find(entry))), None)
     if codes:
         ordered = codes[0]
         values |= {"code": ordered.code, "coding_scheme": ordered.coding_scheme, "meaning": ordered.meaning}

@@ -5,6 +5,7 @@ from zoneinfo import ZoneInfo
 from django.utils import timezone
 
 from hl7.message import Message
+from ris.actions import catalogue
 from ris.models import Site
 
 
@@ -12,7 +13,7 @@ def site_of(message: Message) -> Site | None:
     """Return the site that PV1-3.4, MSH-6 or MSH-4 names by its code, else the default site."""
     msh, pv1 = message["MSH"], message["PV1"]
     codes = [pv1.get("3.4"), msh.get("6"), msh.get("4")]
-    sites = {site.code.upper(): site for site in Site.objects.order_by("is_default", "-pk")}
+    sites = {site.code.upper(): site for site in catalogue.sites()}
     for code in codes:
         if code and code.upper() in sites:
             return sites[code.upper()]

@@ -7,14 +7,14 @@ from typing import Any
 from django.utils import timezone
 
 from ris import identifiers
-from ris.actions import exams, patients, procedures, rollup
+from ris.actions import catalogue, exams, patients, procedures, rollup
 from ris.actions.requests import ProcedureRequest
 from ris.actions.verb import verb
 from ris.actor import Actor
 from ris.errors import ForbiddenMove, InvalidValue, OrderClosed, OrderStarted
 from ris.identifiers import Series
 from ris.models import Attention, Event, EventKind, Order, Patient, ScheduledProcedureStep, Site
-from ris.states import OPEN, STEP_MOVES, OrderState
+from ris.states import OPEN, STEP_MOVES, OrderState, roll_up
 
 _CLOSED = frozenset({OrderState.COMPLETED, OrderState.CANCELED, OrderState.DISCONTINUED})
 
@@ -54,9 +54,8 @@ def place(
             "requests": [_plain(asdict(r)) for r in requests],
         },
     )
-    for request in requests:
-        procedures.add(by=by, order=order, request=request)
-    rollup.order_state(order)
+    steps = [step for request in requests for step in procedures.add(by=by, order=order, request=request)]
+    order.change(state=roll_up({step.state for step in steps}))
     return order
 
 
@@ -190,10 +189,10 @@ def _set_hold(order: Order, *, on_hold: bool, kind: EventKind, by: Actor, reason
 
 
 def _default_site() -> Site:
-    site = Site.objects.order_by("-is_default", "pk").first()
-    if site is None:
+    known = catalogue.sites()
+    if not known:
         raise ForbiddenMove("No site is set up yet; add one in the catalogue.", field="site")
-    return site
+    return known[-1]
 
 
 def _accession_number(wanted: str, site: Site) -> tuple[str, list[Attention]]:

@@ -20,9 +20,10 @@ _MOVABLE = _WAITING | {StepState.NO_SHOW}
 
 
 @verb
-def add(*, by: Actor, order: Order, request: ProcedureRequest) -> RequestedProcedure:
-    """Add a procedure and its steps to an order. Identifiers that came along are kept where they are free and valid.
+def add(*, by: Actor, order: Order, request: ProcedureRequest) -> list[ScheduledProcedureStep]:
+    """Add a procedure and its steps to an order; returns the steps.
 
+    Identifiers that came along are kept where they are free and valid.
     Raises InvalidValue and what placing a step on a named station raises.
     """
     marks: list[Attention] = [] if request.exam else [Attention.UNKNOWN_EXAM]
@@ -35,8 +36,7 @@ def add(*, by: Actor, order: Order, request: ProcedureRequest) -> RequestedProce
         **request.details(),
     )
     rollup.mark(order, add=marks)
-    _add_steps(by=by, procedure=procedure, request=request)
-    return procedure
+    return _add_steps(by=by, procedure=procedure, request=request)
 
 
 @verb
@@ -124,12 +124,15 @@ def _is_other_exam(procedure: RequestedProcedure, request: ProcedureRequest) -> 
     return said["code"] != procedure.code or (request.exam is not None and request.exam != procedure.exam)
 
 
-def _add_steps(*, by: Actor, procedure: RequestedProcedure, request: ProcedureRequest) -> None:
+def _add_steps(*, by: Actor, procedure: RequestedProcedure, request: ProcedureRequest) -> list[ScheduledProcedureStep]:
     """Make the steps of a procedure, one after the other from the wished start on."""
     start = request.start
+    steps = []
     for number, plan in enumerate(plan_steps(request)):
-        _add_step(by=by, procedure=procedure, request=request, plan=plan, start=start, first=number == 0)
+        step = _add_step(by=by, procedure=procedure, request=request, plan=plan, start=start, first=number == 0)
+        steps.append(step)
         start = end_of(start, plan.duration) if start else None
+    return steps
 
 
 def _add_step(
@@ -140,7 +143,7 @@ def _add_step(
     plan: StepPlan,
     start: datetime | None,
     first: bool,
-) -> None:
+) -> ScheduledProcedureStep:
     order = procedure.order
     modality = plan.modality or (request.station.modality if request.station else "")
     placement = schedule.Placement(None)
@@ -170,6 +173,7 @@ def _add_step(
     if placement.station:
         place: Diff = {"station": [None, placement.station.pk], "start": [None, start]}
         rollup.tell(EventKind.STEP_BOOKED, by=by, step=step, diff=place)
+    return step
 
 
 def _replace_steps(*, by: Actor, procedure: RequestedProcedure, request: ProcedureRequest) -> None:

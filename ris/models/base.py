@@ -6,6 +6,7 @@ from django.core.exceptions import ValidationError
 from django.db import models
 
 from ris.errors import InvalidValue
+from ris.models.statements import insert, update
 
 Diff = dict[str, list[Any]]
 """Field name -> [value before, value after]; relations as primary keys."""
@@ -17,12 +18,18 @@ class Noun(models.Model):
     class Meta:
         abstract = True
 
+    def save(self, *args: Any, **kwargs: Any) -> None:
+        """Save as Django does, with what is worked out from other columns."""
+        self.derive()
+        super().save(*args, **kwargs)
+
     @classmethod
     def new(cls, **values: Any) -> Self:
         """Insert a row; raises InvalidValue when a value does not fit its field."""
         row = cls(**values)
         row._check_values()
-        row.save(force_insert=True)
+        row.derive()
+        insert(row)
         return row
 
     def change(self, **values: Any) -> Diff:
@@ -38,8 +45,12 @@ class Noun(models.Model):
                 diff[name] = [_plain(before), _plain(value)]
         if diff:
             self._check_values(only=set(diff))
-            self.save(update_fields=[*diff, *self._derived_fields(set(diff))])
+            self.derive()
+            update(self, {*diff, *self._derived_fields(set(diff))})
         return diff
+
+    def derive(self) -> None:
+        """Work out the columns that follow from others."""
 
     def _check_values(self, only: set[str] | None = None) -> None:
         """Check lengths, types and choices; relations are left to the database, which costs no query here."""
@@ -61,7 +72,7 @@ class Noun(models.Model):
                 raise InvalidValue(f"{name}: it holds a character that no database can keep.", field=name)
 
     def _derived_fields(self, changed: set[str]) -> set[str]:
-        """Name further columns that `save` works out from the changed ones."""
+        """Name further columns that `derive` works out from the changed ones."""
         return set()
 
 

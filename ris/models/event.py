@@ -1,5 +1,8 @@
 """What happened: one append-only row for each change and each read. Audit trail and, later, outbox in one."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import Any, NoReturn
 
 from django.conf import settings
@@ -11,6 +14,7 @@ from django.utils.translation import gettext_lazy as _
 from ris.actor import Actor, ActorKind
 from ris.models.order import Order
 from ris.models.patient import Patient
+from ris.models.statements import insert
 from ris.models.step import ScheduledProcedureStep
 
 
@@ -70,6 +74,26 @@ class EventKind(models.TextChoices):
     LOCKED_OUT = "account.locked_out", _("locked out")
 
 
+_MOST_AT_ONCE = 50  # a statement of a database takes so many values and no more
+_waiting: ContextVar["list[Event] | None"] = ContextVar("events waiting to be written", default=None)
+
+
+@contextmanager
+def events_together() -> Iterator[None]:
+    """Write the events of the block in one statement at its end, in their order; nothing when it raises.
+
+    The block stands within one transaction, so that events and changes are one still.
+    """
+    events: list[Event] = []
+    token = _waiting.set(events)
+    try:
+        yield
+    finally:
+        _waiting.reset(token)
+    for first in range(0, len(events), _MOST_AT_ONCE):
+        insert(*events[first : first + _MOST_AT_ONCE])
+
+
 class EventQuerySet(models.QuerySet["Event"]):
     """Writing and finding events."""
 
@@ -84,9 +108,9 @@ class EventQuerySet(models.QuerySet["Event"]):
         subject: str = "",
         reason: str = "",
         data: dict[str, Any] | None = None,
-    ) -> "Event":
+    ) -> None:
         """Write one event; call it in the transaction of the change that it tells of."""
-        return self.create(
+        event = Event(
             kind=kind,
             patient=patient,
             order=order,
@@ -100,6 +124,11 @@ class EventQuerySet(models.QuerySet["Event"]):
             address=by.address,
             cause=by.cause,
         )
+        waiting = _waiting.get()
+        if waiting is None:
+            insert(event)
+        else:
+            waiting.append(event)
 
 
 class Event(models.Model):

@@ -139,10 +139,9 @@ class Patient(Noun):
     def __str__(self) -> str:
         return person_name.display(self.patient_name) or self.patient_name_ideographic or str(_("(no name)"))
 
-    def save(self, *args: object, **kwargs: object) -> None:
+    def derive(self) -> None:
         """Keep the folded name in step with the name."""
         self.patient_name_folded = person_name.fold(self.patient_name)
-        super().save(*args, **kwargs)  # type: ignore[arg-type]
 
     def _derived_fields(self, changed: set[str]) -> set[str]:
         return {"patient_name_folded"} if "patient_name" in changed else set()

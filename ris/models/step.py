@@ -102,10 +102,9 @@ class ScheduledProcedureStep(Noun):
     def __str__(self) -> str:
         return self.sps_id
 
-    def save(self, *args: object, **kwargs: object) -> None:
+    def derive(self) -> None:
         """Keep the end in step with start and duration."""
         self.end = end_of(self.start, self.duration) if self.start else None
-        super().save(*args, **kwargs)  # type: ignore[arg-type]
 
     def _derived_fields(self, changed: set[str]) -> set[str]:
         return {"end"} if changed & {"start", "duration"} else set()

@@ -13,10 +13,11 @@ from django.utils import timezone
 from hl7 import handlers, intake, tasks
 from hl7.message import read
 from hl7.models import InboundMessage, MessageState
+from ris.actions import catalogue
 from ris.models import Event, Order, Patient
 from tests.hl7.conftest import PEER
 from tests.hl7.stories import Accepted, Refused, Send
-from tests.messages import adt, mrg, msh, orm, pid, pv1
+from tests.messages import adt, mrg, msh, obr, orc, orm, pid, pv1
 from tests.messages import send as written
 
 TOMORROW = (timezone.now() + timedelta(days=1)).strftime("%Y%m%d")
@@ -165,7 +166,7 @@ def test_a_database_that_goes_away_is_answered_ar_and_nothing_is_claimed(
 
 
 def test_a_database_that_is_away_from_the_start_is_answered_ar(send: Send, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(InboundMessage, "save", away)
+    monkeypatch.setattr(intake, "insert", away)
     assert send(adt("A04"))["MSA"].get("1") == "AR"
     assert send(b"hello")["MSA"].get("1") == "AR"
     assert not InboundMessage.objects.exists()
@@ -232,26 +233,31 @@ def test_the_database_itself_refuses_a_second_effect(hospital: None, state: Mess
 
 
 STATEMENTS: dict[str, tuple[Callable[[], bytes], int]] = {
-    "a patient registered with a visit": (lambda: adt("A04", pid("1"), pv1("V1")), 12),
-    "a patient as known": (lambda: adt("A08", pid(), pv1()), 6),
-    "a patient renamed": (lambda: adt("A08", pid(name="Roe^Jane"), pv1()), 10),
+    "a patient registered with a visit": (lambda: adt("A04", pid("1"), pv1("V1")), 10),
+    "a patient as known": (lambda: adt("A08", pid(), pv1()), 5),
+    "a patient renamed": (lambda: adt("A08", pid(name="Roe^Jane"), pv1()), 9),
+    "two patients merged": (lambda: adt("A40", pid(), mrg("4712")), 13),
+    "an order of somebody new": (
+        lambda: written(msh("ORM^O01"), pid("4713"), pv1("V300"), orc("NW", "P2", start=TEN), obr(placer="P2")),
+        17,
+    ),
+    "an order placed on a station": (lambda: orm("NW", placer="P2", start=TEN), 13),
+    "an order that waits": (lambda: orm("NW", placer="P2"), 11),
+    "an order moved": (lambda: orm("XO", start=ELEVEN), 14),
+    "an order cancelled": (lambda: orm("CA"), 11),
     "a patient transferred": (lambda: adt("A02", pid(), pv1(location="WARD9")), 10),
     "a patient discharged": (lambda: adt("A03"), 13),
     "a patient on the way": (lambda: adt("A09"), 9),
     "an admission cancelled": (lambda: adt("A11"), 13),
     "a record deleted": (lambda: adt("A29"), 11),
-    "two patients merged": (lambda: adt("A40", pid(), mrg("4712")), 15),
     "two visits merged": (lambda: adt("A42", pid(), mrg("4711", fields={5: "V9^^^HIS"}), pv1()), 21),
     "two patients linked": (lambda: adt("A24", pid(), pid("4712")), 13),
-    "an order placed on a station": (lambda: orm("NW", placer="P2", start=TEN), 22),
-    "an order that waits": (lambda: orm("NW", placer="P2"), 19),
-    "an order moved": (lambda: orm("XO", start=ELEVEN), 18),
-    "an order cancelled": (lambda: orm("CA"), 13),
 }
 
 
 @pytest.mark.parametrize("kind", STATEMENTS)
-def test_a_message_costs_few_statements(accepted: Accepted, kind: str) -> None:
+def test_a_message_costs_few_statements(accepted: Accepted, kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(catalogue, "SECONDS", 600)  # as when messages follow each other
     accepted(adt("A04", pid(), pv1()))
     accepted(adt("A04", pid("4712"), pv1("V200")))
     accepted(orm("NW", start=TEN))
@@ -260,5 +266,6 @@ def test_a_message_costs_few_statements(accepted: Accepted, kind: str) -> None:
     with CaptureQueriesContext(connection) as captured:
         accepted(raw)
     control = ("BEGIN", "COMMIT", "SAVEPOINT", "RELEASE")
-    statements = [query["sql"] for query in captured if not query["sql"].startswith(control)]
+    minting = ("SELECT nextval", "INSERT INTO ris_counter")  # how often depends on the database
+    statements = [query["sql"] for query in captured if not query["sql"].startswith((*control, *minting))]
     assert len(statements) - 1 <= allowed, "\n".join(statements)  # the last one is the test's own

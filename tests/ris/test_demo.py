@@ -10,6 +10,7 @@ from django.core.management.base import CommandError
 from django.db import connection, models, transaction
 from django.utils import timezone
 
+from ris import identifiers
 from ris.demo.fates import WALK_INS
 from ris.demo.load import clock_at, load
 from ris.demo.plan import make_plan
@@ -52,6 +53,7 @@ def contents(model: type[models.Model]) -> list[tuple[Any, ...]]:
 
 def count_from_one() -> None:
     """Let the numbers begin anew, as in another new database; PostgreSQL's sequences survive a rollback."""
+    identifiers.let_go()
     if connection.vendor == "postgresql":
         with connection.cursor() as cursor:
             for series in Series:

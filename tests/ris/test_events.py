@@ -1,14 +1,17 @@
 """The trail of what happened: written with the change, never rewritten."""
 
+from datetime import date
 from typing import Any
 
 import pytest
 from django.db import DatabaseError, connection, transaction
+from django.test.utils import CaptureQueriesContext
 
 from ris.actions import orders, patients
 from ris.actor import Actor, ActorKind, system
 from ris.errors import OrderClosed
 from ris.models import Event, EventKind
+from ris.models.event import events_together
 from tests import factories
 from tests.refusals import refused
 
@@ -119,3 +122,36 @@ def test_the_order_event_keeps_what_was_asked_for() -> None:
     assert data["accession_number"] == order.accession_number
     assert data["fields"]["callback_phone"] == "0815"
     assert data["requests"][0]["reason"] == "cough"
+
+
+def test_events_of_one_message_are_written_together_in_their_order() -> None:
+    patient = factories.patient()
+    with CaptureQueriesContext(connection) as captured, transaction.atomic(), events_together():
+        patients.update(by=system("test"), patient=patient, sex="O")
+        patients.update(by=system("test"), patient=patient, birth_date=date(1970, 1, 1))
+    assert sum("INSERT" in query["sql"] for query in captured) == 1
+    changes = [event.data["changes"] for event in Event.objects.filter(kind=EventKind.PATIENT_UPDATED).order_by("pk")]
+    assert [list(change) for change in changes] == [["sex"], ["birth_date"]]
+
+
+def test_what_raises_leaves_no_event_and_the_next_one_is_written_at_once() -> None:
+    patient = factories.patient()
+    before = Event.objects.count()
+
+    def fail() -> None:
+        with transaction.atomic(), events_together():
+            patients.update(by=system("test"), patient=patient, sex="M")
+            raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        fail()
+    assert Event.objects.count() == before
+    patients.update(by=system("test"), patient=patient, sex="O")
+    assert Event.objects.count() == before + 1
+
+
+def test_many_events_fit_into_the_statements_of_any_database() -> None:
+    with transaction.atomic(), events_together():
+        for _ in range(205):
+            Event.objects.record(EventKind.RECORD_VIEWED, by=system("test"))
+    assert Event.objects.filter(kind=EventKind.RECORD_VIEWED).count() == 205
