@@ -1,8 +1,8 @@
-"""Acknowledgements: AA, AE or AR with MSA and ERR, in the version, delimiters and character set of the sender.
+"""Acknowledgements: what is answered, with MSA and ERR, in the version, delimiters and character set of the sender.
 
-HL7 v2.5.1 sections 2.9.2 (original mode), 2.15.8 (MSA), 2.15.5 (ERR); tables 0008, 0357, 0516. Written from the small
-tables below because an answer is on the road that every message takes; the tests check each form with hl7apy
-(docs/decisions/acknowledgements.md).
+HL7 v2.5.1 sections 2.9.2 (original mode), 2.9.3 (enhanced mode), 2.15.8 (MSA), 2.15.5 (ERR); tables 0008, 0155, 0357,
+0516. Written from the small tables below because an answer is on the road that every message takes; the tests check
+each form with hl7apy (docs/decisions/acknowledgements.md).
 
 The answer uses the sender's own delimiters: whoever writes others than the standard ones is sure to read them. Its
 last segment ends with CR, as the standard has it (2.5.4), unless the sender leaves its own last one open: such senders
@@ -14,16 +14,36 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from enum import IntEnum, StrEnum
 
+from hl7 import mllp
 from hl7.escapes import escape
 from hl7.message import Delimiters, Message, NotHL7, read
 
 
 class Answer(StrEnum):
-    """Acknowledgment code (table 0008), original mode."""
+    """Acknowledgment code (table 0008): of the application, and (enhanced mode only) of the safe storage before it."""
 
     ACCEPT = "AA"
     ERROR = "AE"
     REJECT = "AR"
+    COMMIT_ACCEPT = "CA"
+    COMMIT_ERROR = "CE"
+    COMMIT_REJECT = "CR"
+
+
+class Wanted(StrEnum):
+    """When a sender wants an acknowledgment (table 0155; MSH-15 and MSH-16)."""
+
+    ALWAYS = "AL"
+    NEVER = "NE"
+    ON_ERROR = "ER"
+    ON_SUCCESS = "SU"
+
+
+def _is_wanted(said: str, *, success: bool) -> bool:
+    """Tell whether an acknowledgment is to be sent. A code that is not in the table counts as AL."""
+    if said in ("", Wanted.NEVER):
+        return False
+    return said != (Wanted.ON_ERROR if success else Wanted.ON_SUCCESS)
 
 
 class Condition(IntEnum):
@@ -64,6 +84,7 @@ _EVENT_FROM = (2, 2)
 _STRUCTURE_FROM = (2, 3, 1)
 _ERR_2_FROM = (2, 5)
 _MSA_3_LENGTH = 80
+_OF_THE_APPLICATION = (Answer.ACCEPT, Answer.ERROR, Answer.REJECT)
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,6 +129,24 @@ class Header:
     version: str = ""
     charset: str = ""
     terminated: bool = True
+    accept: str = ""
+    application: str = ""
+
+    @property
+    def enhanced(self) -> bool:
+        """Whether the sender asks for enhanced mode: MSH-15 or MSH-16 says something."""
+        return bool(self.accept or self.application)
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """What goes back to the sender, in one piece: nothing, one message, or two with `mllp.BETWEEN` between them.
+
+    code: of the last message; empty where there is none.
+    """
+
+    content: bytes = b""
+    code: Answer | None = None
 
 
 def header_of(message: Message) -> Header:
@@ -126,6 +165,8 @@ def header_of(message: Message) -> Header:
         version=msh.get("12.1") or "",
         charset=msh.field(18),
         terminated=message.terminated,
+        accept=(msh.get("15") or "").upper(),
+        application=(msh.get("16") or "").upper(),
     )
 
 
@@ -145,8 +186,34 @@ def nearest_version(version: str) -> str:
     return max((known for known in VERSIONS if _numbers(known) <= sent), key=_numbers, default=VERSIONS[0])
 
 
+def reply(header: Header, answer: Answer, now: datetime, problem: Problem | None = None) -> Reply:
+    """Return what a sender is told of `answer` (AA, AE or AR) in the mode that it asks for.
+
+    In enhanced mode the accept acknowledgment comes first, if MSH-15 wants it, then the application's as a message of
+    its own, if MSH-16 wants it. A message that was not accepted gets no application acknowledgment, unless nothing
+    else would tell of it.
+    """
+    if not header.enhanced:
+        return Reply(acknowledge(header, answer, now, problem), answer)
+    commit = _commit(answer, problem)
+    accepted = commit == Answer.COMMIT_ACCEPT
+    codes = [commit] if _is_wanted(header.accept, success=accepted) else []
+    if (accepted or not codes) and _is_wanted(header.application, success=answer == Answer.ACCEPT):
+        codes.append(answer)
+    messages = [acknowledge(header, code, now, None if code == Answer.COMMIT_ACCEPT else problem) for code in codes]
+    return Reply(mllp.BETWEEN.join(messages), codes[-1] if codes else None)
+
+
+def _commit(answer: Answer, problem: Problem | None) -> Answer:
+    """Return the accept acknowledgment: CR for a header not taken here, CE for what else keeps a message out."""
+    if answer != Answer.REJECT:
+        return Answer.COMMIT_ACCEPT
+    ours = problem is not None and problem.condition in (Condition.INTERNAL_ERROR, Condition.SEGMENT_SEQUENCE)
+    return Answer.COMMIT_ERROR if ours else Answer.COMMIT_REJECT
+
+
 def acknowledge(header: Header, answer: Answer, now: datetime, problem: Problem | None = None) -> bytes:
-    """Return the answer to one message, without its frame. `now` is aware and becomes MSH-7."""
+    """Return one acknowledgment of one message, without its frame. `now` is aware and becomes MSH-7."""
     version = nearest_version(header.version)
     numbers = _numbers(version)
     marks = header.delimiters
@@ -163,8 +230,9 @@ def acknowledge(header: Header, answer: Answer, now: datetime, problem: Problem 
         header.processing_id or "P",
         version,
     ]
-    if header.charset:
-        msh += ["", "", "", "", "", header.charset]
+    wish = Wanted.NEVER if header.enhanced and answer in _OF_THE_APPLICATION else ""
+    if wish or header.charset:
+        msh += ["", "", wish, wish, "", header.charset]
     msa = ["MSA", answer, header.control_id]
     if problem is not None and numbers < _ERR_2_FROM:
         msa.append(escape(problem.text[:_MSA_3_LENGTH], marks))

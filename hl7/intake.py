@@ -3,7 +3,7 @@
 1. The raw bytes are stored in a commit of their own.
 2. A repeat of an applied message gets the answer that the first one got.
 3. One transaction applies the message, and stores its answer with it.
-4. AA leaves only after that commit.
+4. AA leaves only after that commit, and so does CA: whoever has it never sends the message again.
 
 What the department refuses is rolled back and answered AE with the place of the fault. What we cannot take (type not
 supported, header unusable, database away) is answered AR. Nothing that was answered AA is ever lost or done twice.
@@ -20,7 +20,7 @@ from django.db import IntegrityError, InterfaceError, OperationalError, connecti
 from django.utils import timezone
 
 from hl7 import ack, handlers
-from hl7.ack import Answer, Condition, Header, Place, Problem
+from hl7.ack import Answer, Condition, Header, Place, Problem, Reply
 from hl7.message import Message, NotHL7, read
 from hl7.models import APPLIED_STATES, InboundMessage, MessageState
 from hl7.values import FieldError
@@ -57,21 +57,22 @@ class _Case:
     message: Message | None = None
     warnings: list[str] = field(default_factory=list)
 
-    def answer(self, code: Answer, problem: Problem | None = None) -> bytes:
-        return ack.acknowledge(self.header, code, timezone.localtime(), problem)
+    def answer(self, code: Answer, problem: Problem | None = None) -> Reply:
+        return ack.reply(self.header, code, timezone.localtime(), problem)
 
-    def settle(self, state: MessageState, answer: bytes, code: Answer | None, **more: Any) -> None:
-        """Write what became of the message."""
+    def settle(self, state: MessageState, answer: Reply, **more: Any) -> bytes:
+        """Write what became of the message; returns what goes back to the sender."""
         values = {
             "state": state,
-            "answer": answer,
-            "answer_code": code or "",
+            "answer": answer.content,
+            "answer_code": answer.code or "",
             "warnings": self.warnings,
             "milliseconds": round((time.perf_counter() - self.started) * 1000, 3),
         } | more
         for name, value in values.items():
             setattr(self.row, name, value)
         update(self.row, values)
+        return answer.content
 
 
 def receive(raw: bytes, peer: str) -> bytes:
@@ -107,7 +108,7 @@ def _away(header: Header, error: Exception) -> bytes:
     """Answer while the database cannot be used; the next message tries a new connection."""
     log.error("the database is away (%s): a message was answered AR", type(error).__name__)
     _hang_up()
-    return ack.acknowledge(header, Answer.REJECT, timezone.localtime(), _AWAY)
+    return ack.reply(header, Answer.REJECT, timezone.localtime(), _AWAY).content
 
 
 def _hang_up() -> None:
@@ -163,8 +164,7 @@ def content_hash(raw: bytes) -> str:
 def _process(case: _Case) -> bytes:
     assert case.message is not None
     if case.message["MSA"]:
-        case.settle(MessageState.KEPT, b"", None)
-        return b""
+        return case.settle(MessageState.KEPT, Reply())
     if not case.row.control_id:
         return _reject(case, MessageState.FAILED, _NO_CONTROL_ID)
     if len(case.message.all("MSH")) > 1:
@@ -189,9 +189,8 @@ def _repeat(case: _Case) -> bytes | None:
     for key, other_hash, other_answer, code in found:
         if other_hash == row.content_hash:
             case.warnings = []
-            answer = bytes(other_answer)
-            case.settle(MessageState.REPEATED, answer, Answer(code), repeat_of_id=key)
-            return answer
+            answer = Reply(bytes(other_answer), Answer(code) if code else None)
+            return case.settle(MessageState.REPEATED, answer, repeat_of_id=key)
         text = "the control ID was used before by a message with another content"
         if text not in case.warnings:
             case.warnings.append(text)
@@ -218,10 +217,8 @@ def _apply(case: _Case) -> bytes:
             with transaction.atomic():
                 with events_together():
                     handlers.apply(case.message, by=actor, warnings=case.warnings)
-                answer = case.answer(Answer.ACCEPT)
                 state = MessageState.APPLIED_WITH_WARNINGS if case.warnings else MessageState.APPLIED
-                case.settle(state, answer, Answer.ACCEPT)
-            return answer
+                return case.settle(state, case.answer(Answer.ACCEPT))  # which is after the commit
         except handlers.Unsupported as unsupported:
             return _reject(case, MessageState.KEPT, unsupported.problem)
         except FieldError as error:
@@ -246,15 +243,13 @@ def _apply(case: _Case) -> bytes:
 
 
 def _fail(case: _Case, problem: Problem) -> bytes:
-    answer = case.answer(Answer.ERROR, problem)
-    case.settle(MessageState.FAILED, answer, Answer.ERROR, **_columns(problem))
+    answer = case.settle(MessageState.FAILED, case.answer(Answer.ERROR, problem), **_columns(problem))
     log.warning("message %d was answered AE %d at %s", case.row.pk, problem.condition, problem.place or "no place")
     return answer
 
 
 def _reject(case: _Case, state: MessageState, problem: Problem) -> bytes:
-    answer = case.answer(Answer.REJECT, problem)
-    case.settle(state, answer, Answer.REJECT, **_columns(problem))
+    answer = case.settle(state, case.answer(Answer.REJECT, problem), **_columns(problem))
     log.warning("message %d was answered AR %d", case.row.pk, problem.condition)
     return answer
 

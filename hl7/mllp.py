@@ -24,6 +24,9 @@ VT = b"\x0b"
 FS = b"\x1c"
 CR = b"\x0d"
 
+BETWEEN = FS + CR + VT
+"""What stands between two messages that leave in one piece: the end of one frame and the start of the next."""
+
 HEAD_BYTES = 4096
 _MARK = re.compile(rb"\x1c[\r\n\x0b]|\x0b(?=MSH|FHS|BHS)")
 _LONGEST_MARK = 4

@@ -7,6 +7,7 @@ from typing import Any
 
 import hl7apy
 
+from hl7 import mllp
 from hl7.message import NULL, Message, NotHL7, Repetition, Segment, read
 
 FALLBACK_VERSION = "2.5.1"
@@ -18,6 +19,9 @@ CODES: dict[str, str] = {
     "AA": "accepted: its effect is stored",
     "AE": "refused: something in the message is wrong",
     "AR": "rejected: it could not be taken now, or is not supported",
+    "CA": "accepted and applied, or kept with the reason why not",
+    "CE": "not accepted: it could not be stored now, or is not one whole message",
+    "CR": "not accepted: its type or its header is not supported",
 }
 
 
@@ -137,7 +141,8 @@ class ReadableAnswer:
 
 
 def readable_answer(raw: bytes) -> ReadableAnswer | None:
-    """Return what an answer says; None where there was none."""
+    """Return what an answer says, the application's where there are two; None where there was none."""
+    raw = raw.split(mllp.BETWEEN)[-1]
     try:
         message = read(raw)
     except NotHL7:

@@ -28,6 +28,12 @@ _CONTROL_EFFECTS = {
     "HD": "a known order is hidden from every worklist",
     "RL": "a known order is shown again",
 }
+_WANTED = {
+    ack.Wanted.ALWAYS: "always; any other code counts as this one",
+    ack.Wanted.NEVER: "never",
+    ack.Wanted.ON_ERROR: "what is refused",
+    ack.Wanted.ON_SUCCESS: "what is taken",
+}
 _STATES = {
     MessageState.RECEIVED: "stored, not answered yet",
     MessageState.APPLIED: "had its effect, answered AA",
@@ -188,6 +194,8 @@ def _character_sets() -> str:
 
 def _answers() -> str:
     conditions = [(str(int(code)), text) for code, text in ack.CONDITION_TEXT.items()]
+    wanted = [(f"`{code}`", _WANTED[code]) for code in ack.Wanted]
+    wanted.append(("(empty, the other is not)", "as `NE`"))
     refusals = [(kind, str(int(code))) for kind, code in CONDITIONS.items()]
     states = [(str(state.label), _STATES[state]) for state in MessageState]
     return (
@@ -198,6 +206,10 @@ def _answers() -> str:
                 "`AE`: the content cannot be applied; sending it again does not help. Nothing of it was done.",
                 "`AR`: not taken: the type or the header is not supported, or the database is away (code 207). "
                 "In the last case send it again later.",
+                "A sender that fills MSH-15 or MSH-16 (enhanced mode) gets what it asks for there: first the accept "
+                "acknowledgment, `CA`, `CE` (not stored now, or not one whole message) or `CR` (type or header not "
+                "taken); then the application's, `AA`, `AE` or `AR`, as a message of its own on the same connection. "
+                "What was not accepted gets no second one. `CA` too is sent only after the outcome is committed.",
                 "MSA-2 is the sender's MSH-10. The answer has the sender's version (the nearest known one below), "
                 "delimiters, character set and processing ID.",
                 "Before version 2.5 the error stands in ERR-1 and its words in MSA-3; from 2.5 on in ERR-2, ERR-3, "
@@ -208,6 +220,8 @@ def _answers() -> str:
                 "The last segment of an answer ends with CR, unless the last segment of the message did not.",
             ]
         )
+        + "\n"
+        + markdown_table(("MSH-15, MSH-16 (table 0155)", "Acknowledged"), wanted)
         + "\n"
         + markdown_table(("Code (table 0357)", "Meaning"), conditions)
         + "\n"

@@ -69,6 +69,17 @@ def test_two_hundred_messages_sent_at_once_are_answered_in_order(door: Departmen
     assert {answer["MSA"].get("1") for answer in answers} == {"AA"}
 
 
+def test_enhanced_mode_gets_two_answers_on_the_same_connection(door: Department) -> None:
+    header = msh("ADT^A04", control_id="TWICE").split("|")
+    header[14:16] = ["AL", "AL"]
+    raw = written("|".join(header), pid("TW1"))
+    with Sender(door.mllp) as sender:
+        sender.write(raw, adt("A08", pid("TW1"), control_id="AFTER"))
+        answers = [sender.answer() for _ in range(3)]
+    found = [(code_of(answer), answer["MSA"].get("2")) for answer in answers]
+    assert found == [("CA", "TWICE"), ("AA", "TWICE"), ("AA", "AFTER")]
+
+
 def test_the_answer_to_a_message_that_is_too_large_arrives(door: Department) -> None:
     too_large = adt("A08", pid(), "OBX|1|TX|||" + "x" * 11_000_000, control_id="LARGE")
     with Sender(door.mllp) as sender:
