@@ -16,6 +16,10 @@ _EFFECTS = {
     "delete": "the visit that A23 names, else the patient, is marked as deleted, with open orders; nothing is erased",
     "merge": "the patient of each MRG is merged into the patient of the PID before it",
     "merge_visits": "the account (A35, A41: MRG-3 into PID-18) or visit (A42: MRG-5 into PV1-19) is merged",
+    "move_numbers": "the numbers of MRG-1 go to the patient whom PID names by another number; an only one merges",
+    "move_visits": "the account (A44: MRG-3) or visit (A45: MRG-5) goes with its orders to the patient of PID",
+    "change_numbers": "the patient has the number of PID instead of the one of MRG, which still finds them",
+    "change_visit_numbers": "the account (A49: MRG-3 to PID-18) or visit (A50: MRG-5 to PV1-19) has another number",
     "link": "the patients of the PIDs are linked; nothing of theirs moves",
     "part": "the merge of the two patients is undone, else their link is taken away",
     "apply": "each ORC with its OBRs is one order; ORC-1 says what to do with it",
@@ -55,6 +59,7 @@ _STAY_RULES = (
     "A12 without PV1-3 brings the patient back to where they were before the last A02.",
     "A06 without PV1-2 makes the class `I`, A07 makes it `O`.",
     "A06 and A07 with another number in MRG-5, else MRG-3: the visit of that number is merged into the new one.",
+    "The old number of A46 to A50 still finds the patient or the visit, for messages that come late.",
     "A09 and A10 are told in the story of the patient; they check nobody in.",
     "A record that was deleted is in use again as soon as a message about the person comes.",
 )

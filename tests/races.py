@@ -24,7 +24,7 @@ import itertools, sys
 import django
 django.setup()
 from ris import identifiers
-from ris.actions import exams, orders, patients, procedures, schedule, unmerging, visits
+from ris.actions import exams, orders, patients, procedures, renumbering, schedule, unmerging, visits
 from ris.actions.patients import Identifier
 from ris.models import *
 from tests import factories

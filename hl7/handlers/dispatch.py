@@ -3,7 +3,7 @@
 from collections.abc import Callable
 
 from hl7.ack import Condition, Place, Problem
-from hl7.handlers import adt, links, merges, orders
+from hl7.handlers import adt, links, merges, moves, orders
 from hl7.handlers.unsupported import Unsupported
 from hl7.message import NULL, Message
 from ris.actor import Actor
@@ -23,6 +23,10 @@ _ADT: dict[Handler, tuple[str, ...]] = {
     links.part: ("A37",),
     merges.merge: ("A18", "A30", "A34", "A36", "A39", "A40"),
     merges.merge_visits: ("A35", "A41", "A42"),
+    moves.move_numbers: ("A43",),
+    moves.move_visits: ("A44", "A45"),
+    moves.change_numbers: ("A46", "A47", "A48"),
+    moves.change_visit_numbers: ("A49", "A50"),
 }
 
 KINDS: dict[tuple[str, str], Handler] = {

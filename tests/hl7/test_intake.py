@@ -252,6 +252,10 @@ STATEMENTS: dict[str, tuple[Callable[[], bytes], int]] = {
     "a record deleted": (lambda: adt("A29"), 11),
     "two visits merged": (lambda: adt("A42", pid(), mrg("4711", fields={5: "V9^^^HIS"}), pv1()), 21),
     "two patients linked": (lambda: adt("A24", pid(), pid("4712")), 13),
+    "a number changed": (lambda: adt("A47", pid("4713"), mrg("4711")), 17),
+    "a number moved": (lambda: adt("A43", pid("4711^^^HIS^MR~4712^^^HIS^MR"), mrg("4712")), 21),
+    "a visit moved": (lambda: adt("A45", pid("4712"), mrg("4711", fields={5: "V100^^^HIS"}), pv1()), 17),
+    "an account renumbered": (lambda: adt("A50", pid(), mrg("4711", fields={5: "V100^^^HIS"}), pv1("V9")), 15),
 }
 
 

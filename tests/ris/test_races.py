@@ -124,3 +124,13 @@ def test_a_chain_that_is_undone_while_an_order_comes_leaves_it_with_a_survivor(t
         )
         assert results == ["ok 1"] * 3
         assert track.run(f"Order.objects.get(patient__in=[{a}, {b}, {c}]).patient.merged_into_id") == "None"
+
+
+def test_a_visit_that_moves_while_its_patients_are_merged_ends_with_a_survivor(track: Track) -> None:
+    for _ in range(4):
+        a, b = track.run("factories.patient().pk"), track.run("factories.patient().pk")
+        visit = track.run(f"factories.visit(patient=patient({a})).pk")
+        move = "renumbering.move_visit(by=BY, visit=Visit.objects.get(pk={}), source=patient({}), to=patient({})) < 2"
+        merge = f"patients.merge(by=BY, survivor=patient({a}), loser=patient({b})) and 1"
+        assert track.race(move.format(visit, a, b), merge) == ["ok 1", "ok True"]
+        assert track.run(f"Visit.objects.get(pk={visit}).patient_id") == a

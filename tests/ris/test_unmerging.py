@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from django.forms.models import model_to_dict
 
-from ris.actions import links, orders, patients, unmerging, visits
+from ris.actions import links, orders, patients, renumbering, unmerging, visits
 from ris.actions.patients import Identifier
 from ris.errors import MergeRefused
 from ris.models import (
@@ -213,3 +213,14 @@ def test_the_journal_says_when_it_was_undone(jane: Patient, twin: Patient) -> No
     journal = unmerging.unmerge(by=BY, loser=merged(jane, twin))
     assert journal.undone_at
     assert journal.undone_at <= datetime.now(UTC)
+
+
+def test_a_number_that_changed_after_the_merge_does_not_take_the_loser_s_away(jane: Patient, twin: Patient) -> None:
+    before = PatientIdentifier.objects.filter(patient=twin).count()
+    loser = merged(jane, twin)
+    for old, new in (("2", "20"), ("1", "2")):
+        renumbering.change_number(by=BY, patient=jane, old=Identifier(old, "HIS"), new=Identifier(new, "HIS"))
+    assert patients.find(Identifier("20", "HIS")) == jane
+    unmerging.unmerge(by=BY, loser=loser)
+    assert PatientIdentifier.objects.filter(patient=twin).count() == before
+    assert (twin.patient_id, jane.patient_id) == ("2", "1")
