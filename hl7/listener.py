@@ -10,17 +10,21 @@ its first byte on (a drip of bytes does not extend it), and a peer that does not
 
 import asyncio
 import contextlib
+import functools
 import logging
 import socket
+import ssl
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from typing import Any
 
 from hl7 import mllp
 
 log = logging.getLogger(__name__)
 
 _CHUNK = 65536
+_TLS_HELLO = b"\x16\x03"  # how a TLS handshake begins; its sender would wait for our side of it
 _CR_GRACE = 0.2  # seconds to wait for the CR after an FS, before the frame counts as whole without it
 
 
@@ -33,6 +37,7 @@ class Limits:
     frame: float = 60
     write: float = 15
     linger: float = 5
+    handshake: float = 10
     connections: int = 5000
     workers: int = 4
     stop: float = 7
@@ -54,20 +59,42 @@ class _Gone(Exception):
 
 
 class Listener:
-    """One listening address. `start`, then `serve_until` a stop event is set."""
+    """One or more listening addresses, plain or TLS. `start` each, then `serve_until` a stop event is set."""
 
     def __init__(self, handlers: Handlers, limits: Limits) -> None:
         self._handlers = handlers
         self._limits = limits
         self._pool = ThreadPoolExecutor(limits.workers, thread_name_prefix="hl7")
         self._at_work: dict[asyncio.Task[None], bool] = {}  # open connections; True while a message is in hand
-        self._server: asyncio.Server | None = None
+        self._servers: list[asyncio.Server] = []
+        self._secure: list[asyncio.Server] = []
         self._stopping = False
 
-    async def start(self, host: str, port: int) -> int:
-        """Open the door and return its port. Raises OSError when the address cannot be had."""
-        self._server = await asyncio.start_server(self._accepted, host, port, backlog=1024, limit=_CHUNK)
-        return int(self._server.sockets[0].getsockname()[1])
+    async def start(self, host: str, port: int, context: ssl.SSLContext | None = None) -> int:
+        """Open a door, over TLS where a context is given; returns its port. Raises OSError when it cannot be had."""
+        server = await self._serve(context, host=host, port=port)
+        (self._secure if context else self._servers).append(server)
+        return int(server.sockets[0].getsockname()[1])
+
+    async def renew(self, context: ssl.SSLContext) -> None:
+        """Use another context for TLS from now on; connections that are open stay, and nobody is turned away."""
+        old = self._secure
+        sockets = [known.dup() for server in old for known in server.sockets]
+        self._secure = [await self._serve(context, sock=known) for known in sockets]
+        for server in old:
+            server.close()
+
+    async def _serve(self, context: ssl.SSLContext | None, **where: Any) -> asyncio.Server:
+        # Each handshake is a task of its own with its own deadline: a silent client keeps nobody waiting.
+        return await asyncio.start_server(
+            functools.partial(self._accepted, secure=context is not None),
+            **where,
+            backlog=1024,
+            limit=_CHUNK,
+            ssl=context,
+            ssl_handshake_timeout=self._limits.handshake if context else None,
+            ssl_shutdown_timeout=self._limits.write if context else None,
+        )
 
     async def serve_until(self, stop: asyncio.Event) -> None:
         """Serve until `stop` is set; then let messages in hand be answered, close everything and return."""
@@ -76,8 +103,8 @@ class Listener:
 
     async def close(self) -> None:
         """Take no more connections, let each message in hand be answered, close."""
-        if self._server is not None:
-            self._server.close()
+        for server in self._servers + self._secure:
+            server.close()
         self._stopping = True
         tasks = set(self._at_work)
         for task in tasks:
@@ -91,7 +118,7 @@ class Listener:
                 log.warning("%d connection(s) were cut off at the stop", len(late))
         self._pool.shutdown(wait=False, cancel_futures=True)
 
-    async def _accepted(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    async def _accepted(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, *, secure: bool) -> None:
         task = asyncio.current_task()
         assert task is not None
         if self._stopping or len(self._at_work) >= self._limits.connections:
@@ -101,7 +128,7 @@ class Listener:
         self._at_work[task] = False
         try:
             with contextlib.suppress(_Gone, asyncio.CancelledError):
-                await self._converse(task, reader, writer)
+                await self._converse(task, reader, writer, secure=secure)
             writer.close()  # sends what is still to be sent
             async with asyncio.timeout(self._limits.write):
                 await writer.wait_closed()
@@ -112,14 +139,19 @@ class Listener:
             writer.transport.abort()
 
     async def _converse(
-        self, task: "asyncio.Task[None]", reader: asyncio.StreamReader, writer: asyncio.StreamWriter
+        self, task: "asyncio.Task[None]", reader: asyncio.StreamReader, writer: asyncio.StreamWriter, *, secure: bool
     ) -> None:
         """Read frames and answer each, until the peer leaves, is too slow, or we stop."""
         peer = _prepare(writer.get_extra_info("socket"))
         frames = mllp.FrameReader(self._limits.max_bytes)
         deadline: float | None = None
+        first = not secure
         while not self._stopping:
             data = await self._next_bytes(reader, frames, deadline)
+            if first and data and data.startswith(_TLS_HELLO):
+                log.warning("a connection was closed: it began TLS on the plain port")
+                return
+            first = False
             dropped = frames.dropped
             whole = frames.finish() if data is None else frames.feed(data)
             if frames.dropped > dropped:

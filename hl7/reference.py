@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 
-from hl7 import ack, charsets, listener, mapping
+from hl7 import ack, charsets, listener, mapping, tls
 from hl7.handlers import KINDS
 from hl7.handlers.orders import CONTROLS
 from hl7.handlers.refusals import CONDITIONS
@@ -99,6 +99,10 @@ def _connection() -> str:
         "A frame that is not whole `BUCKY_MLLP_FRAME_SECONDS` after its first byte, and a connection that is quiet for "
         "`BUCKY_MLLP_IDLE_SECONDS`, is closed.",
         f"A sender that does not read its answers for {limits.write:g} s is cut off.",
+        "`BUCKY_MLLP_TLS` is a second address with the same rules over TLS 1.2 or 1.3 (BCP 195). A handshake has "
+        f"{limits.handshake:g} s. With `BUCKY_TLS_CLIENT_CA` a sender must show a certificate. Certificates "
+        f"are read anew within {tls.LOOK_EVERY:g} s of a change; open connections stay. TLS on the plain "
+        "address is closed at once.",
         "Segments end with CR, LF or CRLF. Delimiters are taken from MSH-1 and MSH-2. Escapes are undone.",
         "Version (MSH-12) and processing ID (MSH-11) keep no message out.",
         "An answer (a message with MSA) is never answered.",

@@ -44,6 +44,23 @@ def address(text: str) -> Address:
     return Address(match[1].strip("[]"), port)
 
 
+def address_if_any(text: str) -> Address | None:
+    """Read HOST:PORT; empty means that the door stays shut."""
+    return address(text) if text else None
+
+
+def file_if_any(text: str) -> Path | None:
+    """Read the name of a file, which must be there; a relative one starts beside manage.py. Empty means none."""
+    if not text:
+        return None
+    if "\0" in text:
+        raise ValueError("is not a file name")
+    path = (PROJECT / Path(text).expanduser()).absolute()  # not resolved: renewing tools move symbolic links
+    if not path.is_file():
+        raise ValueError("is not a file")
+    return path
+
+
 def ae_title(text: str) -> str:
     """Read a DICOM application entity title (PS3.5 table 6.2-1, VR AE)."""
     title = text.strip(" ")
@@ -171,6 +188,22 @@ class Setting:
 SETTINGS = (
     Setting("BUCKY_HTTP", "127.0.0.1:8000", "Where browsers reach the web pages: HOST:PORT.", address),
     Setting("BUCKY_MLLP", "127.0.0.1:2575", "Where HL7 senders reach the MLLP listener: HOST:PORT.", address),
+    Setting(
+        "BUCKY_MLLP_TLS",
+        "",
+        "Where HL7 senders reach the MLLP listener over TLS: HOST:PORT. Empty: nowhere.",
+        address_if_any,
+    ),
+    Setting(
+        "BUCKY_TLS_CERT", "", "Our certificate with its chain, a PEM file. Read anew when it changes.", file_if_any
+    ),
+    Setting("BUCKY_TLS_KEY", "", "Its key, a PEM file without a pass phrase. Empty: in the same file.", file_if_any),
+    Setting(
+        "BUCKY_TLS_CLIENT_CA",
+        "",
+        "Authorities whose certificates senders must show, a PEM file. Empty: they need none.",
+        file_if_any,
+    ),
     Setting("BUCKY_DICOM", "127.0.0.1:11112", "Where scanners reach the worklist: HOST:PORT.", address),
     Setting("BUCKY_AE_TITLE", "BUCKY", "The AE title that scanners must call.", ae_title),
     Setting("BUCKY_DATA", "./data", "Directory for everything Bucky keeps. Relative to manage.py.", folder),
@@ -271,6 +304,8 @@ def load(environment: Mapping[str, str] | None = None) -> dict[str, Any]:
             values[setting.name] = setting.read(environment.get(setting.name, "").strip() or setting.default)
         except ConfigError as reason:
             wrong.append(str(reason))
+    if values.get("BUCKY_MLLP_TLS") and "BUCKY_TLS_CERT" in values and not values["BUCKY_TLS_CERT"]:
+        wrong.append("BUCKY_MLLP_TLS: needs BUCKY_TLS_CERT, the certificate to show")
     wrong.extend(_unknown(environment))
     if wrong:
         raise ConfigError("\n".join(wrong))

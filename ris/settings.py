@@ -14,6 +14,10 @@ BASE_DIR = config.PROJECT
 
 BUCKY_HTTP: config.Address = _values["BUCKY_HTTP"]
 BUCKY_MLLP: config.Address = _values["BUCKY_MLLP"]
+BUCKY_MLLP_TLS: config.Address | None = _values["BUCKY_MLLP_TLS"]
+BUCKY_TLS_CERT: Path | None = _values["BUCKY_TLS_CERT"]
+BUCKY_TLS_KEY: Path | None = _values["BUCKY_TLS_KEY"]
+BUCKY_TLS_CLIENT_CA: Path | None = _values["BUCKY_TLS_CLIENT_CA"]
 BUCKY_DICOM: config.Address = _values["BUCKY_DICOM"]
 BUCKY_AE_TITLE: str = _values["BUCKY_AE_TITLE"]
 BUCKY_DATA: Path = _values["BUCKY_DATA"]

@@ -101,6 +101,18 @@ def test_all_wrong_values_are_named_at_once() -> None:
     ]
 
 
+def test_tls_needs_a_certificate(tmp_path: Path) -> None:
+    with pytest.raises(config.ConfigError, match="BUCKY_MLLP_TLS: needs BUCKY_TLS_CERT"):
+        config.load({"BUCKY_MLLP_TLS": "127.0.0.1:2576"})
+    with pytest.raises(config.ConfigError, match=r"BUCKY_TLS_CERT: .* is not a file"):
+        config.load({"BUCKY_MLLP_TLS": "127.0.0.1:2576", "BUCKY_TLS_CERT": str(tmp_path / "none.pem")})
+    file = tmp_path / "door.pem"
+    file.touch()
+    values = config.load({"BUCKY_MLLP_TLS": "127.0.0.1:2576", "BUCKY_TLS_CERT": str(file)})
+    assert (values["BUCKY_MLLP_TLS"], values["BUCKY_TLS_CERT"]) == (("127.0.0.1", 2576), file)
+    assert values["BUCKY_TLS_CLIENT_CA"] is None
+
+
 def test_a_password_in_a_database_url_is_not_repeated() -> None:
     with pytest.raises(config.ConfigError) as refusal:
         config.load({"DATABASE_URL": "postgresql://bucky:hunter2@db:port/ris"})

@@ -4,21 +4,24 @@ import asyncio
 import logging
 import resource
 import signal
+import ssl
 from contextlib import suppress
-from typing import Any
+from pathlib import Path
+from typing import Any, NoReturn
 
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 from django.db import connection
 
-from hl7 import intake
+from hl7 import intake, tls
 from hl7.listener import Handlers, Limits, Listener
+from ris.config import Address
 
 log = logging.getLogger(__name__)
 
 
 class Command(BaseCommand):
-    """Listen on BUCKY_MLLP until told to stop (SIGTERM, SIGINT)."""
+    """Listen on BUCKY_MLLP, and BUCKY_MLLP_TLS where it is set, until told to stop (SIGTERM, SIGINT)."""
 
     help = "Listen for HL7 messages over MLLP."
 
@@ -29,7 +32,6 @@ class Command(BaseCommand):
 
 
 async def _serve() -> None:
-    host, port = settings.BUCKY_MLLP
     limits = Limits(
         # SQLite has one writer; more threads would only wait for each other, by sleeping.
         workers=1 if connection.vendor == "sqlite" else Limits().workers,
@@ -41,12 +43,32 @@ async def _serve() -> None:
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
-    try:
-        await listener.start(host, port)
-    except OSError as error:
-        raise CommandError(f"BUCKY_MLLP: cannot listen on {settings.BUCKY_MLLP} ({error.strerror})") from None
-    log.info("listening for HL7 on %s", settings.BUCKY_MLLP)
+    await _open(listener, "BUCKY_MLLP", settings.BUCKY_MLLP)
+    following = None
+    if settings.BUCKY_MLLP_TLS and settings.BUCKY_TLS_CERT:
+        following = await _open_tls(listener, settings.BUCKY_MLLP_TLS, settings.BUCKY_TLS_CERT)
     await listener.serve_until(stop)
+    if following is not None:
+        following.cancel()
+
+
+async def _open_tls(listener: Listener, address: Address, certificate: Path) -> "asyncio.Task[NoReturn]":
+    """Open the door for TLS; returns the task that looks after its certificate."""
+    files = tls.Files(certificate, settings.BUCKY_TLS_KEY, settings.BUCKY_TLS_CLIENT_CA)
+    try:
+        context = files.context()
+    except OSError as error:
+        raise CommandError(f"BUCKY_TLS_CERT: the certificate cannot be used ({error.strerror or error})") from None
+    await _open(listener, "BUCKY_MLLP_TLS", address, context)
+    return asyncio.create_task(tls.follow(files, listener.renew))
+
+
+async def _open(listener: Listener, name: str, address: Address, context: ssl.SSLContext | None = None) -> None:
+    try:
+        await listener.start(*address, context)
+    except OSError as error:
+        raise CommandError(f"{name}: cannot listen on {address} ({error.strerror})") from None
+    log.info("listening for HL7 on %s%s", address, " over TLS" if context else "")
 
 
 def _allow_many_connections() -> None:

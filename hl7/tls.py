@@ -1,0 +1,70 @@
+"""TLS for the listener: versions and ciphers of BCP 195 (RFC 8996, RFC 9325), certificates that may change any time."""
+
+import asyncio
+import logging
+import ssl
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import NoReturn
+
+log = logging.getLogger(__name__)
+
+LOOK_EVERY = 5.0  # seconds
+_CIPHERS = "ECDHE+AESGCM:ECDHE+CHACHA20"  # of TLS 1.2, with forward secrecy; those of TLS 1.3 are all good
+
+
+def _no_pass_phrase() -> str:
+    """OpenSSL would ask for it at the terminal, where nobody sits."""
+    return ""
+
+
+@dataclass(frozen=True, slots=True)
+class Files:
+    """PEM files: our certificate with its chain, its key (None: in the same file), and whom to believe about senders.
+
+    client_ca: certificates of the authorities whose senders may come in; None: no sender has to show a certificate.
+    """
+
+    certificate: Path
+    key: Path | None = None
+    client_ca: Path | None = None
+
+    def context(self) -> ssl.SSLContext:
+        """Read the files. Raises OSError (ssl.SSLError is one) when one is missing, damaged or does not fit."""
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.minimum_version = ssl.TLSVersion.TLSv1_2
+        context.set_ciphers(_CIPHERS)
+        context.options |= ssl.OP_NO_RENEGOTIATION | ssl.OP_CIPHER_SERVER_PREFERENCE
+        context.load_cert_chain(self.certificate, self.key, _no_pass_phrase)
+        if self.client_ca is not None:
+            context.load_verify_locations(self.client_ca)
+            context.verify_mode = ssl.CERT_REQUIRED
+        return context
+
+    def stamp(self) -> tuple[tuple[int, int, int], ...]:
+        """Return what changes when a file is written or replaced; raises OSError when one is missing."""
+        found = (path.stat() for path in (self.certificate, self.key, self.client_ca) if path is not None)
+        return tuple((status.st_ino, status.st_size, status.st_mtime_ns) for status in found)
+
+
+async def follow(
+    files: Files, renew: Callable[[ssl.SSLContext], Awaitable[None]], every: float = LOOK_EVERY
+) -> NoReturn:
+    """Look at the files from time to time and hand a new context to `renew` when they have changed.
+
+    Files that do not fit together (one is written before the other) leave everything as it is until they do.
+    """
+    used = files.stamp()
+    while True:
+        await asyncio.sleep(every)
+        try:
+            now = files.stamp()
+            if now == used:
+                continue
+            await renew(files.context())
+        except OSError as error:
+            log.warning("the TLS certificate cannot be read (%s); the one from before stays", type(error).__name__)
+            continue
+        used = now
+        log.info("the TLS certificate was read anew")
