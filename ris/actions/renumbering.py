@@ -97,12 +97,20 @@ def move_visit(*, by: Actor, visit: Visit, source: Patient, to: Patient) -> bool
     orders = Order.objects.filter(visit=visit)
     data = {"from": source.pk, "to": to.pk, "orders": list(orders.order_by("pk").values_list("pk", flat=True))}
     orders.update(patient=to)
-    Visit.objects.filter(merged_into=visit).update(patient=to)
-    visit.change(patient=to)
+    Visit.objects.filter(pk__in=_with_merged(visit)).update(patient=to)
     for patient in (source, to):
         subject = f"ris.visit:{visit.pk}"
         Event.objects.record(EventKind.VISIT_MOVED, by=by, patient=patient, subject=subject, data=data)
     return True
+
+
+def _with_merged(visit: Visit) -> list[int]:
+    """Return the keys of a visit and of all that were merged into it, also by way of others."""
+    found = level = [visit.pk]
+    while level:
+        level = list(Visit.objects.filter(merged_into__in=level).values_list("pk", flat=True))
+        found = found + level
+    return found
 
 
 @verb

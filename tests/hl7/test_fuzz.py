@@ -10,6 +10,7 @@ from hl7.ack import Condition
 from hl7.handlers import KINDS
 from hl7.message import read
 from hl7.models import InboundMessage, MessageState
+from ris.models import Order, Patient, Visit
 from tests.hl7.conftest import PEER
 from tests.messages import adt, mrg, msh, obr, orc, pid, pv1, send
 
@@ -118,3 +119,17 @@ def test_no_accident_on_the_way_becomes_a_fault_of_ours(hospital: None, seed: in
         assert row.state not in (MessageState.RECEIVED, MessageState.INTERRUPTED)
         for message in filter(None, answer.split(mllp.BETWEEN)):
             assert read(message)["MSA"].get("1") in ("AA", "AE", "AR", "CA", "CE", "CR")
+
+
+@pytest.mark.parametrize("seed", range(106, 109))
+def test_whatever_is_merged_moved_and_parted_nothing_is_left_with_somebody_else(hospital: None, seed: int) -> None:
+    chance = random.Random(seed)
+    for _ in range(100):
+        intake.receive(chance.choice((order, registration, registration))(chance), PEER)
+    for made in Order.objects.select_related("patient", "visit"):
+        assert made.patient.merged_into is None
+        assert made.visit is None or (made.visit.patient_id, made.visit.merged_into) == (made.patient_id, None)
+    for visit in Visit.objects.select_related("patient"):
+        assert (visit.patient.merged_into, visit.survivor().patient_id) == (None, visit.patient_id)
+    for patient in Patient.objects.all():
+        assert patient.patient_id

@@ -254,7 +254,7 @@ STATEMENTS: dict[str, tuple[Callable[[], bytes], int]] = {
     "two patients linked": (lambda: adt("A24", pid(), pid("4712")), 13),
     "a number changed": (lambda: adt("A47", pid("4713"), mrg("4711")), 17),
     "a number moved": (lambda: adt("A43", pid("4711^^^HIS^MR~4712^^^HIS^MR"), mrg("4712")), 21),
-    "a visit moved": (lambda: adt("A45", pid("4712"), mrg("4711", fields={5: "V100^^^HIS"}), pv1()), 17),
+    "a visit moved": (lambda: adt("A45", pid("4712"), mrg("4711", fields={5: "V100^^^HIS"}), pv1()), 18),
     "an account renumbered": (lambda: adt("A50", pid(), mrg("4711", fields={5: "V100^^^HIS"}), pv1("V9")), 15),
 }
 

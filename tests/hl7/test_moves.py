@@ -131,6 +131,14 @@ class TestMovedVisits:
         assert Event.objects.filter(kind=EventKind.VISIT_MOVED).count() == 2
         assert Patient.objects.current().count() == 2
 
+    def test_what_was_merged_into_it_goes_along(self, accepted: Accepted, event: str) -> None:
+        for survivor, loser in (("V2", "V3"), ("V1", "V2")):
+            accepted(adt("A42", pid("1"), mrg("1", fields={5: f"{loser}^^^HIS"}), pv1(survivor)))
+        accepted(self.moved(event, visit="V3"))
+        assert {visit.patient for visit in Visit.objects.all()} == {holder("2")}
+        accepted(adt("A02", pid("2"), pv1("V3", "ICU")))
+        assert Visit.objects.get(visit_number="V1").location == "ICU"
+
     def test_a_visit_that_nobody_knows_is_opened_there(self, accepted: Accepted, event: str) -> None:
         accepted(self.moved(event))
         assert Visit.objects.get().patient == holder("2")
