@@ -272,17 +272,17 @@ ORDER: tuple[Row, ...] = (
 """ris.actions.orders.place and change, one order for each ORC."""
 
 PROCEDURE: tuple[Row, ...] = (
-    Row("requested_procedure_id", ("OBR-19",), values.text),
-    Row("study_instance_uid", ("ZDS-1",), values.text),
+    Row("requested_procedure_id", ("IPC-2", "OBR-19"), values.text),
+    Row("study_instance_uid", ("IPC-3", "ZDS-1"), values.text),
     Row("priority", ("TQ1-9", "ORC-7.6", "OBR-27.6", "OBR-5"), _priority),
     Row("reason", ("OBR-31",), values.coded_text, 250),
     Row("transport_arrangements", ("OBR-30",), values.text, 64),
     Row("intended_recipients", ("OBR-28",), _physicians, 250),
-    Row("modality", ("OBR-24",), _modality),
+    Row("modality", ("IPC-5", "OBR-24"), _modality),
     Row("start", ("TQ1-7", "ORC-7.4", "OBR-27.4", "OBR-36"), values.start),
     Row("duration", ("ORC-7.3", "OBR-27.3"), _duration),
-    Row("station", ("ORC-18",), values.text),
-    Row("sps_id", ("OBR-20",), values.text),
+    Row("station", ("IPC-9", "ORC-18"), values.text),
+    Row("sps_id", ("IPC-4", "OBR-20"), values.text),
     Row("performing_physician", ("OBR-34",), values.performer, 64),
 )
 """ris.actions.requests.ProcedureRequest, one for each OBR; NTE-3 below it fills comments."""
@@ -290,7 +290,10 @@ PROCEDURE: tuple[Row, ...] = (
 EXAM: tuple[tuple[str, str], ...] = (
     ("exam", "OBR-4.1 with OBR-4.3, else OBR-4.4 with OBR-4.6, as found in the catalogue"),
     ("code, meaning, coding_scheme", "OBR-4.1 to OBR-4.3, else OBR-4.4 to OBR-4.6"),
-    ("protocol_codes", "OBR-4.4 to OBR-4.6, else OBR-4.1 to OBR-4.3, where the catalogue does not know the exam"),
+    (
+        "protocol_codes",
+        "OBR-4.4 to OBR-4.6, else OBR-4.1 to OBR-4.3, where the catalogue does not know the exam; IPC-6 (all) first",
+    ),
     ("comments", "NTE-3, all below the ORC or OBR"),
 )
 """What is ordered: also part of ProcedureRequest."""
@@ -300,7 +303,7 @@ NUMBERS: tuple[tuple[str, str], ...] = (
     ("placer_issuer", "ORC-2.2 (else .3), else MSH-3"),
     ("filler_order_number", "ORC-3.1, else OBR-3.1"),
     ("filler_issuer", "ORC-3.2 (else .3)"),
-    ("accession_number", "OBR-18"),
+    ("accession_number", "OBR-18, else IPC-1.1"),
     ("site", "PV1-3.4, else MSH-6, else MSH-4, where it is the code of a site"),
 )
 """How an order is named: ris.actions.orders.place."""

@@ -32,6 +32,8 @@ _ADT: dict[Handler, tuple[str, ...]] = {
 KINDS: dict[tuple[str, str], Handler] = {
     **{("ADT", event): handler for handler, events in _ADT.items() for event in events},
     ("ORM", "O01"): orders.apply,
+    ("OMG", "O19"): orders.apply,
+    ("OMI", "O23"): orders.apply,
 }
 """Message type and trigger event (MSH-9) -> what it does."""
 

@@ -1,4 +1,4 @@
-"""The ORC/OBR groups of an order message, whatever their number and nesting (HL7 v2.5.1 section 4.4.1)."""
+"""The ORC/OBR groups of an order message, whatever their number and nesting (HL7 v2.5.1 section 4.4)."""
 
 from dataclasses import dataclass, field
 
@@ -13,6 +13,7 @@ class Detail:
     obr: Segment
     tq1: Segment | None = None
     zds: Segment | None = None
+    ipcs: list[Segment] = field(default_factory=list)
     comments: list[str] = field(default_factory=list)
 
 
@@ -50,6 +51,8 @@ class Group:
             found["OBR"] = detail.obr
             if detail.zds is not None:
                 found["ZDS"] = detail.zds
+            if detail.ipcs:
+                found["IPC"] = detail.ipcs[0]
         return found
 
 
@@ -79,6 +82,9 @@ def _add(group: Group, segment: Segment, previous: str) -> None:
         text = segment.text(3)
         if text:
             (current or group).comments.append(text)
+    elif segment.name == "IPC":
+        if current is not None:
+            current.ipcs.append(segment)
     elif segment.name == "ZDS":
         # One at the end speaks for all procedures of the order that have none of their own (IHE RAD-4).
         for detail in group.details:

@@ -1,4 +1,4 @@
-"""ORM^O01: orders placed, changed, cancelled, discontinued, held and released (HL7 v2.5.1 chapter 4).
+"""ORM^O01, OMG^O19, OMI^O23: orders placed, changed, cancelled, discontinued, held and released (HL7 v2.5.1 chapter 4).
 
 All orders of a message apply in one transaction, or none of them.
 """
@@ -127,7 +127,7 @@ def _place(case: _Case, group: Group) -> None:
             patient=case.patient,
             requests=requests,
             site=case.site,
-            accession_number=_said(group.details[0], "18"),
+            accession_number=_accession(group),
             visit=case.visit,
             placer_order_number=number,
             placer_issuer=issuer,
@@ -246,7 +246,11 @@ def _free_filler(case: _Case, group: Group) -> tuple[str, str]:
 
 
 def _accession(group: Group) -> str:
-    return _said(group.details[0], "18") if group.details else ""
+    if not group.details:
+        return ""
+    first = group.details[0]
+    value = first.ipcs[0].get("1.1") if first.ipcs else None
+    return _said(first, "18") or (value if value and value is not NULL else "")
 
 
 def _said(detail: Detail, path: str) -> str:

@@ -58,28 +58,45 @@ def read_request(known: Catalogue, group: Group, detail: Detail, read: Filled, w
         ordered = codes[0]
         values |= {"code": ordered.code, "coding_scheme": ordered.coding_scheme, "meaning": ordered.meaning}
     if exam is None:
-        protocol = tuple(map(_short, (entry for entry in codes[-1:] if 0 < len(entry.code) <= _CODE_LENGTH)))
+        entries = protocol_codes(detail) or codes[-1:]
+        protocol = tuple(map(_short, (entry for entry in entries if 0 < len(entry.code) <= _CODE_LENGTH)))
         values["protocol_codes"] = protocol or None
     elif values.pop("modality", exam.modality) != exam.modality:
-        warnings.append("OBR-24: the modality is not the one of the exam in the catalogue, which was taken")
-    values["station"] = _station(values.get("station"), exam, values.get("modality"), warnings)
+        warnings.append(
+            f"{read.places['modality']}: the modality is not the one of the exam in the catalogue, which was taken"
+        )
+    place = str(read.places.get("station", ""))
+    values["station"] = _station(values.get("station"), place, exam, values.get("modality"), warnings)
+    if len(detail.ipcs) > 1:
+        warnings.append("IPC[2]: the steps of a procedure come from the catalogue; only the first IPC was read")
     comments = [*group.comments, *detail.comments]
     if comments:
         values["comments"] = "\n".join(comments)
     return ProcedureRequest(exam=exam, **values)
 
 
-def _station(name: str | None, exam: Exam | None, modality: str | None, warnings: list[str]) -> Station | None:
+def protocol_codes(detail: Detail) -> list[CodedEntry]:
+    """Return the protocol codes of the first IPC (IPC-6)."""
+    found = []
+    for repetition in detail.ipcs[0].repetitions(6) if detail.ipcs else ():
+        code, meaning, scheme = (_said(repetition.get(number)) for number in (1, 2, 3))
+        found.append(CodedEntry(code, scheme[:_SCHEME_LENGTH], meaning))
+    return found
+
+
+def _station(
+    name: str | None, place: str, exam: Exam | None, modality: str | None, warnings: list[str]
+) -> Station | None:
     """Return the station that the message names, where it can do the exam."""
     if not name:
         return None
     station = schedule.station_named(name)
     if station is None:
-        warnings.append("ORC-18: no station in use has this name, so one was chosen here")
+        warnings.append(f"{place}: no station in use has this name, so one was chosen here")
         return None
     needed = exam.modality if exam else modality
     if needed and station.modality != needed:
-        warnings.append("ORC-18: the station does not do this modality, so another one was chosen")
+        warnings.append(f"{place}: the station does not do this modality, so another one was chosen")
         return None
     return station
 

@@ -1,0 +1,83 @@
+"""OMG^O19 and OMI^O23: orders of version 2.5.1, with TQ1 for the time and IPC for what DICOM needs."""
+
+from datetime import timedelta
+
+import pytest
+from django.utils import timezone
+
+from hl7.models import InboundMessage, MessageState
+from ris.models import Order, ScheduledProcedureStep
+from tests.hl7.stories import Accepted, Refused
+from tests.messages import msh, obr, orc, pid, pv1, segment
+from tests.messages import send as written
+
+TOMORROW = (timezone.now() + timedelta(days=1)).strftime("%Y%m%d")
+UID = "1.2.840.99999.7.1"
+TQ1 = segment("TQ1", {1: "1", 7: f"{TOMORROW}100000", 9: "S"})
+CHEST = "CTCHEST^CT chest^L"
+
+
+def ipc(number: int = 1, **more: str) -> str:
+    """Write IPC: accession ACC7, procedure PROC7, study UID, step STEP7, CT, one protocol, station CT2."""
+    fields = {1: "ACC7", 2: "PROC7", 3: UID, 4: f"STEP{number}", 5: "CT", 6: "P1^Routine^L~P2^Late^L", 9: "CT2"}
+    return segment("IPC", fields | {int(name[1:]): text for name, text in more.items()})
+
+
+def omi(control: str = "NW", *ipcs: str, code: str = CHEST) -> bytes:
+    return written(msh("OMI^O23"), pid(), pv1(), orc(control), TQ1, obr(code), *ipcs)
+
+
+def step() -> ScheduledProcedureStep:
+    return ScheduledProcedureStep.objects.select_related("station", "requested_procedure").get()
+
+
+@pytest.mark.parametrize("kind", ["OMG^O19", "OMG^O19^OMG_O19", "OMI^O23"])
+def test_an_order_is_placed_at_the_time_of_tq1(accepted: Accepted, kind: str) -> None:
+    accepted(written(msh(kind), pid(), pv1(), orc("NW"), TQ1, obr()))
+    assert step().start is not None
+    assert (step().state, step().requested_procedure.priority) == ("SCHEDULED", "STAT")
+
+
+def test_ipc_names_study_procedure_step_and_station(accepted: Accepted) -> None:
+    row = accepted(omi("NW", ipc()))
+    found, procedure = step(), step().requested_procedure
+    assert found.station is not None
+    assert (found.sps_id, found.modality, found.station.ae_title) == ("STEP1", "CT", "CT2")
+    assert (procedure.requested_procedure_id, procedure.study_instance_uid) == ("PROC7", UID)
+    assert Order.objects.get().accession_number == "ACC7"
+    assert [code["code"] for code in found.protocol_codes] == ["P1", "P2"]
+    assert row.state == MessageState.APPLIED_WITH_WARNINGS, "the catalogue does not know the exam"
+
+
+def test_an_order_is_changed_and_cancelled_as_with_orm(accepted: Accepted) -> None:
+    accepted(omi("NW", ipc()))
+    accepted(omi("XO", ipc(_9="CT1")))
+    station = step().station
+    assert station is not None
+    assert station.ae_title == "CT1"
+    accepted(omi("CA", ipc()))
+    assert Order.objects.get().state == "CANCELED"
+
+
+def test_an_order_without_a_placer_number_is_found_by_the_accession_of_ipc(accepted: Accepted) -> None:
+    accepted(omi("NW", ipc()))
+    accepted(written(msh("OMI^O23"), pid(), orc("DC", placer=""), obr(placer=""), ipc()))
+    assert Order.objects.get().state in ("CANCELED", "DISCONTINUED")
+
+
+def test_further_ipcs_are_told_and_make_no_steps(accepted: Accepted) -> None:
+    row = accepted(omi("NW", ipc(1), ipc(2), code="CTABD^CT abdomen^L"))
+    assert step().sps_id == "STEP1"
+    assert any(warning.startswith("IPC[2]") for warning in row.warnings)
+
+
+def test_a_station_that_nobody_knows_is_told_with_its_place(accepted: Accepted) -> None:
+    row = accepted(omi("NW", ipc(_9="NOWHERE"), code="CTABD^CT abdomen^L"))
+    assert step().station is not None
+    assert "IPC-9: no station in use has this name, so one was chosen here" in row.warnings
+
+
+@pytest.mark.parametrize("control", ["RP", "SN", "SS", "PA", "ZZ"])
+def test_an_order_control_that_is_not_taken_is_kept(refused: Refused, control: str) -> None:
+    assert refused(omi(control, ipc()))[:2] == ("AR", "201")
+    assert InboundMessage.objects.get().state == MessageState.KEPT
