@@ -1,5 +1,7 @@
 """How a query can fail, as the scanner is told (DICOM PS3.4 table K.4-1)."""
 
+from typing import Any
+
 from pydicom.tag import BaseTag
 
 OUT_OF_RESOURCES = 0xA700
@@ -19,4 +21,6 @@ class QueryError(Exception):
         self.status = status
         self.comment = comment[:64]
         self.tag = tag
+        self.keys: dict[str, Any] = {}
+        """The identifier for the query log, where it could be read so far."""
         super().__init__(f"{status:04X} {self.comment}")

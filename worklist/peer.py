@@ -322,6 +322,7 @@ class Peer(asyncio.Protocol):
             canceled = await self._send_all(message, reply)
             self._finish(message, CANCELED if canceled else SUCCESS, entry)
         except QueryError as reason:
+            entry.keys = entry.keys or reason.keys
             self._finish(message, reason.status, entry, reason)
         except Exception as fault:
             log.exception("worklist: a query of %a failed (%s)", self.caller.ae_title, type(fault).__name__)

@@ -71,7 +71,11 @@ class Prepared:
         syntax = syntax_of(transfer_syntax)
         identifier = decode(encoded, syntax)
         self.keys = as_json(identifier)
-        self.question: Question = question(identifier)
+        try:
+            self.question: Question = question(identifier)
+        except QueryError as reason:
+            reason.keys = self.keys
+            raise
         columns = [*self.question.columns, *self.question.added]
         self.columns = {path: place for place, path in enumerate(columns)}
         self.plan = Plan(self.question.request, self.columns, syntax, character_set)

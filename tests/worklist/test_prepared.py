@@ -60,6 +60,14 @@ def test_more_than_may_be_answered_is_refused(settings: LazySettings) -> None:
     assert refused.value.status == OUT_OF_RESOURCES
 
 
+def test_a_question_that_cannot_be_understood_is_written_down_with_its_keys() -> None:
+    asked = encode(keys(ScheduledProcedureStepStartDate="20260230"), True, True) or b""
+    with pytest.raises(QueryError) as refused:
+        reply_to(asked, ImplicitVRLittleEndian, CT1)
+    (step,) = refused.value.keys["ScheduledProcedureStepSequence"]
+    assert step["ScheduledProcedureStepStartDate"] == "20260230"
+
+
 def test_a_database_that_is_away_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
     def away(*_: object) -> None:
         raise OperationalError("away")
