@@ -1,5 +1,6 @@
 """The worklist as a station sees it, through the engine that answers the scanners."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 
@@ -10,10 +11,11 @@ from pydicom.dataset import Dataset
 
 from ris import audit, person_name
 from ris.days import day_named
-from ris.models import ScheduledProcedureStep, Station
+from ris.models import Order, ScheduledProcedureStep, Station
 from ris.views import frame
 from worklist.describe import Line
 from worklist.errors import QueryError
+from worklist.models import QueryLog
 from worklist.preview import Preview, station_worklist
 
 
@@ -27,8 +29,25 @@ class Entry:
     accession_number: str
     description: str
     sps_id: str
-    order: int | None
+    order: Order | None
     lines: list[Line]
+
+
+@dataclass(frozen=True)
+class LeftOut:
+    """A step that is not on the list because DICOM cannot write this attribute of it."""
+
+    order: Order
+    keyword: str
+
+
+@dataclass(frozen=True)
+class Shown:
+    """What the page tells of one station and day."""
+
+    entries: Sequence[Entry] = ()
+    left_out: Sequence[LeftOut] = ()
+    problem: str = ""
 
 
 def station_page(request: HttpRequest) -> HttpResponse:
@@ -38,7 +57,7 @@ def station_page(request: HttpRequest) -> HttpResponse:
     chosen = next((one for one in stations if one.ae_title == request.GET.get("station")), None)
     zone = chosen.site.zone if chosen else timezone.get_current_timezone()
     day = day_named(request.GET.get("day", "")) or timezone.localdate(timezone=zone)
-    entries, problem = _entries(request, chosen, day) if chosen else ([], "")
+    shown = _shown(request, chosen, day) if chosen else Shown()
     return frame.page(
         request,
         "worklist/station.html",
@@ -48,29 +67,29 @@ def station_page(request: HttpRequest) -> HttpResponse:
         day=day,
         before=day - timedelta(days=1),
         after=day + timedelta(days=1),
-        entries=entries,
-        problem=problem,
+        shown=shown,
+        asked=QueryLog.objects.filter(calling_ae_title=chosen.ae_title if chosen else "").order_by("-last_at").first(),
     )
 
 
-def _entries(request: HttpRequest, station: Station, day: date) -> tuple[list[Entry], str]:
-    """Ask the engine; returns the rows, or in words why there are none."""
+def _shown(request: HttpRequest, station: Station, day: date) -> Shown:
+    """Ask the engine; tells in words why it could not answer."""
     try:
-        previews = station_worklist(station.ae_title, day)
+        listing = station_worklist(station.ae_title, day)
     except QueryError as error:
-        return [], str(error)
-    steps = ScheduledProcedureStep.objects.filter(pk__in=[preview.step_id for preview in previews])
-    found = steps.order_by().values_list(
-        "pk", "requested_procedure__order", "requested_procedure__order__patient", named=False
-    )
-    orders = {pk: (order, patient) for pk, order, patient in found}
+        return Shown(problem=str(error))
+    wanted = [*(preview.step_id for preview in listing.previews), *listing.left_out]
+    steps = ScheduledProcedureStep.objects.filter(pk__in=wanted).order_by("start", "pk")
+    orders = {step.pk: step.requested_procedure.order for step in steps.select_related("requested_procedure__order")}
     audit.patients_listed(
-        request, [patient for _order, patient in orders.values()], subject=f"{audit.subject_of(station)} {day}"
+        request, [order.patient_id for order in orders.values()], subject=f"{audit.subject_of(station)} {day}"
     )
-    return [_entry(preview, orders.get(preview.step_id, (None, None))[0]) for preview in previews], ""
+    entries = [_entry(preview, orders.get(preview.step_id)) for preview in listing.previews]
+    missing = [LeftOut(orders[pk], keyword) for pk, keyword in listing.left_out.items() if pk in orders]
+    return Shown(entries, missing)
 
 
-def _entry(preview: Preview, order: int | None) -> Entry:
+def _entry(preview: Preview, order: Order | None) -> Entry:
     data_set = preview.data_set
     step = data_set.ScheduledProcedureStepSequence[0]
     time = str(step.get("ScheduledProcedureStepStartTime", ""))

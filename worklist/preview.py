@@ -19,13 +19,22 @@ class Preview:
     lines: list[Line]
 
 
-def station_worklist(ae_title: str, day: date | None = None) -> list[Preview]:
+@dataclass(frozen=True)
+class Listing:
+    """A station's list. left_out: steps that would be on it but for a value that DICOM cannot write: id -> keyword."""
+
+    previews: list[Preview]
+    left_out: dict[int, str]
+
+
+def station_worklist(ae_title: str, day: date | None = None) -> Listing:
     """Return what the station with this AE title gets when it asks for itself and one day, with every key.
 
     day: at the station's site; None asks for all days. Raises worklist.errors.QueryError as a scanner's query would.
     """
     result = find(_everything(ae_title, day), Caller(ae_title))
-    return [Preview(one.step_id, one.data_set, list(as_lines(one.data_set))) for one in result]
+    previews = [Preview(one.step_id, one.data_set, list(as_lines(one.data_set))) for one in result]
+    return Listing(previews, result.faults)
 
 
 def _everything(ae_title: str, day: date | None) -> Dataset:

@@ -60,7 +60,7 @@ class Result:
     """The answers to one query, by start and step ID. Iterate once: each is built when its turn comes.
 
     pending: status of each answer, FF00 or FF01. skipped: steps that match but hold something that
-    DICOM cannot write.
+    DICOM cannot write. faults: by step, the keyword of what that is.
     """
 
     pending: int
@@ -68,6 +68,7 @@ class Result:
     rows: list[Row]
     character_set: str = UTF_8
     skipped: list[int] = field(default_factory=list)
+    faults: dict[int, str] = field(default_factory=dict)
 
     @property
     def matches(self) -> int:
@@ -81,6 +82,7 @@ class Result:
                 yield Answer(row["pk"], answer(self.request, row, self.character_set))
             except BadRowError as reason:
                 self.skipped.append(row["pk"])
+                self.faults[row["pk"]] = reason.keyword
                 note_bad_row(row["pk"], reason)
 
 

@@ -33,6 +33,18 @@ def test_a_station_sees_its_own_day(clerk: Desk) -> None:
     assert "(0010,0010)" in words
 
 
+def test_a_technologist_with_an_empty_list_sees_who_asked_last_and_what_is_missing() -> None:
+    technologist = Desk(Role.TECHNOLOGIST)
+    nameless = factories.order(patient=factories.patient(""))
+    words = text_of(technologist.get("/worklist/station/?station=CT1"))
+    assert "No scanner has ever asked here as CT1" in words
+    assert f"Not on the list, because PatientName is missing or cannot be written: {nameless}" in words
+    now = timezone.now()
+    QueryLog.objects.create(at=now, last_at=now, calling_ae_title="CT1", address="10.1.2.3", matches=4, status="0000")
+    words = text_of(technologist.get("/worklist/station/?station=CT1"))
+    assert "from 10.1.2.3 and got 4 answers (status 0000)" in words
+
+
 def test_what_is_held_cancelled_or_done_is_not_on_the_list(clerk: Desk) -> None:
     held, cancelled = factories.order(), factories.order(start=factories.today_at(11))
     done = factories.step("COMPLETED", start=factories.today_at(12))

@@ -229,12 +229,12 @@ def test_the_worklist_as_a_station_sees_it() -> None:
     here = factories.step(patient=jane, start=factories.today_at(9), station=factories.station("CT1"))
     factories.step(start=factories.today_at(9, days=1), station=factories.station("CT1"))
     factories.step(start=factories.today_at(9), station=factories.station("CT2"))
-    (shown,) = station_worklist("CT1", timezone.localdate())
+    (shown,) = station_worklist("CT1", timezone.localdate()).previews
     assert shown.step_id == here.pk
     told = {line.keyword: line.value for line in shown.lines}
     assert (told["PatientName"], told["PatientID"], told["Modality"]) == ("Doe^Jane", "4711", "CT")
     assert {line.depth for line in shown.lines} == {0, 1}
-    assert len(station_worklist("CT1")) == 2
+    assert len(station_worklist("CT1").previews) == 2
 
 
 def test_lines_show_sequences_by_depth() -> None:
