@@ -62,6 +62,10 @@ class DuplicateVisit(DomainError):
     kind = "duplicate"
 
 
+class MergedAway(DomainError):
+    """The record was merged into another one; change that one instead."""
+
+
 class MergeRefused(DomainError):
     """These two patients cannot be merged."""
 

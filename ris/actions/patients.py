@@ -10,7 +10,7 @@ from django.utils import timezone
 from ris.actions import rollup
 from ris.actions.verb import verb
 from ris.actor import Actor
-from ris.errors import DuplicateIdentifier, InvalidValue, MergeRefused
+from ris.errors import DuplicateIdentifier, InvalidValue, MergedAway, MergeRefused
 from ris.models import Attention, Event, EventKind, Order, Patient, PatientIdentifier, PatientMerge, Visit
 
 
@@ -57,8 +57,8 @@ def register(*, by: Actor, identifiers: Sequence[Identifier], **fields: Any) -> 
 
 @verb
 def update(*, by: Actor, patient: Patient, **fields: Any) -> bool:
-    """Change columns of a patient; returns whether anything changed. Raises InvalidValue."""
-    locked = _lock(patient)[0]
+    """Change columns of a patient; returns whether anything changed. Raises InvalidValue, MergedAway."""
+    locked = _unmerged(patient)
     diff = locked.change(**fields)
     if diff:
         Event.objects.record(EventKind.PATIENT_UPDATED, by=by, patient=patient, data={"changes": diff})
@@ -68,7 +68,11 @@ def update(*, by: Actor, patient: Patient, **fields: Any) -> bool:
 
 @verb
 def identify(*, by: Actor, patient: Patient, identifier: Identifier) -> None:
-    """Give a patient one more identifier; nothing happens when they have it. Raises DuplicateIdentifier."""
+    """Give a patient one more identifier; nothing happens when they have it.
+
+    Raises DuplicateIdentifier, MergedAway.
+    """
+    patient = _unmerged(patient)
     holder = PatientIdentifier.objects.named(identifier.issuer, identifier.type, identifier.value).first()
     if holder is not None:
         if holder.patient_id != patient.pk:
@@ -141,6 +145,14 @@ def _set_deleted(patient: Patient, kind: EventKind, *, by: Actor, reason: str) -
     mark = [Attention.PATIENT_DELETED]
     orders = Order.objects.filter(patient=locked)
     rollup.mark_open(orders, by=by, add=mark if deleted else [], drop=[] if deleted else mark)
+
+
+def _unmerged(patient: Patient) -> Patient:
+    """Lock a patient and return them; a record that was merged away is history and raises MergedAway."""
+    locked = _lock(patient)[0]
+    if locked.merged_into_id is not None:
+        raise MergedAway
+    return locked
 
 
 def _add_identifier(patient: Patient, identifier: Identifier, *, primary: bool) -> None:

@@ -8,7 +8,7 @@ from pytest_django import DjangoAssertNumQueries
 
 from ris.actions import orders, patients, visits
 from ris.actions.patients import Identifier
-from ris.errors import DuplicateIdentifier, InvalidValue, MergeRefused
+from ris.errors import DuplicateIdentifier, InvalidValue, MergedAway, MergeRefused
 from ris.models import Event, EventKind, Order, Patient, PatientMerge, ScheduledProcedureStep, Visit
 from tests import factories
 from tests.refusals import refused
@@ -240,3 +240,12 @@ def test_a_merge_costs_the_same_for_one_order_and_for_many(
 def test_registering_costs_few_statements(django_assert_max_num_queries: DjangoAssertNumQueries) -> None:
     with django_assert_max_num_queries(3):
         factories.patient()
+
+
+@pytest.mark.parametrize("verb", ["update", "identify"])
+def test_a_record_that_was_merged_away_is_history(verb: str) -> None:
+    survivor, loser = factories.patient("Doe^Jane"), factories.patient("Doe^Jan")
+    patients.merge(by=BY, survivor=survivor, loser=loser)
+    news: dict[str, Any] = {"update": {"sex": "F"}, "identify": {"identifier": patients.Identifier("99", "HIS")}}
+    with refused(MergedAway):
+        getattr(patients, verb)(by=BY, patient=loser, **news[verb])
