@@ -1,7 +1,7 @@
 """What becomes of an order of the demo department, and when."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from random import Random
 
@@ -39,37 +39,58 @@ BEFORE_ARRIVAL = timedelta(minutes=50)
 """How long before its start an appointment is settled."""
 
 WALK_INS = (
-    ("COMPLETED", "XRCHEST", "XR1", -60),
-    ("DISCONTINUED", "CTHEAD", "CT1", -75),
-    ("NO_SHOW", "XRHANDL", "XR1", -45),
-    ("DEPARTED", "XRANKLE", "XR1", -25),
-    ("STARTED", "CTABD", "CT1", -10),
-    ("READY", "XRHIP", "XR1", 5),
-    ("ARRIVED", "CTKUB", "CT1", 15),
-    ("SCHEDULED", "XRCHEST", "XR1", 40),
-    ("CANCELED", "CTHEAD", "CT1", 60),
+    ("XRCHEST", "XR1"),
+    ("CTABD", "CT1"),
+    ("XRHIP", "XR1"),
+    ("CTKUB", "CT1"),
+    ("XRANKLE", "XR1"),
+    ("CTHEAD", "CT1"),
 )
-"""State now, exam, station and start in minutes from now."""
+"""Exams and stations of the people from the emergency department, who come in turn, day and night."""
+WALK_IN_EVERY = 40
+"""Minutes from one of them to the next. Each of WALK_IN_MOVES lies 40 minutes or more after the one before it, so
+that at any moment somebody has arrived, somebody is ready, somebody is on the table and somebody has left it."""
+WALK_IN_MOVES = (
+    ("arrive", -90, -82),
+    ("make ready", -42, -38),
+    ("start", 2, 6),
+    ("depart", 46, 50),
+    ("complete", 90, 95),
+)
+"""What happens to each, and between which minutes after the planned start."""
+WALK_IN_ENDS: tuple[tuple[tuple[str, int], ...], ...] = (
+    (("miss", 12),),
+    (("arrive", -20), ("start", 2), ("discontinue", 9)),
+    (("cancel", -10),),
+)
+"""The three who come to nothing, early in the night: what happens, and how many minutes after the planned start."""
 
-_WAYS: dict[str, Sequence[tuple[str, int]]] = {
-    "SCHEDULED": (),
-    "CANCELED": (("cancel", 4),),
-    "ARRIVED": (("arrive", 3),),
-    "READY": (("arrive", 12), ("make ready", 2)),
-    "STARTED": (("arrive", 14), ("start", 6)),
-    "DEPARTED": (("arrive", 35), ("start", 18), ("depart", 4)),
-    "COMPLETED": (("arrive", 70), ("start", 58), ("complete", 40)),
-    "DISCONTINUED": (("arrive", 70), ("start", 60), ("discontinue", 50)),
-    "NO_SHOW": (("miss", 12),),
-}
-"""For each state the moves that lead there, with how many minutes ago they were made."""
+
+def walk_in(random: Random, place: Place) -> Iterator[Happening]:
+    """Give what happens to somebody from the emergency department."""
+    yield Happening(place.start - timedelta(minutes=95), "place", places=(place,))
+    for what, first, last in WALK_IN_MOVES:
+        yield Happening(place.start + timedelta(minutes=random.randint(first, last)), what)
 
 
-def until_now(state: str, now: datetime, places: tuple[Place, ...]) -> Iterator[Happening]:
-    """Give what brought an order of one step to `state` by now."""
-    yield Happening(now - timedelta(minutes=95), "place", places=places)
-    for move, ago in _WAYS[state]:
-        yield Happening(now - timedelta(minutes=ago), move)
+def come_to_nothing(number: int, place: Place) -> Iterator[Happening]:
+    """Give what happens to one of WALK_IN_ENDS."""
+    yield Happening(place.start - timedelta(minutes=95), "place", places=(place,))
+    for what, minutes in WALK_IN_ENDS[number]:
+        yield Happening(place.start + timedelta(minutes=minutes), what)
+
+
+def known_by(midnight: datetime, story: Sequence[Happening]) -> tuple[Happening, ...]:
+    """Return the story with nothing ordered or booked after `midnight` of today, while the day goes on.
+
+    So the same orders with the same times are there at any hour; only what people do about them follows the clock.
+    """
+    end = midnight + timedelta(days=1)
+    early = ("place", "book")
+    return tuple(
+        replace(happening, at=midnight) if happening.what in early and midnight <= happening.at < end else happening
+        for happening in story
+    )
 
 
 def happenings(

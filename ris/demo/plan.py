@@ -1,14 +1,15 @@
-"""What will happen in the demo department: drawn from a seed, a day and the clock, without a database.
+"""What will happen in the demo department: drawn from a seed and a day, without a database.
 
-The plan of a day does not depend on the hour; how far it has come by now does. Only the walk-ins, who fill the
-waiting room, are drawn around the present moment.
+The plan of a day does not depend on the hour; how far it has come by now does.
 """
 
+import itertools
 import uuid
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import date, datetime, time, timedelta
+from datetime import UTC, date, datetime, time, timedelta
+from functools import partial
 from random import Random
 from zoneinfo import ZoneInfo
 
@@ -112,20 +113,27 @@ def make_plan(*, seed: int, now: datetime, zone: ZoneInfo, patients: int, orders
 
 class _Planner:
     def __init__(self, seed: int, now: datetime, zone: ZoneInfo, patients: int) -> None:
-        self.seed, self.now, self.zone = seed, now, zone
+        self.seed, self.zone = seed, zone
         self.today: date = now.astimezone(zone).date()
+        self.midnight = self.utc_midnight(self.today)
         self.random = Random(f"{seed} {self.today}")  # noqa: S311 - a story, not a secret
         self.people = invent(Random(f"{seed} people"), patients, self.today)  # noqa: S311
         self.diary = _Diary()
 
     def plan(self, count: int) -> Plan:
         waiting, odd = max(count // 20, 4), len(UNKNOWN_EXAMS) + 3
+        emergencies = list(self.walk_ins())  # first: they need their times, an appointment takes any
         orders = [order for _ in range(count - waiting - odd) if (order := self.appointment())]
         orders += [self.waiting() for _ in range(waiting)]
         orders += [self.odd(number) for number in range(odd)]
-        orders += self.walk_ins()
+        orders += emergencies
         uids = Random(f"{self.seed} uids {self.today}")  # noqa: S311
-        return Plan(self.people, [replace(order, study_instance_uid=_uid(uids)) for order in orders])
+        return Plan(self.people, [self.settled(order, _uid(uids)) for order in orders])
+
+    def settled(self, order: PlannedOrder, study_instance_uid: str) -> PlannedOrder:
+        """Add what every order has: its study, and that it is known when the day begins."""
+        story = fates.known_by(self.midnight, order.happenings)
+        return replace(order, study_instance_uid=study_instance_uid, happenings=story)
 
     # --- kinds of orders ------------------------------------------------------------------------------
 
@@ -180,25 +188,31 @@ class _Planner:
 
     def walk_ins(self) -> Iterator[PlannedOrder]:
         """People from the emergency department, so that at any hour the waiting room holds every state of the day."""
-        exams = {row.code: row for row in EXAMS}
-        random = Random(f"{self.seed} walk-ins {self.now.isoformat()}")  # noqa: S311
-        for fate, code, ae_title, offset in fates.WALK_INS:
-            exam, person = exams[code], random.randrange(len(self.people))
-            places = self.near(ae_title, offset, exam.minutes, person)
-            if places is None:
-                continue
-            self.diary.take(places, person)
-            yield self.described(
-                PlannedOrder(
-                    person=person,
-                    site=HOSPITAL,
-                    exam=exam,
-                    happenings=tuple(fates.until_now(fate, self.now, places)),
-                    priority="STAT",
-                    service=SERVICES[0],
-                ),
-                random,
-            )
+        random = Random(f"{self.seed} walk-ins {self.today}")  # noqa: S311
+        kinds = itertools.cycle(fates.WALK_INS)
+        every = timedelta(minutes=fates.WALK_IN_EVERY)
+        start = self.midnight - 3 * every
+        while start <= self.utc_midnight(self.today + timedelta(days=1)) + 3 * every:
+            yield from self.walk_in(random, next(kinds), start, partial(fates.walk_in, random))
+            start += every
+        for number in range(len(fates.WALK_IN_ENDS)):
+            start = self.midnight + timedelta(minutes=20) + number * every
+            story = partial(fates.come_to_nothing, number)
+            yield from self.walk_in(random, next(kinds), start, story)
+
+    def walk_in(
+        self, random: Random, kind: tuple[str, str], start: datetime, story: Callable[[Place], Iterator[Happening]]
+    ) -> Iterator[PlannedOrder]:
+        """Give the order of one of them; none where everybody is busy then."""
+        exam = next(row for row in EXAMS if row.code == kind[0])
+        place = Place(kind[1], start.astimezone(self.zone), exam.minutes)
+        people = random.sample(range(len(self.people)), len(self.people))
+        person = next((person for person in people if self.diary.free(place, person)), None)
+        if person is None:
+            return
+        self.diary.take([place], person)
+        order = PlannedOrder(person, HOSPITAL, exam, tuple(story(place)), priority="STAT", service=SERVICES[0])
+        yield self.described(order, random)
 
     def described(self, order: PlannedOrder, random: Random | None = None) -> PlannedOrder:
         """Add the words: who asks, why, from where."""
@@ -265,15 +279,9 @@ class _Planner:
             start = (start.astimezone(ZoneInfo("UTC")) + timedelta(minutes=minutes)).astimezone(self.zone)
         return tuple(places)
 
-    def near(self, ae_title: str, offset: int, minutes: int, person: int) -> tuple[Place, ...] | None:
-        """Return the free time on a station that is nearest to `offset` minutes from now."""
-        now = int(self.now.timestamp()) // 60 // GRID * GRID
-        for distance in sorted(range(-120, 121, GRID), key=abs):
-            start = datetime.fromtimestamp((now + offset + distance) * 60, self.zone)
-            place = Place(ae_title, start, minutes)
-            if self.diary.free(place, person) and (offset > 0) == (offset + distance > 0):
-                return (place,)
-        return None
+    def utc_midnight(self, day: date) -> datetime:
+        """Return when a day begins, in UTC, where adding minutes is right on days when the clocks change too."""
+        return datetime.combine(day, time(), self.zone).astimezone(UTC)
 
     def is_daytime(self, moment: datetime) -> bool:
         return time(7) <= moment.astimezone(self.zone).time() < time(18)

@@ -11,8 +11,8 @@ from django.db import connection, models, transaction
 from django.utils import timezone
 
 from ris import identifiers
-from ris.demo.fates import WALK_INS
 from ris.demo.load import clock_at, load
+from ris.demo.people import SERVICES
 from ris.demo.plan import make_plan
 from ris.identifiers import Series
 from ris.models import (
@@ -81,10 +81,44 @@ def test_the_plan_of_a_day_does_not_depend_on_the_hour() -> None:
     morning, evening = (
         make_plan(seed=1, now=NOON.replace(hour=hour), zone=BERLIN, patients=40, orders=60) for hour in (6, 20)
     )
-    planned = len(morning.orders) - len(WALK_INS)
-    assert [order.happenings for order in morning.orders[:planned]] == [
-        order.happenings for order in evening.orders[:planned]
-    ]
+    assert morning == evening
+
+
+def test_the_clock_decides_only_how_far_the_day_has_come(db: None) -> None:
+    tables = tuple(model for model in TABLES if model not in (Order, ScheduledProcedureStep))
+    planned, states = [], []
+    for now in (NOON.replace(hour=0), NOON, NOON.replace(hour=23, minute=59)):
+        with transaction.atomic():
+            count_from_one()
+            load(seed=7, patients=40, orders=60, now=now)
+            planned.append([*map(contents, tables), ordered(), scheduled()])
+            states.append(list(ScheduledProcedureStep.objects.order_by("pk").values_list("state", flat=True)))
+            transaction.set_rollback(True)
+    assert planned[0] == planned[1] == planned[2]
+    assert states[0] != states[1] != states[2]
+
+
+def ordered() -> list[tuple[Any, ...]]:
+    """Who was to have what, asked by whom and when, under which numbers."""
+    who_and_when = ("patient__patient_name", "requesting_physician", "requesting_service", "ordered_at")
+    numbers = ("accession_number", "placer_order_number", "visit__visit_number", "site__code")
+    return list(Order.objects.order_by("pk").values_list(*who_and_when, *numbers))
+
+
+def scheduled() -> list[tuple[Any, ...]]:
+    """Where and when it is planned, and why."""
+    why = tuple(f"requested_procedure__{name}" for name in ("exam__code", "study_instance_uid", "priority", "reason"))
+    steps = ScheduledProcedureStep.objects.order_by("pk")
+    return list(steps.values_list("sps_id", "station__ae_title", "start", "duration", *why))
+
+
+@pytest.mark.parametrize("hour", range(2, 24, 3))
+def test_at_any_hour_the_emergency_department_has_somebody_in_every_state(hour: int) -> None:
+    now = NOON.replace(hour=hour, minute=17)
+    plan = make_plan(seed=1, now=now, zone=BERLIN, patients=40, orders=60)
+    last = {id(order): happening.what for order, happening in plan.timeline(now) if order.service == SERVICES[0]}
+    moves = {"place", "arrive", "make ready", "start", "depart", "complete", "discontinue", "miss", "cancel"}
+    assert set(last.values()) >= moves
 
 
 @pytest.mark.parametrize(
