@@ -15,3 +15,9 @@ def test_every_link_inside_the_project_leads_somewhere(page: Path) -> None:
     links = re.findall(r"\]\(([^)#\s]+)[^)]*\)", page.read_text())
     inside = [link for link in links if "://" not in link and not link.startswith("mailto:")]
     assert [link for link in inside if not (page.parent / link).exists()] == []
+
+
+def test_every_page_can_be_reached_from_the_first_one() -> None:
+    docs = PROJECT / "docs"
+    listed = {(docs / link).resolve() for link in re.findall(r"\]\(([^)#\s]+\.md)", (docs / "README.md").read_text())}
+    assert sorted(set(docs.rglob("*.md")) - listed - {docs / "README.md"}) == []
