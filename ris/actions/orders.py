@@ -42,6 +42,8 @@ def place(
     order = Order.new(patient=patient, site=site, accession_number=number, **fields)
     if patient.deleted_at is not None:
         marks.append(Attention.PATIENT_DELETED)
+    if not patient.is_named:
+        marks.append(Attention.NO_NAME)
     rollup.mark(order, add=marks)
     Event.objects.record(
         EventKind.ORDER_PLACED,

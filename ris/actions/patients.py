@@ -5,6 +5,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from django.db import IntegrityError
+from django.db.models import QuerySet
 from django.utils import timezone
 
 from ris.actions import rollup
@@ -57,11 +58,17 @@ def register(*, by: Actor, identifiers: Sequence[Identifier], **fields: Any) -> 
 
 @verb
 def update(*, by: Actor, patient: Patient, **fields: Any) -> bool:
-    """Change columns of a patient; returns whether anything changed. Raises InvalidValue, MergedAway."""
+    """Change columns of a patient; returns whether anything changed. Raises InvalidValue, MergedAway.
+
+    Open orders are marked while the patient has no name.
+    """
     locked = _unmerged(patient)
+    was_named = locked.is_named
     diff = locked.change(**fields)
     if diff:
         Event.objects.record(EventKind.PATIENT_UPDATED, by=by, patient=patient, data={"changes": diff})
+        if locked.is_named != was_named:
+            _mark_name(locked, Order.objects.filter(patient=locked), by=by)
         patient.refresh_from_db(fields=list(diff))
     return bool(diff)
 
@@ -120,6 +127,8 @@ def merge(*, by: Actor, survivor: Patient, loser: Patient, reason: str = "") -> 
     }
     for patient in (survivor, loser):
         Event.objects.record(EventKind.PATIENT_MERGED, by=by, patient=patient, reason=reason, data=data)
+    if survivor.is_named != loser.is_named:
+        _mark_name(survivor, Order.objects.filter(pk__in=journal.moved_orders), by=by)
     return journal
 
 
@@ -133,6 +142,12 @@ def delete(*, by: Actor, patient: Patient, reason: str = "") -> None:
 def restore(*, by: Actor, patient: Patient, reason: str = "") -> None:
     """Take the mark of `delete` off again, also from the orders."""
     _set_deleted(patient, EventKind.PATIENT_RESTORED, by=by, reason=reason)
+
+
+def _mark_name(patient: Patient, orders: QuerySet[Order], *, by: Actor) -> None:
+    """Say on these open orders of the patient's whether there is a name to show to scanners."""
+    mark = [Attention.NO_NAME]
+    rollup.mark_open(orders, by=by, add=[] if patient.is_named else mark, drop=mark if patient.is_named else [])
 
 
 def _set_deleted(patient: Patient, kind: EventKind, *, by: Actor, reason: str) -> None:

@@ -45,6 +45,7 @@ class Attention(models.TextChoices):
     VISIT_DISCHARGED = "discharged", _("The patient was discharged while this was open.")
     VISIT_CANCELED = "visit-canceled", _("The visit was cancelled or deleted by the hospital.")
     PATIENT_DELETED = "patient-deleted", _("The hospital has deleted the patient's record.")
+    NO_NAME = "no-name", _("The patient has no name, so scanners are not shown the exam.")
 
 
 class OrderQuerySet(models.QuerySet["Order"]):

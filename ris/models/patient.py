@@ -147,6 +147,11 @@ class Patient(Noun):
         return {"patient_name_folded"} if "patient_name" in changed else set()
 
     @property
+    def is_named(self) -> bool:
+        """Whether there is a name in any representation. Scanners are not shown exams of a patient without one."""
+        return bool(self.patient_name or self.patient_name_ideographic or self.patient_name_phonetic)
+
+    @property
     def patient_id(self) -> str:
         """Patient ID (0010,0020): the value of the primary identifier, empty where there is none.
 

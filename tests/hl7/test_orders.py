@@ -399,3 +399,11 @@ def test_an_order_that_nobody_knows_is_refused_with_its_place(refused: Refused, 
 def test_a_message_of_version_2_1_without_an_event_is_an_order(accepted: Accepted) -> None:
     accepted(written(msh("ORM", version="2.1", charset=""), pid(), orc("NW"), obr()))
     assert Order.objects.count() == 1
+
+
+def test_an_order_of_a_patient_without_a_name_is_marked_until_the_name_comes(accepted: Accepted) -> None:
+    row = accepted(orm("NW", start=at(10), patient=pid(name="")))
+    assert row.warnings == ["The patient has no name, so scanners are not shown the exam."]
+    assert the_order().attentions == [Attention.NO_NAME]
+    assert accepted(adt("A31", pid(name="Doe^Jane"))).warnings == []
+    assert the_order().attentions == []

@@ -170,6 +170,7 @@ MARKED: list[tuple[Callable[[], Order], set[Attention], str]] = [
     (lambda: _during_a_visit_that_became(VisitState.DISCHARGED), {Attention.VISIT_DISCHARGED}, "SCHEDULED"),
     (lambda: _during_a_visit_that_became(VisitState.CANCELED), {Attention.VISIT_CANCELED}, "SCHEDULED"),
     (_of_a_deleted_patient, {Attention.PATIENT_DELETED}, "SCHEDULED"),
+    (lambda: factories.order(patient=factories.patient(name="")), {Attention.NO_NAME}, "SCHEDULED"),
 ]
 
 

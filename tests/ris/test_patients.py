@@ -9,7 +9,7 @@ from pytest_django import DjangoAssertNumQueries
 from ris.actions import orders, patients, visits
 from ris.actions.patients import Identifier
 from ris.errors import DuplicateIdentifier, InvalidValue, MergedAway, MergeRefused
-from ris.models import Event, EventKind, Order, Patient, PatientMerge, ScheduledProcedureStep, Visit
+from ris.models import Attention, Event, EventKind, Order, Patient, PatientMerge, ScheduledProcedureStep, Visit
 from tests import factories
 from tests.refusals import refused
 
@@ -249,3 +249,24 @@ def test_a_record_that_was_merged_away_is_history(verb: str) -> None:
     news: dict[str, Any] = {"update": {"sex": "F"}, "identify": {"identifier": patients.Identifier("99", "HIS")}}
     with refused(MergedAway):
         getattr(patients, verb)(by=BY, patient=loser, **news[verb])
+
+
+def test_open_orders_are_marked_while_the_patient_has_no_name() -> None:
+    unknown = factories.patient("")
+    order = factories.order(patient=unknown)
+    for name, marks in (("Doe^Jane", []), ("", [Attention.NO_NAME]), ("", [Attention.NO_NAME])):
+        patients.update(by=BY, patient=unknown, patient_name=name)
+        order.refresh_from_db()
+        assert order.attentions == marks
+    patients.update(by=BY, patient=unknown, patient_name_ideographic="波")
+    order.refresh_from_db()
+    assert order.attentions == []
+
+
+@pytest.mark.parametrize(("survivor", "loser", "marks"), [("Doe^Jane", "", []), ("", "Doe^Jane", [Attention.NO_NAME])])
+def test_a_merge_gives_the_orders_the_name_of_who_stays(survivor: str, loser: str, marks: list[Attention]) -> None:
+    twin = factories.patient(loser)
+    order = factories.order(patient=twin)
+    patients.merge(by=BY, survivor=factories.patient(survivor), loser=twin)
+    order.refresh_from_db()
+    assert order.attentions == marks
