@@ -160,6 +160,11 @@ def _fields() -> str:
                 "AL1-3 of all AL1 fills `allergies`; OBX-5 fills `weight` and `size` by OBX-3 and OBX-6 (below).",
                 "An order message registers a patient that nobody knows. It does not overwrite name, birth date, sex "
                 "or address of a known one; where the first three differ, a warning says so.",
+                "A number of a record that was merged away finds the record that stays. A message with that number only "
+                "does not overwrite who the patient is, whatever its type: it fills what is empty, and a warning says "
+                "that something was not taken over. Visits and orders go to the record that stays.",
+                "An order of a patient without a name is marked for attention, and is on no worklist until the name "
+                "comes.",
                 "A start that names a day and no time makes no booking: the order waits to be scheduled.",
             ]
         )

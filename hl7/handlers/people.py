@@ -34,6 +34,11 @@ class Known:
                 return row
         return None
 
+    def names(self, patient: Patient) -> bool:
+        """Tell whether one of the surest numbers is the patient's own, not that of a record merged into theirs."""
+        own = (holder for holder in self.holders.values() if holder.patient_id == patient.pk)
+        return any(holder.type in mapping.PATIENT_ID_TYPES for holder in own)
+
 
 def identifiers(segment: Segment, *paths: int) -> list[Identifier]:
     """Return the patient numbers (CX) of the first of these fields that has any, the surest first."""
@@ -96,7 +101,8 @@ def keep_patient(pid: Segment, said: Filled, *, by: Actor, warnings: list[str], 
     """Return the patient of PID, registered or brought up to date with what is said.
 
     overwrite: False for messages that do not speak about the person (orders): they fill what is empty, and
-    a name, birth date or sex that differs is a warning, because it may be another person's order.
+    a name, birth date or sex that differs is a warning, because it may be another person's order. The same for
+    messages with only the number of a record that was merged away: they may be late, or about somebody else.
     """
     known = look_up(pid_numbers(pid))
     row = known.row()
@@ -107,7 +113,10 @@ def keep_patient(pid: Segment, said: Filled, *, by: Actor, warnings: list[str], 
         patient = row.patient.survivor()
         for identifier in _free(known, patient, warnings):
             patients.identify(by=by, patient=patient, identifier=identifier)
-        fields = said.values if overwrite else _filling(patient, said.values, warnings)
+        merged = row.patient_id != patient.pk and not known.names(patient)
+        fields = _filling(patient, said.values, warnings) if merged or not overwrite else said.values
+        if merged and _differs(patient, {name: said.values[name] for name in said.values.keys() - fields.keys()}):
+            warnings.append(_MERGED)
         if _differs(patient, fields):
             patients.update(by=by, patient=patient, **fields)
         return patient
@@ -125,16 +134,22 @@ def _free(known: Known, patient: Patient | None, warnings: list[str]) -> list[Id
     return free
 
 
+_MERGED = "PID-3: this number was merged into another record; what the message says about the person was not taken over"
 _WHO = ("patient_name", "birth_date", "sex")
 _PERSON = {row.argument for row in mapping.PATIENT}
+_NAME = {row.argument for row in mapping.PATIENT if row.sources == ("PID-5",)}
 
 
 def _filling(patient: Patient, fields: dict[str, Any], warnings: list[str]) -> dict[str, Any]:
-    """Leave out what would overwrite the person; clinical values always count."""
+    """Leave out what would overwrite the person; clinical values always count.
+
+    The representations of a name belong together: one is added only to the name that it is said with.
+    """
     taken = {}
+    other_name = patient.is_named and fields.get("patient_name") != patient.patient_name
     for name, value in fields.items():
         before = getattr(patient, name)
-        if name not in _PERSON or before in ("", None):
+        if name not in _PERSON or (before in ("", None) and not (name in _NAME and other_name)):
             taken[name] = value
         elif name in _WHO and value not in ("", None) and value != before:
             warnings.append(f"the {name.replace('_', ' ')} differs from the one known here and was left as it is")

@@ -234,7 +234,27 @@ class TestMerging:
         accepted(orm("NW", patient=pid("4712", "Doe^J")).replace(b"V100", b"V2"))
         accepted(adt("A40", pid("4711"), mrg("4712")))
         assert Order.objects.get().patient == jane()
-        accepted(adt("A08", pid("4712", "Roe^Jane")))
+        accepted(adt("A08", pid("4712", "Roe^Jane"), pv1("V3")))
+        assert Visit.objects.get(visit_number="V3").patient == jane()
+
+    @pytest.mark.parametrize("event", ["A01", "A04", "A08", "A28", "A31", "ORM"])
+    def test_a_late_message_with_the_number_that_went_away_renames_nobody(self, accepted: Accepted, event: str) -> None:
+        accepted(adt("A04", pid("4711"), pv1("V1")))
+        accepted(adt("A40", pid("4711"), mrg("4712")))
+        other = pid("4712", "Poe^Jim~波^^^^^^^I", "19810203", "M", fields={11: "1 Main St", 13: "0123"})
+        row = accepted(orm("NW", patient=other) if event == "ORM" else adt(event, other, pv1("V2")))
+        assert row.warnings[-1].startswith("PID-3: this number was merged into another record")
+        assert (jane().patient_name, jane().birth_date, jane().sex) == ("Doe^Jane", date(1962, 4, 17), "F")
+        assert jane().patient_name_ideographic == ""
+        assert jane().phone == "0123", "what was empty is filled"
+
+    def test_a_late_message_that_says_what_is_known_needs_no_warning(self, accepted: Accepted) -> None:
+        accepted(adt("A40", pid("4711"), mrg("4712")))
+        assert accepted(adt("A31", pid("4712"))).warnings == []
+
+    def test_a_message_that_also_has_the_number_that_stays_is_about_the_person(self, accepted: Accepted) -> None:
+        accepted(adt("A40", pid("4711"), mrg("4712")))
+        assert accepted(adt("A31", pid("4712^^^HIS^MR~4711^^^HIS^MR", "Roe^Jane"))).warnings == []
         assert jane().patient_name == "Roe^Jane"
 
     def test_several_pairs_in_one_message_all_merge(self, accepted: Accepted) -> None:
