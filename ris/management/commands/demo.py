@@ -17,7 +17,7 @@ class Command(BaseCommand):
         """Say how much, and which of the many possible departments."""
         parser.add_argument("--seed", type=int, default=1, help="same number, same day: same department (1)")
         parser.add_argument("--patients", type=_count, default=300, help="how many people (300)")
-        parser.add_argument("--orders", type=_count, default=600, help="how many orders, about, beside some 40 emergencies (600)")
+        parser.add_argument("--orders", type=_count, default=600, help="orders, about, beside 40 emergencies (600)")
 
     def handle(self, *args: Any, seed: int, patients: int, orders: int, **options: Any) -> None:
         """Load and say what is there now."""
