@@ -53,6 +53,7 @@ class Condition(IntEnum):
     REQUIRED_FIELD_MISSING = 101
     DATA_TYPE = 102
     TABLE_VALUE_NOT_FOUND = 103
+    VALUE_TOO_LONG = 104
     UNSUPPORTED_MESSAGE_TYPE = 200
     UNSUPPORTED_EVENT = 201
     UNSUPPORTED_PROCESSING_ID = 202
@@ -68,6 +69,7 @@ CONDITION_TEXT: dict[Condition, str] = {
     Condition.REQUIRED_FIELD_MISSING: "Required field missing",
     Condition.DATA_TYPE: "Data type error",
     Condition.TABLE_VALUE_NOT_FOUND: "Table value not found",
+    Condition.VALUE_TOO_LONG: "Value too long",
     Condition.UNSUPPORTED_MESSAGE_TYPE: "Unsupported message type",
     Condition.UNSUPPORTED_EVENT: "Unsupported event code",
     Condition.UNSUPPORTED_PROCESSING_ID: "Unsupported processing id",
@@ -84,6 +86,11 @@ _EVENT_FROM = (2, 2)
 _STRUCTURE_FROM = (2, 3, 1)
 _ERR_2_FROM = (2, 5)
 _MSA_3_LENGTH = 80
+_ECHOED = 180
+"""Characters of a field of MSH that are sent back at most, as many as the message log keeps."""
+_CONTROL_ID_ECHOED = 255
+"""The same for MSH-10, which has up to 199 in later versions, and by which the sender knows its message again."""
+_NOT_THE_HEADER = (Condition.INTERNAL_ERROR, Condition.SEGMENT_SEQUENCE, Condition.VALUE_TOO_LONG)
 _OF_THE_APPLICATION = (Answer.ACCEPT, Answer.ERROR, Answer.REJECT)
 
 
@@ -208,8 +215,8 @@ def _commit(answer: Answer, problem: Problem | None) -> Answer:
     """Return the accept acknowledgment: CR for a header not taken here, CE for what else keeps a message out."""
     if answer != Answer.REJECT:
         return Answer.COMMIT_ACCEPT
-    ours = problem is not None and problem.condition in (Condition.INTERNAL_ERROR, Condition.SEGMENT_SEQUENCE)
-    return Answer.COMMIT_ERROR if ours else Answer.COMMIT_REJECT
+    kept_out = problem is not None and problem.condition in _NOT_THE_HEADER
+    return Answer.COMMIT_ERROR if kept_out else Answer.COMMIT_REJECT
 
 
 def acknowledge(header: Header, answer: Answer, now: datetime, problem: Problem | None = None) -> bytes:
@@ -219,21 +226,21 @@ def acknowledge(header: Header, answer: Answer, now: datetime, problem: Problem 
     marks = header.delimiters
     msh = [
         f"MSH{marks.field}{marks.encoding}",
-        header.receiving_application,
-        header.receiving_facility,
-        header.sending_application,
-        header.sending_facility,
+        header.receiving_application[:_ECHOED],
+        header.receiving_facility[:_ECHOED],
+        header.sending_application[:_ECHOED],
+        header.sending_facility[:_ECHOED],
         now.strftime("%Y%m%d%H%M%S%z"),
         "",
         _message_type(header, numbers),
         secrets.token_hex(10),
-        header.processing_id or "P",
+        header.processing_id[:_ECHOED] or "P",
         version,
     ]
     wish = Wanted.NEVER if header.enhanced and answer in _OF_THE_APPLICATION else ""
     if wish or header.charset:
-        msh += ["", "", wish, wish, "", header.charset]
-    msa = ["MSA", answer, header.control_id]
+        msh += ["", "", wish, wish, "", header.charset[:_ECHOED]]
+    msa = ["MSA", answer, header.control_id[:_CONTROL_ID_ECHOED]]
     if problem is not None and numbers < _ERR_2_FROM:
         msa.append(escape(problem.text[:_MSA_3_LENGTH], marks))
     lines = [marks.field.join(msh), marks.field.join(msa)]
@@ -247,7 +254,7 @@ def acknowledge(header: Header, answer: Answer, now: datetime, problem: Problem 
 def _message_type(header: Header, version: tuple[int, ...]) -> str:
     parts = ["ACK"]
     if version >= _EVENT_FROM and header.event:
-        parts.append(escape(header.event, header.delimiters))
+        parts.append(escape(header.event[:_ECHOED], header.delimiters))
         if version >= _STRUCTURE_FROM:
             parts.append("ACK")
     return header.delimiters.component.join(parts)

@@ -16,6 +16,7 @@ import time
 from dataclasses import dataclass, field
 from typing import Any
 
+from django.conf import settings
 from django.db import IntegrityError, InterfaceError, OperationalError, connection, transaction
 from django.utils import timezone
 
@@ -38,7 +39,6 @@ _CONFLICTS = {"40001", "40P01", "55P03"}
 _AWAY = Problem(Condition.INTERNAL_ERROR, "The message could not be stored now. Send it again later.")
 _BUG = Problem(Condition.INTERNAL_ERROR, "The message could not be applied. It is kept for a person to look at.")
 _NOT_HL7 = Problem(Condition.SEGMENT_SEQUENCE, "The message does not begin with an MSH segment.", Place("MSH"))
-_TOO_LARGE = Problem(Condition.INTERNAL_ERROR, "The message is larger than this system takes.")
 _NO_CONTROL_ID = Problem(
     Condition.REQUIRED_FIELD_MISSING, "MSH-10: a message needs a control ID.", Place("MSH", field=10)
 )
@@ -94,7 +94,9 @@ def receive(raw: bytes, peer: str) -> bytes:
 
 def refuse_oversized(head: bytes, peer: str) -> bytes:
     """Answer a message of which only the first bytes were read, because it is over the size bound."""
-    return _refuse(head, peer, ack.header_of_bytes(head), _TOO_LARGE, time.perf_counter())
+    text = f"The message is larger than {settings.BUCKY_MLLP_MAX_BYTES} bytes. Sending it again does not help."
+    problem = Problem(Condition.VALUE_TOO_LONG, text)
+    return _refuse(head, peer, ack.header_of_bytes(head), problem, time.perf_counter())
 
 
 def _refuse(raw: bytes, peer: str, header: Header, problem: Problem, started: float) -> bytes:

@@ -105,6 +105,13 @@ def test_the_sender_s_own_delimiters_are_used() -> None:
     assert read(written)["ERR"].get("8") == "50 % wrong"
 
 
+def test_a_header_that_is_far_too_long_is_not_sent_back_whole() -> None:
+    header = msh(application="A" * 9000, facility="F" * 9000, control_id="C" * 9000, processing_id="P" * 9000)
+    written = acknowledge(ack.header_of(read(send(header, pid()))), Answer.ACCEPT, NOW)
+    assert len(written) < 1000
+    assert read(written)["MSH"].field(5) == "A" * 180
+
+
 def test_the_answer_comes_in_the_character_set_of_the_message() -> None:
     received = read(send(msh(charset="8859/1", application="Zürich"), pid(), encoding="iso8859-1"))
     written = acknowledge(ack.header_of(received), Answer.ACCEPT, NOW)
