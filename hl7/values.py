@@ -8,9 +8,12 @@ understood only in part. Neither repeats the value: it may be a patient's.
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import date, datetime, time, timedelta, timezone
+from datetime import date, datetime, time, timedelta, tzinfo
+from datetime import timezone as fixed_zone
 from decimal import Decimal
 from typing import Any
+
+from django.utils import timezone
 
 from hl7.ack import Condition, Place, Problem
 from hl7.message import NULL, Repetition, Segment
@@ -76,6 +79,8 @@ def coded_text(segment: Segment, path: str) -> str | None:
     return ", ".join(text for text in said if text and text is not NULL) or None
 
 
+_ANY_CLOCK = timedelta(days=1)
+_LONG_AGO = timedelta(days=5 * 365)
 _NUMBER = re.compile(r"[+-]?\d{1,12}(\.\d{0,12})?")
 _DATE = re.compile(r"(\d{4})(?:(\d{2})(?:(\d{2}))?)?")
 _MOMENT = re.compile(
@@ -86,7 +91,10 @@ _MOMENT = re.compile(
 
 
 def birth_date(segment: Segment, path: str) -> date | str | None:
-    """Read a date (DT, or the first eight digits of TS). A year or month alone is no birth date for a scanner."""
+    """Read a date (DT, or the first eight digits of TS). A year or month alone is no birth date for a scanner.
+
+    Nor is a day that has not come yet, wherever on earth the sender is.
+    """
     value = segment.get(path)
     if value is None or value is NULL:
         return value
@@ -99,7 +107,10 @@ def birth_date(segment: Segment, path: str) -> date | str | None:
     year, month, day = match.groups()
     if day is None:
         raise Doubt("the birth date is not exact and was left as it is")
-    return _day(segment, path, f"{year}{month}{day}")
+    born = _day(segment, path, f"{year}{month}{day}")
+    if born > timezone.localdate() + _ANY_CLOCK:
+        raise Doubt("the birth date is in the future and was not taken")
+    return born
 
 
 def moment(segment: Segment, path: str) -> datetime | str | None:
@@ -120,12 +131,14 @@ def moment(segment: Segment, path: str) -> datetime | str | None:
 
 
 def start(segment: Segment, path: str) -> datetime | None:
-    """Read when an exam shall begin. A day without an hour is no time that a scanner could be booked for."""
+    """Read when an exam shall begin. A day without an hour, or years ago, is no time to book a scanner for."""
     value = moment(segment, path)
     if not isinstance(value, datetime):
         return None
     if len((segment.get(path) or "").partition("+")[0].partition("-")[0]) <= 8:
         raise Doubt("the start names a day but no time, so the order waits to be scheduled")
+    if value.date() < timezone.localdate() - _LONG_AGO:
+        raise Doubt("the start is more than five years ago, so the order waits to be scheduled")
     return value
 
 
@@ -136,14 +149,14 @@ def _day(segment: Segment, path: str, digits: str) -> date:
         raise wrong(segment, path, "is a date that does not exist") from None
 
 
-def _offset(written: str | None) -> timezone | None:
+def _offset(written: str | None) -> tzinfo | None:
     if not written:
         return None
     hours, minutes = int(written[1:3]), int(written[3:5])
     if hours > 14 or minutes > 59:
         raise ValueError
     offset = timedelta(hours=hours, minutes=minutes)
-    return timezone(-offset if written[0] == "-" else offset)
+    return fixed_zone(-offset if written[0] == "-" else offset)
 
 
 def decimal(segment: Segment, path: str) -> Decimal | None:

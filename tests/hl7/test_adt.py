@@ -155,6 +155,13 @@ def test_a_birth_date_that_does_not_exist_is_refused_with_its_place(refused: Ref
     assert refused(adt("A04", pid(birth_date=sent))) == ("AE", "102", "PID^1^7^1")
 
 
+def test_a_birth_date_in_the_future_is_told_and_not_taken(accepted: Accepted) -> None:
+    accepted(adt())
+    row = accepted(adt("A08", pid(birth_date="20990101")))
+    assert row.warnings == ["PID-7: the birth date is in the future and was not taken"]
+    assert jane().birth_date == date(1962, 4, 17)
+
+
 def test_a_visit_is_opened_expected_and_kept_up_to_date(accepted: Accepted) -> None:
     accepted(adt("A05", pid(), pv1("V1")))
     assert Visit.objects.get().state == VisitState.EXPECTED

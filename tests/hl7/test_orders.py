@@ -56,6 +56,11 @@ class TestANewOrder:
         assert (the_order().state, the_step().state, the_step().station) == ("REQUESTED", "REQUESTED", None)
         assert row.state == MessageState.APPLIED
 
+    def test_with_a_start_of_years_ago_waits_and_says_so(self, accepted: Accepted) -> None:
+        row = accepted(orm("NW", start="20050101101500"))
+        assert (the_step().state, the_step().start) == ("REQUESTED", None)
+        assert row.warnings == ["ORC-7.4: the start is more than five years ago, so the order waits to be scheduled"]
+
     def test_with_a_day_and_no_hour_waits_and_says_so(self, accepted: Accepted) -> None:
         row = accepted(orm("NW", start=f"{TOMORROW:%Y%m%d}"))
         assert the_step().state == StepState.REQUESTED
