@@ -4,6 +4,7 @@ from collections.abc import Iterable
 
 from hl7 import ack, charsets, listener, mapping, tls
 from hl7.handlers import KINDS
+from hl7.handlers.dispatch import Handler
 from hl7.handlers.orders import CONTROLS
 from hl7.handlers.refusals import CONDITIONS
 from hl7.handlers.stays import STAYS
@@ -13,9 +14,14 @@ from ris.reference import markdown_table, page
 
 _EFFECTS = {
     "keep": "the patient is registered or brought up to date, and the visit that PV1-19 (else PID-18) names",
-    "delete": "the visit that A23 names, else the patient, is marked as deleted, with open orders; nothing is erased",
+    "A23": "the visit that PV1-19 (else PID-18) names, else the patient's record, is marked as deleted; nothing is "
+    "erased or cancelled, but open orders are marked for attention",
+    "A29": "the patient's record is marked as deleted; nothing is erased or cancelled, but open orders are marked for "
+    "attention",
     "merge": "the patient of each MRG is merged into the patient of the PID before it",
-    "merge_visits": "the account (A35, A41: MRG-3 into PID-18) or visit (A42: MRG-5 into PV1-19) is merged",
+    "A35": "the account of MRG-3 is merged into the account of PID-18; its orders go along",
+    "A41": "the account of MRG-3 is merged into the account of PID-18; its orders go along",
+    "A42": "the visit of MRG-5 is merged into the visit of PV1-19; its orders go along",
     "move_numbers": "the numbers of MRG-1 go to the patient whom PID names by another number; an only one merges",
     "move_visits": "the account (A44: MRG-3) or visit (A45: MRG-5) goes with its orders to the patient of PID",
     "change_numbers": "the patient has the number of PID instead of the one of MRG, which still finds them",
@@ -95,7 +101,7 @@ def _connection() -> str:
         "A frame is VT, message, FS, CR. Bytes between frames are ignored. A missing CR is forgiven.",
         "VT and FS inside a text are text, except VT before MSH, FHS or BHS: there a new frame begins, and the one "
         "before it, which never ended, is dropped without an answer.",
-        "A message over `BUCKY_MLLP_MAX_BYTES` is answered AR and the connection is closed.",
+        "A message over `BUCKY_MLLP_MAX_BYTES` is answered AR with code 104 and the connection is closed.",
         "A frame that is not whole `BUCKY_MLLP_FRAME_SECONDS` after its first byte, and a connection that is quiet for "
         "`BUCKY_MLLP_IDLE_SECONDS`, is closed.",
         f"A sender that does not read its answers for {limits.write:g} s is cut off.",
@@ -110,8 +116,13 @@ def _connection() -> str:
     return "## Connection\n\n" + _items(rules)
 
 
+def _effect(event: str, handler: Handler) -> str:
+    """Return what a message does: as its event has it, else as all of its handler have it."""
+    return _EFFECTS.get(event) or _EFFECTS[handler.__name__]
+
+
 def _messages() -> str:
-    kinds = [(f"{name}^{event}", _EFFECTS[handler.__name__]) for (name, event), handler in sorted(KINDS.items())]
+    kinds = [(f"{name}^{event}", _effect(event, handler)) for (name, event), handler in sorted(KINDS.items())]
     controls = [(f"`{control}`", _CONTROL_EFFECTS[control]) for control in CONTROLS]
     stays = [
         (f"ADT^{event}", str(stay.state.label) if stay.state else "", str(stay.happened.label))
@@ -160,12 +171,14 @@ def _fields() -> str:
                 "AL1-3 of all AL1 fills `allergies`; OBX-5 fills `weight` and `size` by OBX-3 and OBX-6 (below).",
                 "An order message registers a patient that nobody knows. It does not overwrite name, birth date, sex "
                 "or address of a known one; where the first three differ, a warning says so.",
-                "A number of a record that was merged away finds the record that stays. A message with that number only "
-                "does not overwrite who the patient is, whatever its type: it fills what is empty, and a warning says "
-                "that something was not taken over. Visits and orders go to the record that stays.",
+                "A number of a record that was merged away finds the record that stays. A message with that number "
+                "only does not overwrite who the patient is, whatever its type: it fills what is empty, and a warning "
+                "says that something was not taken over. Visits and orders go to the record that stays.",
                 "An order of a patient without a name is marked for attention, and is on no worklist until the name "
                 "comes.",
-                "A start that names a day and no time makes no booking: the order waits to be scheduled.",
+                "A start that names a day and no time makes no booking: the order waits to be scheduled. So does "
+                "one whose start is more than five years ago, with a warning.",
+                "A birth date in the future is not taken, with a warning.",
             ]
         )
     )
@@ -217,13 +230,15 @@ def _answers() -> str:
         + _items(
             [
                 "`AA`: done, and committed.",
-                "`AE`: the content cannot be applied; sending it again does not help. Nothing of it was done.",
-                "`AR`: not taken: the type or the header is not supported, or the database is away (code 207). "
-                "In the last case send it again later.",
+                "`AE`: the content cannot be applied; sending it again does not help. Nothing of it was done. "
+                "With code 207 the fault is Bucky's: the message is kept, and a person has to look at the log.",
+                "`AR`: not taken: the type or the header is not supported, the message is too large (code 104), or the "
+                "database is away (code 207). Only in the last case send it again later.",
                 "A sender that fills MSH-15 or MSH-16 (enhanced mode) gets what it asks for there: first the accept "
-                "acknowledgment, `CA`, `CE` (not stored now, or not one whole message) or `CR` (type or header not "
-                "taken); then the application's, `AA`, `AE` or `AR`, as a message of its own on the same connection. "
-                "What was not accepted gets no second one. `CA` too is sent only after the outcome is committed.",
+                "acknowledgment, `CA`, `CE` (not stored now, too large, or not one whole message) or `CR` (type or "
+                "header not taken); then the application's, `AA`, `AE` or `AR`, as a message of its own on the same "
+                "connection. What was not accepted gets no second one. `CA` too is sent only after the outcome is "
+                "committed.",
                 "MSA-2 is the sender's MSH-10. The answer has the sender's version (the nearest known one below), "
                 "delimiters, character set and processing ID.",
                 "Before version 2.5 the error stands in ERR-1 and its words in MSA-3; from 2.5 on in ERR-2, ERR-3, "
