@@ -65,6 +65,10 @@ class DuplicateVisit(DomainError):
 class MergedAway(DomainError):
     """The record was merged into another one; change that one instead."""
 
+    # To a door it is as a number that two have: another connection may have merged them a moment ago, and a second
+    # attempt finds the survivor.
+    kind = "duplicate"
+
 
 class MergeRefused(DomainError):
     """These two patients cannot be merged."""
