@@ -125,7 +125,7 @@ def discontinue(*, by: Actor, order: Order, reason: str = "") -> Order:
 
 @verb
 def hold(*, by: Actor, order: Order, reason: str = "") -> Order:
-    """Hide an order from every worklist until it is released. Raises OrderClosed."""
+    """Hide an order from every worklist until it is released. Raises OrderClosed, and OrderStarted during the exam."""
     return _set_hold(order, on_hold=True, kind=EventKind.ORDER_HELD, by=by, reason=reason)
 
 
@@ -184,6 +184,8 @@ def _set_hold(order: Order, *, on_hold: bool, kind: EventKind, by: Actor, reason
     order = lock(order)
     if order.state in _CLOSED:
         raise OrderClosed
+    if on_hold and order.state == OrderState.IN_PROGRESS:
+        raise OrderStarted("The exam has already started; it can be stopped but not held.")
     diff = order.change(on_hold=on_hold)
     if diff:
         Event.objects.record(kind, by=by, patient=order.patient, order=order, reason=reason, data={"changes": diff})

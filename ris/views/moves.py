@@ -113,7 +113,7 @@ def offered_for_order(user: Any, order: Order, steps: list[ScheduledProcedureSte
     fits = {
         "settle": bool(order.attention),
         "release": order.on_hold and not closed,
-        "hold": not order.on_hold and not closed,
+        "hold": not order.on_hold and not closed and order.state != OrderState.IN_PROGRESS,
         "cancel": not closed and left and not started,
         "discontinue": not closed and started,
     }

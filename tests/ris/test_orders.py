@@ -309,6 +309,14 @@ def test_a_closed_order_is_not_touched(act: Callable[..., Any], state: str) -> N
 # --- hold, cancel, discontinue ----------------------------------------------------------------------
 
 
+def test_an_order_is_not_held_during_its_exam() -> None:
+    step = factories.step()
+    exams.go("arrive", by=BY, step=step)
+    exams.go("start", by=BY, step=step)
+    with pytest.raises(OrderStarted, match="not held"):
+        orders.hold(by=BY, order=step.requested_procedure.order)
+
+
 def test_an_order_on_hold_is_hidden_until_it_is_released() -> None:
     order = factories.order()
     orders.hold(by=BY, order=order, reason="kidney values")
