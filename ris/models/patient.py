@@ -48,7 +48,8 @@ class PatientQuerySet(models.QuerySet["Patient"]):
     def search(self, text: str) -> Self:
         """Find by any part of the names, by any identifier, or by birth date (ISO), all words of `text` having to fit.
 
-        Names are compared without case and accents.
+        Names are compared without case and accents. A number of a patient who was merged away finds the survivor as
+        well, through one merge or two.
         """
         found = self
         for word in text.replace(",", " ").replace("^", " ").split():
@@ -58,10 +59,18 @@ class PatientQuerySet(models.QuerySet["Patient"]):
                 | Q(patient_name_ideographic__contains=word)
                 | Q(patient_name_phonetic__contains=word)
                 | Q(pk__in=PatientIdentifier.objects.filter(value__istartswith=word).values("patient"))
+                | Q(pk__in=self._merged_away(word).values("merged_into"))
+                | Q(pk__in=self._merged_away(word).values("merged_into__merged_into"))
             )
             day = _day(word)
             found = found.filter(terms | Q(birth_date=day) if day else terms)
         return found
+
+    @staticmethod
+    def _merged_away(word: str) -> "PatientQuerySet":
+        """Return the patients merged into another of whom a number begins with the word."""
+        numbers = PatientIdentifier.objects.filter(value__istartswith=word).values("patient")
+        return Patient.objects.filter(merged_into__isnull=False, pk__in=numbers)
 
 
 def _day(word: str) -> object:
