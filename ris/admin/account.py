@@ -45,6 +45,14 @@ class AccountAdmin(AuditedAdmin, StockUserAdmin):
     )
     readonly_fields = ("last_login", "date_joined")
 
+    def formfield_for_manytomany(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
+        """Call groups what they are at the desk."""
+        field = super().formfield_for_manytomany(db_field, request, **kwargs)
+        if field is not None and db_field.name == "groups":
+            field.label = _("Roles")
+            field.help_text = _("What this account may do; an account without a role may do nothing.")
+        return field
+
     def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         """Keep the accounts of superusers to superusers."""
         if isinstance(obj, User) and obj.is_superuser and not request.user.is_superuser:

@@ -57,7 +57,7 @@ class Person:
         self.goes_to("/")
         self.page.get_by_label("Username").fill(name)
         self.page.get_by_label("Password").fill(password)
-        self.page.get_by_role("button", name="Log in").click()
+        self.page.get_by_role("button", name="Sign in").click()
         return self
 
     def keeps_picture(self, name: str) -> None:

@@ -194,3 +194,34 @@ def test_two_clicks_at_the_same_instant_register_once(hospital: Department) -> N
         answers = list(pool.map(lambda _: _send(opener, jar, hospital.url + "ris/patient/add/", form), range(4)))
     assert answers == [200] * 4
     assert hospital.rows("SELECT count(*) FROM ris_patient WHERE patient_name = 'Doubleclick^Dora'") == [(1,)]
+
+
+FIND_FAINT = """() => {
+    const parts = colour => { const [r, g, b, a = 1] = colour.match(/[\\d.]+/g).map(Number); return [r, g, b, a]; };
+    const linear = v => v <= 0.03928 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4;
+    const light = ([r, g, b]) => [r, g, b].map(v => linear(v / 255))
+        .reduce((sum, v, i) => sum + v * [0.2126, 0.7152, 0.0722][i], 0);
+    const ground = element => { for (; element; element = element.parentElement) {
+        const colour = parts(getComputedStyle(element).backgroundColor); if (colour[3] > 0.9) return colour; }
+        return [255, 255, 255]; };
+    const shown = element => element.checkVisibility() && element.type !== "hidden"
+        && [...element.childNodes].some(node => node.nodeType === 3 && node.data.trim()) || element.type === "submit";
+    return [...document.querySelectorAll("body *")].filter(shown).map(element => {
+        const [one, two] = [light(parts(getComputedStyle(element).color)), light(ground(element))];
+        return [(Math.max(one, two) + 0.05) / (Math.min(one, two) + 0.05), element.outerHTML.slice(0, 120)];
+    }).filter(([ratio]) => ratio < 4.5);
+}"""
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_every_word_stands_out_from_its_ground(browser: Browser, hospital: Department, scheme: str) -> None:
+    stranger = Person(browser, hospital.url)
+    stranger.page.emulate_media(color_scheme="dark" if scheme == "dark" else "light")
+    stranger.goes_to("/")
+    stranger.keeps_picture(f"sign_in_{scheme}")
+    assert stranger.page.evaluate(FIND_FAINT) == []
+    stranger.signs_in("admin", hospital.admin_password)
+    for address in ("/", "/ris/patient/", "/ris/user/add/", "/ris/event/", "/hl7/inboundmessage/", "/nothing-here/"):
+        assert (address, stranger.goes_to(address).page.evaluate(FIND_FAINT)) == (address, [])
+        stranger.keeps_picture(f"{scheme}{address.replace('/', '_')}")
+    stranger.context.close()

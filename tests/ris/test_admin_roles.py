@@ -159,3 +159,20 @@ def test_an_administrator_cannot_touch_a_superuser() -> None:
     administrator.post_in_vain(403, f"/ris/user/{root.user.pk}/change/", username="mine")
     administrator.get(f"/ris/user/{root.user.pk}/delete/", status=403)
     administrator.get(f"/ris/user/{root.user.pk}/password/", status=403)
+
+
+def test_somebody_without_a_role_is_told_whom_to_ask() -> None:
+    assert "You have no role yet; ask an administrator." in text_of(Desk(None).get("/"))
+
+
+def test_who_signs_out_is_told_so_and_sees_no_menu() -> None:
+    page = Desk(Role.FRONT_DESK).post("/logout/")
+    assert "You are signed out" in page
+    assert "/ris/patient/" not in page
+
+
+def test_the_page_of_an_account_speaks_of_roles() -> None:
+    keeper = Desk(Role.ADMINISTRATOR)
+    page = text_of(keeper.get(f"/ris/user/{keeper.user.pk}/change/"))
+    assert "an account without a role may do nothing" in page
+    assert "Groups:" not in page
