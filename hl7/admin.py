@@ -11,6 +11,7 @@ from django.shortcuts import get_object_or_404
 from django.utils import timezone
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
+from django.utils.text import Truncator
 from django.utils.translation import gettext_lazy as _
 
 from hl7 import lookups as lookups  # registers `holds`
@@ -26,6 +27,7 @@ from ris.views import frame, searching, story
 SEARCHED = 10_000
 """Newest messages whose text is searched; older ones are found by control ID, patient and order."""
 MOST_CAUSES = 500
+NAME_SHOWN = 40
 CAUSE = "hl7:"
 PROBLEMS = (MessageState.FAILED, MessageState.KEPT, MessageState.INTERRUPTED)
 
@@ -113,10 +115,11 @@ class InboundMessageAdmin(PatientDataAdmin):
         return answer
 
     @admin.display(description=_("sender"))
-    def sender(self, message: InboundMessage) -> str:
-        """Show application, facility and address."""
+    def sender(self, message: InboundMessage) -> SafeString:
+        """Show application, facility and address; of a long name the beginning, the rest on pointing at it."""
         name = "|".join(filter(None, (message.sending_application, message.sending_facility)))
-        return " ".join(filter(None, (name, message.peer)))
+        short = Truncator(name).chars(NAME_SHOWN)
+        return format_html('<span title="{}">{}</span>', name, " ".join(filter(None, (short, message.peer))))
 
     @admin.display(description=_("type"))
     def kind(self, message: InboundMessage) -> str:
