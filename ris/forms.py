@@ -184,7 +184,23 @@ class RegisterForm(PersonForm):
         return said
 
 
-class OrderForm(DeskForm):
+class StartForm(DeskForm):
+    """A form with a start: a day that is over is asked about once, since it is mostly a slip of the keyboard."""
+
+    past = forms.BooleanField(label=_("The exam was done then"), required=False, widget=forms.HiddenInput)
+
+    def clean(self) -> dict[str, Any] | None:
+        """Take the time as the clock shows it at the station; show the tick when the day there is over."""
+        said = at_station(super().clean())
+        start = said.get("start") if said else None
+        if start and "start" in self.changed_data and start.date() < timezone.localdate(timezone=start.tzinfo):
+            self.fields["past"].widget = forms.CheckboxInput()
+            if said and not said.get("past"):
+                self.add_error("start", _("This day is over. Choose another, or tick that the exam was done then."))
+        return said
+
+
+class OrderForm(StartForm):
     """A new order for a patient."""
 
     exam = forms.ModelChoiceField(
@@ -213,6 +229,8 @@ class OrderForm(DeskForm):
     )
     token = forms.CharField(widget=forms.HiddenInput, max_length=32)
 
+    field_order = ("exam", "priority", "reason", "requesting_physician", "start", "past")
+
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         """Suggest exams while typing."""
         super().__init__(*args, **kwargs)
@@ -220,10 +238,6 @@ class OrderForm(DeskForm):
         self.fields["exam"].widget = AutocompleteSelect(
             source, admin.site, attrs={"autofocus": True}, choices=_choices(self, "exam")
         )
-
-    def clean(self) -> dict[str, Any] | None:
-        """Take the time as the clock shows it at the station."""
-        return at_station(super().clean())
 
     def request(self) -> ProcedureRequest:
         """Return what was asked for."""
@@ -293,7 +307,7 @@ class EditProcedureForm(DeskForm):
         return ProcedureRequest(requested_procedure_id=procedure.requested_procedure_id, **said)
 
 
-class BookForm(DeskForm):
+class BookForm(StartForm):
     """The time and station of a step."""
 
     start = forms.DateTimeField(
@@ -307,6 +321,8 @@ class BookForm(DeskForm):
     )
     reason = forms.CharField(label=_("Why"), required=False, max_length=250, help_text=_("Optional"))
 
+    field_order = ("start", "past")
+
     def __init__(self, *args: Any, step: ScheduledProcedureStep, **kwargs: Any) -> None:
         """Begin with the step's own place; offer the stations of its modality."""
         kwargs["initial"] = {"start": step.start, "duration": step.duration, "station": step.station_id}
@@ -315,10 +331,6 @@ class BookForm(DeskForm):
         field = self.fields["station"]
         assert isinstance(field, forms.ModelChoiceField)
         field.queryset = stations.filter(modality=step.modality) if step.modality else stations
-
-    def clean(self) -> dict[str, Any] | None:
-        """Take the time as the clock shows it at the station."""
-        return at_station(super().clean())
 
 
 def at_station(said: dict[str, Any] | None) -> dict[str, Any] | None:

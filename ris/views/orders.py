@@ -33,7 +33,7 @@ def show(request: HttpRequest, object_id: str) -> HttpResponse:
     order = find(frame.key(object_id))
     rows = list(order.procedures.all())
     steps = [step for row in rows for step in row.steps.all()]
-    events = order.events.exclude(kind__in=story.READS).order_by("-pk")
+    events = order.events.exclude(kind__in=story.READS).select_related("patient").order_by("-pk")
     user = request.user
     answer = frame.page(
         request,

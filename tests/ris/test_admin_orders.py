@@ -161,7 +161,13 @@ def test_a_time_is_typed_as_the_clock_at_the_station_shows_it(clerk: Desk) -> No
     lisbon = factories.site("LISBON", time_zone="Europe/Lisbon")
     ct9 = factories.station("CT9", site=lisbon)
     step = factories.step("REQUESTED")
-    clerk.post(f"/ris/scheduledprocedurestep/{step.pk}/book/", start="2026-07-01T10:00", duration="20", station=ct9.pk)
+    clerk.post(
+        f"/ris/scheduledprocedurestep/{step.pk}/book/",
+        start="2026-07-01T10:00",
+        duration="20",
+        station=ct9.pk,
+        past="on",
+    )
     step.refresh_from_db()
     assert step.start is not None
     assert step.start.astimezone(ZoneInfo("Europe/Lisbon")).isoformat() == "2026-07-01T10:00:00+01:00"
@@ -294,3 +300,41 @@ def test_a_button_leads_back_to_our_own_pages_only(clerk: Desk, step: ScheduledP
     address = f"/ris/scheduledprocedurestep/{step.pk}/go/"
     response = clerk.client.post(address, {"move": "arrive", "next": wanted})
     assert response["Location"] == order_page(step)
+
+
+def test_a_day_that_is_over_is_asked_about_once(clerk: Desk, step: ScheduledProcedureStep) -> None:
+    address = f"/ris/scheduledprocedurestep/{step.pk}/book/"
+    assert "The exam was done then" not in text_of(clerk.get(address))
+    over = timezone.localtime() - timedelta(days=2)
+    values = {"start": over.strftime("%Y-%m-%dT%H:%M"), "duration": 20, "station": step.station_id}
+    page = text_of(clerk.post(address, **values))
+    assert "This day is over." in page
+    assert "The exam was done then" in page
+    clerk.post(address, **values, past="on")
+    step.refresh_from_db()
+    assert step.start is not None
+    assert step.start.date() == over.astimezone(step.start.tzinfo).date()
+
+
+def test_an_order_for_a_day_that_is_over_is_asked_about_once(clerk: Desk) -> None:
+    factories.station("CT1")
+    exam, patient = factories.exam(), factories.patient()
+    address = f"/ris/patient/{patient.pk}/order/"
+    values = {
+        "token": token_in(clerk.get(address)),
+        "exam": exam.pk,
+        "priority": "ROUTINE",
+        "start": "2020-01-10T09:00",
+    }
+    assert "This day is over." in text_of(clerk.post(address, **values))
+    assert not Order.objects.exists()
+    clerk.post(address, **values, past="on")
+    assert Order.objects.exists()
+
+
+def test_holding_is_not_offered_during_the_exam(technologist: Desk, step: ScheduledProcedureStep) -> None:
+    expert = Desk(Role.INFORMATICS)
+    assert 'value="hold"' in expert.get(order_page(step))
+    press(technologist, step, "arrive")
+    press(technologist, step, "start")
+    assert 'value="hold"' not in expert.get(order_page(step))
