@@ -15,7 +15,7 @@ from ris.actor import Actor
 from ris.errors import DomainError
 from ris.forms import IdentifierForm, PersonForm, RegisterForm
 from ris.identifiers import mint_patient_number
-from ris.models import EventKind, Order, Patient, RequestedProcedure, ScheduledProcedureStep
+from ris.models import Event, EventKind, Order, Patient, RequestedProcedure, ScheduledProcedureStep
 from ris.views import frame, story
 
 SHOWN = 50
@@ -32,7 +32,8 @@ def show(request: HttpRequest, object_id: str) -> HttpResponse:
     steps = ScheduledProcedureStep.objects.select_related("station__site").order_by("start", "pk")
     procedures = RequestedProcedure.objects.select_related("exam").prefetch_related(Prefetch("steps", steps))
     orders = Order.objects.filter(patient=patient).prefetch_related(Prefetch("procedures", procedures))
-    events = patient.events.exclude(kind__in=story.READS).select_related("order")
+    merged = list(patient.merged.prefetch_related("identifiers"))
+    events = _events(patient, merged)
     answer = frame.page(
         request,
         "desk/patient.html",
@@ -41,11 +42,28 @@ def show(request: HttpRequest, object_id: str) -> HttpResponse:
         orders=orders.order_by("-pk")[:SHOWN],
         visits=patient.visits.all()[:SHOWN],
         linked=Patient.objects.linked_with(patient).prefetch_related("identifiers"),
-        merged=patient.merged.prefetch_related("identifiers"),
-        story=story.tell(events[:SHOWN]),
+        merged=merged,
+        story=story.tell(events),
     )
     audit.patient_viewed(request, patient)
     return answer
+
+
+def _events(patient: Patient, merged: list[Patient]) -> list[Event]:
+    """Return what last happened to a patient and to all that were merged into them; each merge is told once."""
+    away: list[int] = []
+    level = [row.pk for row in merged]
+    while level:
+        away += level
+        level = list(Patient.objects.filter(merged_into__in=level).order_by().values_list("pk", flat=True))
+    events = Event.objects.filter(patient__in=[patient.pk, *away]).exclude(kind__in=story.READS)
+    # A merge leaves an event with each of the two; the one of the survivor is enough here.
+    twice = {EventKind.PATIENT_MERGED, EventKind.PATIENT_UNMERGED}
+    return [
+        event
+        for event in events.select_related("order", "patient").order_by("-pk")[:SHOWN]
+        if event.patient_id == patient.pk or event.kind not in twice or event.data.get("loser") != event.patient_id
+    ]
 
 
 def register(request: HttpRequest) -> HttpResponse:
@@ -64,8 +82,9 @@ def register(request: HttpRequest) -> HttpResponse:
 
 
 def _suggested(request: HttpRequest) -> dict[str, str]:
-    """Begin with the name that was searched for in vain."""
-    family, _comma, given = request.GET.get("name", "").partition(",")
+    """Begin with the name that was searched for in vain; a word with a digit is no part of one."""
+    words = (word for word in request.GET.get("name", "").split() if not any(sign.isdigit() for sign in word))
+    family, _comma, given = " ".join(words).partition(",")
     suggested = {"token": frame.new_token(), "family": family.strip(), "given": given.strip()}
     return suggested | {"issuer": settings.BUCKY_PATIENT_ID_ISSUER}
 

@@ -44,6 +44,30 @@ def test_merged_patients_are_shown_only_on_demand(clerk: Desk) -> None:
     assert "merged into Doe, Jane" in text_of(clerk.get(f"/ris/patient/{loser.pk}/change/"))
 
 
+@pytest.mark.parametrize("page", ["ris/patient", "ris/order", "ris/scheduledprocedurestep"])
+def test_a_number_that_was_merged_away_finds_the_survivor(clerk: Desk, page: str) -> None:
+    jane, double, triple = (factories.patient(f"Doe^Jane{n}", n) for n in ("5001", "4711", "4999"))
+    factories.order(patient=jane)
+    patients.merge(by=factories.BY, survivor=double, loser=triple)
+    patients.merge(by=factories.BY, survivor=jane, loser=double)
+    for number in ("4711", "4999"):
+        assert "Doe, Jane5001" in text_of(clerk.get(f"/{page}/?q={number}"))
+    assert "Doe, Jane5001" not in text_of(clerk.get(f"/{page}/?q=4712"))
+
+
+def test_a_record_that_was_merged_away_is_there_to_read_only() -> None:
+    expert = Desk(Role.INFORMATICS)
+    survivor, loser = factories.patient("Doe^Jane", "1"), factories.patient("Dough^Jane", "2")
+    address = f"/ris/patient/{loser.pk}/change/"
+    before = expert.get(address)
+    assert f"/ris/patient/{loser.pk}/edit/" in before
+    assert "sent to scanners" in before
+    patients.merge(by=factories.BY, survivor=survivor, loser=loser)
+    after = expert.get(address)
+    for gone in ("/edit/", "/identify/", "sent to scanners"):
+        assert gone not in after
+
+
 def test_registering_without_a_number_mints_one(clerk: Desk) -> None:
     form = clerk.get("/ris/patient/add/")
     page = clerk.post("/ris/patient/add/", token=token_in(form), **PERSON)
@@ -182,3 +206,24 @@ def test_names_with_markup_are_shown_as_text(clerk: Desk) -> None:
     patient = factories.patient("<script>alert(1)</script>^X", "4711")
     for address in ("/ris/patient/", f"/ris/patient/{patient.pk}/change/"):
         assert "<script>alert" not in clerk.get(address)
+
+
+def test_a_search_in_vain_leads_on_to_the_orders_and_to_the_register(clerk: Desk) -> None:
+    page = clerk.get("/ris/patient/?q=Quitter,+Ada+1990-02-01")
+    assert "Nobody is found." in page
+    assert 'href="/ris/order/?q=Quitter%2C%20Ada%201990-02-01"' in page
+    form = clerk.get("/ris/patient/add/?name=Quitter%2C%20Ada%201990-02-01")
+    assert 'value="Quitter"' in form
+    assert 'value="Ada"' in form
+    assert "1990" not in form
+
+
+def test_the_page_of_a_survivor_tells_what_happened_to_those_merged_into_them(clerk: Desk) -> None:
+    jane, double, triple = (factories.patient(f"Doe^Jane{n}", n) for n in "123")
+    patients.update(by=factories.BY, patient=triple, phone="123")
+    patients.merge(by=factories.BY, survivor=double, loser=triple)
+    patients.merge(by=factories.BY, survivor=jane, loser=double)
+    page = text_of(clerk.get(f"/ris/patient/{jane.pk}/change/"))
+    assert "on the record of Doe, Jane3" in page
+    assert "phone: 123" in page
+    assert page.count("Patients merged") == 2
