@@ -158,7 +158,18 @@ def associate(
     scanner.acse_timeout = scanner.dimse_timeout = scanner.network_timeout = 20
     scanner.add_requested_context(MODALITY_WORKLIST_FIND, syntax)
     scanner.add_requested_context(VERIFICATION, syntax)
-    return scanner.associate(door.address.host, door.address.port, ae_title=called)
+    return without_thieves(scanner.associate(door.address.host, door.address.port, ae_title=called))
+
+
+def without_thieves(assoc: Association) -> Association:
+    """Let only the one who asked take the answers.
+
+    pynetdicom's own thread looks for requests in the same queue; it may have passed its check for a pause a moment
+    before the question, and then takes an answer that comes as fast as ours.
+    """
+    take = assoc.dimse.get_msg
+    assoc.dimse.get_msg = lambda block=False: take(True) if block else (None, None)  # type: ignore[method-assign]
+    return assoc
 
 
 @contextmanager
