@@ -4,13 +4,10 @@ import logging
 import threading
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
-from concurrent.futures import TimeoutError as FutureTimeoutError
 from functools import partial
 from typing import ParamSpec, TypeVar
 
 from django.db import close_old_connections, connections
-
-from worklist.errors import OUT_OF_RESOURCES, QueryError
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -27,15 +24,6 @@ class Workers:
     def submit(self, work: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> "Future[R]":
         """Do `work` in one of the threads when one is free."""
         return self._pool.submit(_with_fresh_connection, partial(work, *args, **kwargs))
-
-    def run(self, seconds: float, work: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
-        """Do `work` and return what it returns or raises; QueryError A700 when it takes longer than `seconds`."""
-        future = self.submit(work, *args, **kwargs)
-        try:
-            return future.result(seconds)
-        except FutureTimeoutError:
-            future.cancel()
-            raise QueryError(OUT_OF_RESOURCES, "The database is too slow, ask again") from None
 
     def close(self) -> None:
         """Close every thread's connection and end the threads."""
