@@ -37,6 +37,18 @@ CHARSETS: dict[str, Charset] = {
     "UNICODE": Charset("utf-8"),
     "UNICODEUTF8": Charset("utf-8"),
 }
+NAMES: dict[str, str] = {key: f"8859/{key[4:]}" if key.startswith("8859") else key for key in CHARSETS} | {
+    "ISOIR6": "ISO IR6",
+    "ISOIR14": "ISO IR14",
+    "ISOIR87": "ISO IR87",
+    "ISOIR159": "ISO IR159",
+    "GB180302000": "GB 18030-2000",
+    "KSX1001": "KS X 1001",
+    "TIS620": "TIS-620",
+    "UNICODEUTF8": "UNICODE UTF-8",
+}
+"""The same sets as table 0211 writes them."""
+
 # Names that senders write though the table has others.
 _ALIASES = {
     "": "ASCII",

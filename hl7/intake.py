@@ -14,6 +14,7 @@ import logging
 import re
 import time
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 from django.conf import settings
@@ -22,6 +23,7 @@ from django.utils import timezone
 
 from hl7 import ack, handlers
 from hl7.ack import Answer, Condition, Header, Place, Problem, Reply
+from hl7.endpoints import dialect_for
 from hl7.message import Message, NotHL7, read
 from hl7.models import APPLIED_STATES, InboundMessage, MessageState
 from hl7.values import FieldError
@@ -83,7 +85,7 @@ def receive(raw: bytes, peer: str) -> bytes:
     started = time.perf_counter()
     header, message = Header(), None
     try:
-        message = read(raw)
+        message = read(raw, partial(dialect_for, address=peer))
         header = ack.header_of(message)
         return _process(_Case(_store(raw, peer, header, message), header, started, message, list(message.warnings)))
     except NotHL7:
@@ -120,7 +122,7 @@ def _hang_up() -> None:
 
 def _store(raw: bytes, peer: str, header: Header, message: Message | None) -> InboundMessage:
     """Store the bytes as they came. A connection that went stale since the last message is made anew, once."""
-    values = {
+    values: dict[str, Any] = {
         "raw": raw,
         "peer": peer,
         "sending_application": header.sending_application,
@@ -133,6 +135,7 @@ def _store(raw: bytes, peer: str, header: Header, message: Message | None) -> In
     }
     if message is not None:
         values["message_type"], values["event"] = handlers.kind(message)
+        values["endpoint_id"] = message.dialect.endpoint
     for name, value in values.items():
         if isinstance(value, str):
             values[name] = value.replace("\x00", "")[: _LONGEST[name]]

@@ -304,6 +304,6 @@ NUMBERS: tuple[tuple[str, str], ...] = (
     ("filler_order_number", "ORC-3.1, else OBR-3.1"),
     ("filler_issuer", "ORC-3.2 (else .3)"),
     ("accession_number", "OBR-18, else IPC-1.1"),
-    ("site", "PV1-3.4, else MSH-6, else MSH-4, where it is the code of a site"),
+    ("site", "PV1-3.4, else MSH-6, else MSH-4, where it is the code of a site; else the endpoint's"),
 )
 """How an order is named: ris.actions.orders.place."""

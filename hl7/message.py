@@ -17,12 +17,13 @@ True
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Final
 
 from hl7.charsets import decode
+from hl7.dialect import PLAIN, Dialect
 from hl7.escapes import unescape
 
 NULL: Final = '""'
@@ -109,6 +110,11 @@ class Segment:
         self._context = context
         self._fields: list[str] | None = None
 
+    @property
+    def dialect(self) -> Dialect:
+        """What is agreed with the sender."""
+        return self._context.dialect
+
     def __bool__(self) -> bool:
         """False for a segment that the message does not have."""
         return bool(self.raw)
@@ -148,6 +154,7 @@ class Segment:
 class _Context:
     delimiters: Delimiters
     codec: str
+    dialect: Dialect
 
     def text(self, value: str) -> str:
         """Undo the escapes of one value; control characters, which no screen and no scanner can show, are left out."""
@@ -164,6 +171,7 @@ class Message:
         self.segments = segments
         self.delimiters = context.delimiters
         self.codec = context.codec
+        self.dialect = context.dialect
         self.charset = charset
         self.warnings = warnings
         self.terminated = True  # whether the last segment ends as the others do
@@ -184,17 +192,22 @@ class Message:
         return [segment for segment in self.segments if segment.name == name]
 
 
-def read(raw: bytes) -> Message:
-    """Read one message. Raises `NotHL7` when it does not begin with MSH; nothing else."""
+def read(raw: bytes, dialect_of: Callable[[str, str], Dialect] | None = None) -> Message:
+    """Read one message. Raises `NotHL7` when it does not begin with MSH; nothing else.
+
+    dialect_of: what is agreed with the sender that MSH-3 and MSH-4 name; without it nothing is.
+    """
     body = raw.removeprefix(_BOM).lstrip(_LEADING).removeprefix(_BOM)
     delimiters = _delimiters(body)
-    charset = _header_field(body, delimiters, 18)
+    header = _HEADER_END.split(body[:4096], maxsplit=1)[0].split(delimiters.field.encode("latin-1"))
+    dialect = dialect_of(_header_field(header, 3), _header_field(header, 4)) if dialect_of else PLAIN
+    charset = _header_field(header, 18)
     warnings: list[str] = []
-    text, codec = decode(body, charset, delimiters.repetition, warnings)
+    text, codec = decode(body, charset or dialect.charset, delimiters.repetition, warnings)
     if "\x00" in text:
         text = text.replace("\x00", "")  # no database keeps it in a text
         warnings.append("zero bytes were left out")
-    context = _Context(delimiters, codec)
+    context = _Context(delimiters, codec, dialect)
     segments = _segments(text, context, warnings)
     message = Message(segments, context, charset, warnings)
     message.terminated = body.endswith((b"\r", b"\n"))
@@ -214,11 +227,14 @@ def _delimiters(body: bytes) -> Delimiters:
     return Delimiters(field, *marks)
 
 
-def _header_field(body: bytes, delimiters: Delimiters, number: int) -> str:
+def _header_field(header: list[bytes], number: int) -> str:
     """Read a field of MSH before the character set is known: MSH-18 itself is plain ASCII."""
-    header = _HEADER_END.split(body[:4096], maxsplit=1)[0]
-    fields = header.split(delimiters.field.encode("latin-1"))
-    return fields[number - 1].decode("latin-1").strip() if len(fields) >= number else ""
+    if len(header) < number:
+        return ""
+    try:
+        return header[number - 1].decode().strip()
+    except UnicodeDecodeError:
+        return header[number - 1].decode("latin-1").strip()
 
 
 def _segments(text: str, context: _Context, warnings: list[str]) -> list[Segment]:

@@ -110,7 +110,8 @@ def _connection() -> str:
         f"are read anew within {tls.LOOK_EVERY:g} s of a change; open connections stay. TLS on the plain "
         "address is closed at once.",
         "Segments end with CR, LF or CRLF. Delimiters are taken from MSH-1 and MSH-2. Escapes are undone.",
-        "Version (MSH-12) and processing ID (MSH-11) keep no message out.",
+        "The endpoint says which processing IDs (MSH-11; unless it is changed: P, or none) and which versions (MSH-12; "
+        "unless it is changed: any) are taken. Others are answered AR 202 or 203 and kept in the message log.",
         "An answer (a message with MSA) is never answered.",
     ]
     return "## Connection\n\n" + _items(rules)
@@ -167,7 +168,8 @@ def _fields() -> str:
             [
                 "The patient is found by PID-3 (else PID-2, PID-4): number, authority and type together. "
                 f"Types that find a patient, the surest first: {', '.join(mapping.PATIENT_ID_TYPES)}. "
-                "Without a type it is MR; without an authority it is `BUCKY_PATIENT_ID_ISSUER`.",
+                "Without a type it is MR; without an authority it is the one of the endpoint, else "
+                "`BUCKY_PATIENT_ID_ISSUER`.",
                 "AL1-3 of all AL1 fills `allergies`; OBX-5 fills `weight` and `size` by OBX-3 and OBX-6 (below).",
                 "An order message registers a patient that nobody knows. It does not overwrite name, birth date, sex "
                 "or address of a known one; where the first three differ, a warning says so.",
@@ -201,21 +203,12 @@ def _code_tables() -> str:
 
 
 def _character_sets() -> str:
-    shown = {"ISOIR6": "ISO IR6", "ISOIR14": "ISO IR14", "ISOIR87": "ISO IR87", "ISOIR159": "ISO IR159"}
-    shown |= {
-        "GB180302000": "GB 18030-2000",
-        "KSX1001": "KS X 1001",
-        "TIS620": "TIS-620",
-        "UNICODEUTF8": "UNICODE UTF-8",
-    }
-    rows = [
-        (shown.get(name, f"8859/{name[4:]}" if name.startswith("8859") else name), charset.codec)
-        for name, charset in charsets.CHARSETS.items()
-    ]
+    rows = [(charsets.NAMES[key], charset.codec) for key, charset in charsets.CHARSETS.items()]
     return (
         "## Character sets\n\n"
-        "Bytes are decoded by MSH-18 before they are split. Where MSH-18 is empty or the bytes do not fit it, UTF-8 "
-        "and then Windows-1252 are tried, with a warning.\n\n" + markdown_table(("MSH-18", "Read as"), rows)
+        "Bytes are decoded by MSH-18 before they are split; where it is empty, by the endpoint's character set. Where "
+        "there is neither or the bytes do not fit, UTF-8 and then Windows-1252 are tried, with a warning.\n\n"
+        + markdown_table(("MSH-18", "Read as"), rows)
     )
 
 

@@ -27,6 +27,7 @@ settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]  #
 
 import pytest  # noqa: E402
 
+from hl7 import endpoints  # noqa: E402
 from ris.actions import catalogue  # noqa: E402
 from tests.department import Department  # noqa: E402
 
@@ -39,8 +40,9 @@ class MakeDepartment(Protocol):
 
 @pytest.fixture(autouse=True)
 def fresh_catalogue() -> None:
-    """Forget what a test before read of the catalogue."""
+    """Forget what a test before read of the catalogue and the endpoints."""
     catalogue.forget()
+    endpoints.forget()
 
 
 @pytest.fixture

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 
 from hl7.ack import Condition, Place, Problem
-from hl7.handlers import adt, links, merges, moves, orders
+from hl7.handlers import adt, links, merges, moves, orders, policies
 from hl7.handlers.unsupported import Unsupported
 from hl7.message import NULL, Message
 from ris.actor import Actor
@@ -54,6 +54,7 @@ def apply(message: Message, *, by: Actor, warnings: list[str]) -> None:
 
     Raises FieldError for what cannot be applied, Unsupported for what this system does not take.
     """
+    policies.check_header(message)
     name, event = kind(message)
     handler = KINDS.get((name, event))
     if handler is None:

@@ -10,6 +10,7 @@ from django.db.models import Q
 
 from hl7 import mapping, values
 from hl7.ack import Place
+from hl7.dialect import Dialect
 from hl7.handlers.refusals import refusals
 from hl7.mapping import Filled, Segments
 from hl7.message import NULL, Message, Repetition, Segment
@@ -43,14 +44,15 @@ class Known:
 def identifiers(segment: Segment, *paths: int) -> list[Identifier]:
     """Return the patient numbers (CX) of the first of these fields that has any, the surest first."""
     for path in paths:
-        found = [number for number in map(_identifier, segment.repetitions(path)) if number]
+        numbers = (_identifier(repetition, segment.dialect) for repetition in segment.repetitions(path))
+        found = [number for number in numbers if number]
         if found:
             unique = list(dict.fromkeys(found))
             return sorted(unique, key=_rank)  # stable: as sent within a kind
     return []
 
 
-def _identifier(repetition: Repetition) -> Identifier | None:
+def _identifier(repetition: Repetition, dialect: Dialect) -> Identifier | None:
     value = repetition.get(1)
     if not value or value is NULL:
         return None
@@ -58,7 +60,7 @@ def _identifier(repetition: Repetition) -> Identifier | None:
     universal_id = _said(repetition.get(4, 2))
     return Identifier(
         value=value,
-        issuer=namespace or universal_id or settings.BUCKY_PATIENT_ID_ISSUER,
+        issuer=namespace or universal_id or dialect.issuer or settings.BUCKY_PATIENT_ID_ISSUER,
         type=_said(repetition.get(5)) or "MR",
         issuer_universal_id=universal_id,
         issuer_universal_id_type=_said(repetition.get(4, 3)),

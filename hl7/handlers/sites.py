@@ -10,9 +10,9 @@ from ris.models import Site
 
 
 def site_of(message: Message) -> Site | None:
-    """Return the site that PV1-3.4, MSH-6 or MSH-4 names by its code, else the default site."""
+    """Return the site that PV1-3.4, MSH-6 or MSH-4 names by its code, else the endpoint's, else the default site."""
     msh, pv1 = message["MSH"], message["PV1"]
-    codes = [pv1.get("3.4"), msh.get("6"), msh.get("4")]
+    codes = [pv1.get("3.4"), msh.get("6"), msh.get("4"), message.dialect.site]
     sites = {site.code.upper(): site for site in catalogue.sites()}
     for code in codes:
         if code and code.upper() in sites:

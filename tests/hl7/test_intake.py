@@ -136,8 +136,8 @@ def test_an_oversized_message_is_refused_by_its_head(hospital: None) -> None:
     assert latest().state == MessageState.FAILED
 
 
-def test_processing_id_and_version_do_not_keep_a_message_out(accepted: Accepted) -> None:
-    accepted(written(msh("ADT^A04", version="2.99", processing_id="T"), pid()))
+def test_a_version_that_nobody_knows_does_not_keep_a_message_out(accepted: Accepted) -> None:
+    accepted(written(msh("ADT^A04", version="2.99"), pid()))
 
 
 def test_poison_does_not_keep_the_next_message_out(send: Send, accepted: Accepted) -> None:

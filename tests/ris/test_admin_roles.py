@@ -34,6 +34,8 @@ PAGES: dict[str, set[Role]] = {
     "/worklist/querylog/": KEEPERS,
     "/worklist/unknowncaller/": KEEPERS,
     "/hl7/inboundmessage/": KEEPERS,
+    "/hl7/endpoint/": KEEPERS,
+    "/hl7/endpoint/add/": KEEPERS,
     "/ris/exam/": EVERYBODY,
     "/ris/exam/add/": KEEPERS,
     "/ris/exam/{exam}/delete/": KEEPERS,

@@ -36,6 +36,17 @@ class InboundMessage(models.Model):
     event = models.CharField(_("event"), max_length=16, blank=True)
     version = models.CharField(_("version"), max_length=16, blank=True)
     charset = models.CharField(_("character set"), max_length=64, blank=True)
+    # No constraint of the database: a message is stored also when its endpoint has just gone.
+    endpoint = models.ForeignKey(
+        "hl7.Endpoint",
+        models.PROTECT,
+        null=True,
+        blank=True,
+        db_constraint=False,
+        db_index=False,
+        related_name="messages",
+        verbose_name=_("endpoint"),
+    )
     content_hash = models.CharField(max_length=64, editable=False)
     state = models.CharField(_("state"), max_length=16, choices=MessageState, default=MessageState.RECEIVED)
     answer = models.BinaryField(_("answer"), blank=True, default=b"")

@@ -1,0 +1,18 @@
+"""What the sender's endpoint does not take, whatever the message says."""
+
+from hl7.ack import Condition, Place, Problem
+from hl7.dialect import ANY_PROCESSING_ID, PRODUCTION
+from hl7.handlers.unsupported import Unsupported
+from hl7.message import Message
+
+
+def check_header(message: Message) -> None:
+    """Raise Unsupported for a processing ID (MSH-11) or a version (MSH-12) that is not taken from this sender."""
+    msh, dialect = message["MSH"], message.dialect
+    said = (msh.get("11.1") or PRODUCTION).upper()
+    if dialect.processing_ids != ANY_PROCESSING_ID and said not in set(dialect.processing_ids):
+        text = "MSH-11: this processing ID is not taken from this sender. Its endpoint says which are."
+        raise Unsupported(Problem(Condition.UNSUPPORTED_PROCESSING_ID, text, Place("MSH", field=11)))
+    if dialect.versions and (msh.get("12.1") or "") not in dialect.versions:
+        text = "MSH-12: this version is not taken from this sender. Its endpoint says which are."
+        raise Unsupported(Problem(Condition.UNSUPPORTED_VERSION, text, Place("MSH", field=12)))
