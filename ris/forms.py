@@ -204,7 +204,7 @@ class OrderForm(StartForm):
     """A new order for a patient."""
 
     exam = forms.ModelChoiceField(
-        label=_("Exam"), queryset=Exam.objects.filter(active=True), help_text=_("Type its code or a part of its name")
+        label=_("Exam"), queryset=Exam.objects.none(), help_text=_("Type its code or a part of its name")
     )
     priority = forms.ChoiceField(label=_("Priority"), choices=Priority.choices, initial=Priority.ROUTINE)
     reason = forms.CharField(label=_("Reason"), required=False, max_length=250)
@@ -234,10 +234,7 @@ class OrderForm(StartForm):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         """Suggest exams while typing."""
         super().__init__(*args, **kwargs)
-        source = RequestedProcedure._meta.get_field("exam")
-        self.fields["exam"].widget = AutocompleteSelect(
-            source, admin.site, attrs={"autofocus": True}, choices=_choices(self, "exam")
-        )
+        _suggest_exams(self, autofocus=True)
 
     def request(self) -> ProcedureRequest:
         """Return what was asked for."""
@@ -256,10 +253,13 @@ class OrderForm(StartForm):
         return as_person_name(self.cleaned_data["requesting_physician"])
 
 
-def _choices(form: forms.Form, name: str) -> Any:
-    field = form.fields[name]
+def _suggest_exams(form: forms.Form, **attributes: Any) -> None:
+    """Let the form's exam be one that is in use today, found while typing."""
+    field = form.fields["exam"]
     assert isinstance(field, forms.ModelChoiceField)
-    return field.choices
+    field.queryset = Exam.objects.in_use()
+    source = RequestedProcedure._meta.get_field("exam")
+    field.widget = AutocompleteSelect(source, admin.site, attrs=attributes, choices=field.choices)
 
 
 def as_person_name(text: str) -> str:
@@ -343,13 +343,12 @@ def at_station(said: dict[str, Any] | None) -> dict[str, Any] | None:
 class ExamForm(DeskForm):
     """Which exam of the catalogue an ordered procedure is."""
 
-    exam = forms.ModelChoiceField(label=_("Exam"), queryset=Exam.objects.filter(active=True))
+    exam = forms.ModelChoiceField(label=_("Exam"), queryset=Exam.objects.none())
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         """Suggest exams while typing."""
         super().__init__(*args, **kwargs)
-        source = RequestedProcedure._meta.get_field("exam")
-        self.fields["exam"].widget = AutocompleteSelect(source, admin.site, choices=_choices(self, "exam"))
+        _suggest_exams(self)
 
 
 class MergeForm(DeskForm):

@@ -30,7 +30,7 @@ def exams(codes: frozenset[str]) -> list[Exam]:
 
 
 def _exams(codes: frozenset[str]) -> list[Exam]:
-    found = Exam.objects.filter(active=True, code__in=codes).prefetch_related("steps", "protocol_codes")
+    found = Exam.objects.in_use().filter(code__in=codes).prefetch_related("steps", "protocol_codes")
     return list(found.order_by("pk"))
 
 

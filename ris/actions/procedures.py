@@ -3,6 +3,8 @@
 from collections.abc import Iterator, Sequence
 from datetime import datetime
 
+from django.utils import timezone
+
 from ris import identifiers
 from ris.actions import exams, rollup, schedule
 from ris.actions.requests import ProcedureRequest, StepPlan, plan_steps
@@ -128,11 +130,21 @@ def _add_steps(*, by: Actor, procedure: RequestedProcedure, request: ProcedureRe
     """Make the steps of a procedure, one after the other from the wished start on."""
     start = request.start
     steps = []
-    for number, plan in enumerate(plan_steps(request)):
+    child = _is_child(procedure, request)
+    for number, plan in enumerate(plan_steps(request, child=child)):
         step = _add_step(by=by, procedure=procedure, request=request, plan=plan, start=start, first=number == 0)
         steps.append(step)
         start = end_of(start, plan.duration) if start else None
     return steps
+
+
+def _is_child(procedure: RequestedProcedure, request: ProcedureRequest) -> bool:
+    """Tell whether the patient is a child to the exam, on the day of the exam or, where that is not known, today."""
+    if request.exam is None:
+        return False
+    order = procedure.order
+    day = timezone.localdate(request.start, order.site.zone)
+    return request.exam.is_for_child(order.patient.birth_date, day)
 
 
 def _add_step(

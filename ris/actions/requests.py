@@ -80,9 +80,10 @@ class StepPlan:
     protocol_codes: list[dict[str, str]]
 
 
-def plan_steps(request: ProcedureRequest) -> list[StepPlan]:
+def plan_steps(request: ProcedureRequest, *, child: bool = False) -> list[StepPlan]:
     """Return the steps that a request leads to: those of its exam, else one as the request itself describes it.
 
+    child: whether the exam's minutes for children count. A step takes its preparation, scan and clean-up.
     The catalogue's modality wins over the one asked for: OBR-24 often holds a section ("RAD"), not a modality.
     """
     exam = request.exam
@@ -96,9 +97,11 @@ def plan_steps(request: ProcedureRequest) -> list[StepPlan]:
         codes.setdefault(row.step_number, []).append(entry.as_dict())
     steps = list(exam.steps.all())
     if not steps:
-        duration = request.duration or exam.duration
+        duration = request.duration or exam.minutes(child=child)
         return [StepPlan(exam.meaning, exam.modality, duration, said or codes.get(1, []))]
     return [
-        StepPlan(step.description, step.modality or exam.modality, step.duration, codes.get(step.number, []))
+        StepPlan(
+            step.description, step.modality or exam.modality, step.minutes(child=child), codes.get(step.number, [])
+        )
         for step in steps
     ]

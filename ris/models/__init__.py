@@ -1,8 +1,9 @@
 """The nouns of the department."""
 
-from ris.models.catalog import Exam, ExamStep, ProtocolCode, Site, Station
+from ris.models.catalog import Exam, ExamStep, Laterality, ProtocolCode, Site, Station
 from ris.models.counter import Counter
 from ris.models.event import Event, EventKind
+from ris.models.examrows import ExamGap, ExamPreparation, ExamQuestion
 from ris.models.order import Attention, Order, Priority, RequestedProcedure
 from ris.models.patient import Patient, PatientIdentifier, PatientLink, PatientMerge, PregnancyStatus, Sex
 from ris.models.step import ScheduledProcedureStep
@@ -15,7 +16,11 @@ __all__ = [
     "Event",
     "EventKind",
     "Exam",
+    "ExamGap",
+    "ExamPreparation",
+    "ExamQuestion",
     "ExamStep",
+    "Laterality",
     "Order",
     "Patient",
     "PatientIdentifier",

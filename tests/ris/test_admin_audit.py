@@ -181,16 +181,18 @@ def test_each_click_begins_the_fifteen_minutes_anew() -> None:
 # --- the catalogue and the accounts -------------------------------------------------------------------
 
 EXAM = {"code": "CTABD", "coding_scheme": "L", "meaning": "CT abdomen", "modality": "CT", "duration": "25"}
+EXAM |= {"preparation_minutes": "0", "cleanup_minutes": "0", "child_below": "12", "lead_time": "0"}
 NO_ROWS = {
     f"{name}-{part}": count
-    for name in ("steps", "protocol_codes")
+    for name in ("steps", "protocol_codes", "preparations", "gaps", "questions")
     for part, count in (("TOTAL_FORMS", "0"), ("INITIAL_FORMS", "0"))
 }
 
 
 def test_a_new_exam_with_its_steps_is_an_event(expert: Desk) -> None:
     rows = NO_ROWS | {"steps-TOTAL_FORMS": "1", "steps-0-number": "1", "steps-0-description": "scan"}
-    expert.post("/ris/exam/add/", **(EXAM | rows | {"active": "on", "steps-0-duration": "10"}))
+    rows |= {f"steps-0-{name}": "10" for name in ("preparation_minutes", "duration", "cleanup_minutes")}
+    expert.post("/ris/exam/add/", **(EXAM | rows | {"active": "on"}))
     exam = Exam.objects.get()
     assert exam.steps.get().description == "scan"
     event = Event.objects.get(kind=EventKind.CATALOG_CHANGED)
@@ -208,7 +210,7 @@ def test_a_changed_exam_tells_before_and_after(expert: Desk) -> None:
         "duration": [20, 25],
     }
     page = text_of(expert.get(f"/ris/exam/{exam.pk}/history/"))
-    assert "duration (min): 20 → 25" in page
+    assert "scan (min): 20 → 25" in page
 
 
 def test_saving_without_a_change_is_no_event(expert: Desk) -> None:

@@ -12,6 +12,9 @@ from django.db.models.deletion import ProtectedError
 from ris.actions import links, patients
 from ris.models import (
     Exam,
+    ExamGap,
+    ExamPreparation,
+    ExamQuestion,
     ExamStep,
     Order,
     Patient,
@@ -40,6 +43,7 @@ def department() -> None:
         exam = factories.exam(f"CT{number}", steps=(("First", "CT", 10), ("Second", "CT", 10)))
         factories.protocol_code(exam, "P1")
         factories.protocol_code(exam, "P2")
+        rows_below(exam)
         patient = factories.patient(number=number)
         patients.identify(by=factories.BY, patient=patient, identifier=patients.Identifier(f"C{number}", "CLINIC"))
         Visit.new(patient=patient, visit_number=f"V{number}", issuer="HIS")
@@ -54,6 +58,15 @@ def department() -> None:
     for loser in losers:
         patients.merge(by=factories.BY, survivor=survivor, loser=loser)
         links.link(by=factories.BY, one=survivor, other=loser)
+
+
+def rows_below(exam: Exam) -> None:
+    """Give an exam two texts, two gaps of each kind, and two questions."""
+    for number, other in enumerate((exam, factories.exam("CTSPARE")), start=1):
+        ExamPreparation.new(exam=exam, language=("de", "fr")[number - 1], text="Fast.")
+        ExamGap.new(exam=exam, after=other, length=2)
+        ExamGap.new(exam=exam, after_contrast=f"Agent {number}", length=2)
+        ExamQuestion.new(exam=exam, number=number, text="Why?")
 
 
 def like_the_first(model: type[Model], *columns: str) -> Callable[[], object]:
@@ -79,6 +92,23 @@ BREAKS: dict[str, Callable[[], object]] = {
     "exam_takes_time": all_to(Exam, duration=0),
     "exam_step_number_unique": all_to(ExamStep, number=1),
     "exam_step_takes_time": all_to(ExamStep, duration=0),
+    "exam_takes_time_for_children": all_to(Exam, child_duration=0),
+    "exam_laterality_known": all_to(Exam, laterality="X"),
+    "exam_age_limits_in_order": all_to(Exam, min_age=2, max_age=1),
+    "exam_weight_limits_in_order": all_to(Exam, min_weight=2, max_weight=1),
+    "exam_validity_in_order": all_to(Exam, valid_from="2026-02-01", valid_until="2026-01-31"),
+    "exam_step_takes_time_for_children": all_to(ExamStep, child_duration=0),
+    "station_carries_weight": all_to(Station, max_weight=0),
+    "exam_preparation_once_a_language": all_to(ExamPreparation, language="de"),
+    "exam_gap_once_an_exam": lambda: ExamGap.objects.filter(after__isnull=False).update(after=Exam.objects.all()[0]),
+    "exam_gap_once_a_contrast": lambda: ExamGap.objects.exclude(after_contrast="").update(after_contrast="Agent"),
+    "exam_gap_after_one_thing": all_to(ExamGap, after=None, after_contrast=""),
+    "exam_gap_has_length": all_to(ExamGap, length=0),
+    "exam_gap_unit_known": all_to(ExamGap, unit="y"),
+    "exam_question_number_unique": all_to(ExamQuestion, number=1),
+    "exam_question_not_empty": all_to(ExamQuestion, text=""),
+    "exam_question_kind_known": all_to(ExamQuestion, kind="song"),
+    "exam_question_choices_where_needed": all_to(ExamQuestion, kind="choice"),
     "protocol_code_once_a_step": all_to(ProtocolCode, code="P1"),
     "patient_not_merged_into_itself": all_to(Patient, merged_into=F("pk")),
     "patient_sex_known": all_to(Patient, sex="Z"),
