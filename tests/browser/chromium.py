@@ -5,12 +5,16 @@ from contextlib import contextmanager
 from shutil import which
 from typing import Self
 
-from playwright.sync_api import Browser, ConsoleMessage, Error, Page, Response, sync_playwright
+from playwright.sync_api import Browser, ConsoleMessage, Error, Locator, Page, Response, expect, sync_playwright
 
 from ris.config import PROJECT
 
 PICTURES = PROJECT / ".test" / "pictures"
 """Where screenshots go; not in version control."""
+
+PATIENCE = 30_000
+"""Milliseconds that an expectation may take on a busy machine."""
+expect.set_options(timeout=PATIENCE)
 
 FLAGS = (
     *("--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run"),
@@ -57,11 +61,18 @@ class Person:
         self.goes_to("/")
         self.page.get_by_label("Username").fill(name)
         self.page.get_by_label("Password").fill(password)
-        self.page.get_by_role("button", name="Sign in").click()
+        with self.page.expect_navigation():  # else the next address would overtake the answer
+            self.page.get_by_role("button", name="Sign in").click()
         return self
 
-    def keeps_picture(self, name: str) -> None:
-        """Save what is on the screen."""
+    def keeps_picture(self, name: str, of: Locator) -> None:
+        """Save what is on the screen once `of`, a part of the page that is expected, can be seen.
+
+        A picture that is asked for while the next page is on its way never comes: Chromium waits for a frame of a page
+        that is gone.
+        """
+        expect(of).to_be_visible()
+        self.page.wait_for_load_state("load")
         PICTURES.mkdir(parents=True, exist_ok=True)
         self.page.screenshot(path=PICTURES / f"{name}.png")
 

@@ -74,18 +74,18 @@ def clerk(browser: Browser, hospital: Department) -> Iterator[Person]:
 
 def test_a_clerk_finds_a_patient_checks_them_in_and_sees_them_on_the_scanners_list(clerk: Person) -> None:
     page = clerk.page
-    expect(page.get_by_role("heading", name="Today")).to_be_visible()
-    clerk.keeps_picture("desk")
+    clerk.keeps_picture("desk", of=page.get_by_role("heading", name="Today"))
     page.get_by_label("Find a patient").fill("lukasz 17.4.1962")
     page.keyboard.press("Enter")
-    clerk.keeps_picture("found")
-    page.get_by_role("link", name="Müller, Łukasz").click()
-    clerk.keeps_picture("patient")
-    page.get_by_role("table").get_by_role("link", name=re.compile(r"^H\d+$")).click()
-    number = page.get_by_role("heading", level=1).inner_text().split()[1]
+    found = page.get_by_role("link", name="Müller, Łukasz")
+    clerk.keeps_picture("found", of=found)
+    found.click()
+    order = page.get_by_role("table").get_by_role("link", name=re.compile(r"^H\d+$"))
+    clerk.keeps_picture("patient", of=order)
+    number = order.inner_text()
+    order.click()
     page.get_by_role("button", name="Check in").click()
-    expect(page.get_by_text("The patient is checked in.")).to_be_visible()
-    clerk.keeps_picture("order")
+    clerk.keeps_picture("order", of=page.get_by_text("The patient is checked in."))
     page.get_by_role("link", name="Worklists").click()
     page.get_by_label("Station").select_option("CT1")
     page.get_by_role("button", name="Show").click()
@@ -93,8 +93,7 @@ def test_a_clerk_finds_a_patient_checks_them_in_and_sees_them_on_the_scanners_li
     expect(row).to_contain_text("23:30")
     expect(row).to_contain_text("Müller, Łukasz")
     page.get_by_text("What is sent").first.click()
-    expect(page.get_by_text("ScheduledStationAETitle").first).to_be_visible()
-    clerk.keeps_picture("worklist")
+    clerk.keeps_picture("worklist", of=page.get_by_text("ScheduledStationAETitle").first)
     assert clerk.complaints == []
 
 
@@ -120,7 +119,7 @@ def test_a_clerk_registers_orders_and_books_with_the_keyboard(clerk: Person, hos
     page.get_by_role("button", name="Book the exam").click()
     expect(page.get_by_text("The exam is booked.")).to_be_visible()
     expect(page.get_by_role("row").filter(has_text="2027-01-11 09:15")).to_contain_text("CT1")
-    clerk.keeps_picture("booked")
+    clerk.keeps_picture("booked", of=page.get_by_role("heading", level=1))
     assert clerk.complaints == []
 
 
@@ -218,10 +217,10 @@ def test_every_word_stands_out_from_its_ground(browser: Browser, hospital: Depar
     stranger = Person(browser, hospital.url)
     stranger.page.emulate_media(color_scheme="dark" if scheme == "dark" else "light")
     stranger.goes_to("/")
-    stranger.keeps_picture(f"sign_in_{scheme}")
+    stranger.keeps_picture(f"sign_in_{scheme}", of=stranger.page.get_by_role("heading", level=1))
     assert stranger.page.evaluate(FIND_FAINT) == []
     stranger.signs_in("admin", hospital.admin_password)
     for address in ("/", "/ris/patient/", "/ris/user/add/", "/ris/event/", "/hl7/inboundmessage/", "/nothing-here/"):
         assert (address, stranger.goes_to(address).page.evaluate(FIND_FAINT)) == (address, [])
-        stranger.keeps_picture(f"{scheme}{address.replace('/', '_')}")
+        stranger.keeps_picture(f"{scheme}{address.replace('/', '_')}", of=stranger.page.locator("body"))
     stranger.context.close()
