@@ -245,6 +245,12 @@ SETTINGS = (
         "1 when browsers come over HTTPS through a proxy: secure cookies and HSTS.",
         yes_no,
     ),
+    Setting(
+        "BUCKY_PROXIES",
+        "0",
+        "Proxies between browsers and Bucky, each of which sets X-Forwarded-For. 0: do not read it.",
+        whole_number(0, 9),
+    ),
     Setting("BUCKY_DEBUG", "0", "1 shows tracebacks in the browser. Never with real patients.", yes_no),
     Setting(
         "BUCKY_UNKNOWN_CALLERS",

@@ -23,6 +23,7 @@ BUCKY_AE_TITLE: str = _values["BUCKY_AE_TITLE"]
 BUCKY_DATA: Path = _values["BUCKY_DATA"]
 BUCKY_DEMO: bool = _values["BUCKY_DEMO"]
 BUCKY_TIME_ZONE: str = _values["BUCKY_TIME_ZONE"]
+BUCKY_PROXIES: int = _values["BUCKY_PROXIES"]
 BUCKY_HTTPS: bool = _values["BUCKY_HTTPS"]
 BUCKY_UNKNOWN_CALLERS: str = _values["BUCKY_UNKNOWN_CALLERS"]
 BUCKY_DICOM_MAX_ASSOCIATIONS: int = _values["BUCKY_DICOM_MAX_ASSOCIATIONS"]
@@ -82,6 +83,7 @@ INSTALLED_APPS = [
 ]
 
 MIDDLEWARE = [
+    "ris.middleware.address_behind_proxies",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "csp.middleware.CSPMiddleware",

@@ -14,6 +14,7 @@ from django.test.utils import override_settings
 from django.urls import path
 from django.utils import timezone
 
+from ris.models import Event
 from ris.urls import urlpatterns as real_urls
 
 PASSWORD = "correct horse battery staple"
@@ -49,6 +50,25 @@ def test_a_locked_account_can_still_be_used_from_another_computer(client: Client
     for _ in range(5):
         sign_in(client, clerk, "wrong")
     assert sign_in(Client(REMOTE_ADDR="10.0.0.2"), clerk, PASSWORD) == 302
+
+
+@pytest.mark.parametrize(
+    ("proxies", "forwarded", "seen"),
+    [
+        (0, "203.0.113.9", "127.0.0.1"),  # nobody said that there is a proxy: anyone may write this header
+        (1, "203.0.113.9", "203.0.113.9"),
+        (1, "198.51.100.1, 203.0.113.9", "203.0.113.9"),  # the left one was written by the browser
+        (2, "203.0.113.9, 10.0.0.7", "203.0.113.9"),
+        (1, "2001:db8::17", "2001:db8::17"),
+        (2, "203.0.113.9", "127.0.0.1"),
+        (1, "<script>", "127.0.0.1"),
+        (1, "", "127.0.0.1"),
+    ],
+)
+def test_the_address_behind_a_proxy(client: Client, clerk: str, proxies: int, forwarded: str, seen: str) -> None:
+    with override_settings(BUCKY_PROXIES=proxies):
+        client.post("/login/", {"username": clerk, "password": "wrong"}, HTTP_X_FORWARDED_FOR=forwarded)
+    assert Event.objects.latest("pk").address == seen
 
 
 def test_a_failed_sign_in_is_logged_by_address_not_by_name(
