@@ -80,3 +80,19 @@ class OrderClosed(DomainError):
 
 class OrderStarted(DomainError):
     """The exam has already started; it can be discontinued but not cancelled."""
+
+
+class UnknownPerformedStep(DomainError):
+    """No performed procedure step has this SOP Instance UID."""
+
+    kind = "unknown"
+
+
+class DuplicatePerformedStep(DomainError):
+    """A performed procedure step with this SOP Instance UID is there already."""
+
+    kind = "duplicate"
+
+
+class PerformedStepEnded(DomainError):
+    """The performed procedure step has ended; nothing of it can be changed any more."""

@@ -38,6 +38,7 @@ _SEE = (
     "view_site",
     "view_station",
     "view_worklist",
+    "view_performedprocedurestep",
 )
 _REGISTER = ("add_patient", "change_patient", "add_patientidentifier")
 _ORDER = ("add_order", "change_order", "cancel_order", "settle_order")
@@ -58,7 +59,14 @@ _ACCOUNTS = ("add_user", "change_user", "view_user")
 RIS_GRANTS: Grants = {
     Role.FRONT_DESK: (*_SEE, *_REGISTER, *_ORDER, "book_step", "check_in_step"),
     Role.SCHEDULER: (*_SEE, *_REGISTER, *_ORDER, *_EXAMS, "book_step", "check_in_step"),
-    Role.TECHNOLOGIST: (*_SEE, "change_patient", "settle_order", "check_in_step", "perform_step"),
+    Role.TECHNOLOGIST: (
+        *_SEE,
+        "change_patient",
+        "settle_order",
+        "check_in_step",
+        "perform_step",
+        "link_performedprocedurestep",
+    ),
     Role.RADIOLOGIST: _SEE,
     Role.INFORMATICS: (
         *_SEE,
@@ -70,6 +78,7 @@ RIS_GRANTS: Grants = {
         "book_step",
         "check_in_step",
         "perform_step",
+        "link_performedprocedurestep",
         "view_event",
     ),
     Role.ADMINISTRATOR: (*_SEE, *_CATALOG, *_ACCOUNTS, "view_patientmerge", "view_event"),

@@ -40,6 +40,14 @@ class OrderState(TextChoices):
     NO_SHOW = "NO_SHOW", _("did not come")
 
 
+class PerformedState(TextChoices):
+    """Performed Procedure Step Status (0040,0252) (PS3.3 C.4.14)."""
+
+    IN_PROGRESS = "IN PROGRESS", _("in progress")
+    COMPLETED = "COMPLETED", _("completed")
+    DISCONTINUED = "DISCONTINUED", _("discontinued")
+
+
 _S = StepState
 
 BEFORE_START = frozenset({_S.REQUESTED, _S.SCHEDULED, _S.ARRIVED, _S.READY})
@@ -72,6 +80,12 @@ STEP_MOVES: dict[str, Move] = {
         Move("arrive", frozenset({_S.SCHEDULED}), _S.ARRIVED),
         Move("make ready", frozenset({_S.SCHEDULED, _S.ARRIVED}), _S.READY),
         Move("start", frozenset({_S.SCHEDULED, _S.ARRIVED, _S.READY}), _S.STARTED),
+        # A scanner that has begun knows better than the schedule: it may take who was not expected any more.
+        Move(
+            "perform",
+            frozenset({_S.REQUESTED, _S.SCHEDULED, _S.ARRIVED, _S.READY, _S.NO_SHOW, _S.DISCONTINUED}),
+            _S.STARTED,
+        ),
         Move("depart", frozenset({_S.STARTED}), _S.DEPARTED),
         Move("complete", frozenset({_S.STARTED, _S.DEPARTED}), _S.COMPLETED),
         Move("discontinue", frozenset({_S.STARTED, _S.DEPARTED}), _S.DISCONTINUED),
@@ -92,6 +106,32 @@ def check_move(verb: str, state: str) -> StepState:
     if state not in move.sources:
         raise ForbiddenMove(f"Cannot {verb} a step that is {StepState(state).label}.")
     return move.target
+
+
+WRONG_ENTRY = "110514"
+"""Discontinuation reason (DCM) "incorrect worklist entry selected": the step was not even begun."""
+
+
+def performed_move(performed: Iterable[tuple[str, str]]) -> str | None:
+    """Return the move that a step owes to all that was performed for it; None where nothing was.
+
+    performed: state and discontinuation code of each performed step. One that is under way counts most, then one that
+    was completed; only where all that was done was begun by mistake does the step wait again.
+    """
+    found = {state if code != WRONG_ENTRY else WRONG_ENTRY for state, code in performed}
+    for outcome, move in PERFORMED_MOVES.items():
+        if outcome in found:
+            return move
+    return None
+
+
+PERFORMED_MOVES: dict[str, str] = {
+    PerformedState.IN_PROGRESS: "perform",
+    PerformedState.COMPLETED: "complete",
+    PerformedState.DISCONTINUED: "discontinue",
+    WRONG_ENTRY: "reopen",
+}
+"""State of performed steps -> move of the scheduled step, the weightiest first."""
 
 
 @dataclass(frozen=True)

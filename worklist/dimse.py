@@ -1,13 +1,14 @@
-"""DIMSE messages of the worklist services (PS3.7 sections 9.1.2, 9.3.2, 9.3.5) as command sets in bytes."""
+"""DIMSE messages of our services (PS3.7 sections 9.3 and 10.3) as command sets in bytes."""
 
 import struct
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from enum import IntEnum
 
 from worklist.pdu import AbortReason, ProtocolError
 
 # Elements of group 0000 (PS3.7 section E.1).
 AFFECTED_SOP_CLASS_UID = 0x0002
+REQUESTED_SOP_CLASS_UID = 0x0003
 COMMAND_FIELD = 0x0100
 MESSAGE_ID = 0x0110
 MESSAGE_ID_BEING_RESPONDED_TO = 0x0120
@@ -16,6 +17,10 @@ STATUS = 0x0900
 NO_DATA_SET = 0x0101
 OFFENDING_ELEMENT = 0x0901
 ERROR_COMMENT = 0x0902
+ERROR_ID = 0x0903
+AFFECTED_SOP_INSTANCE_UID = 0x1000
+REQUESTED_SOP_INSTANCE_UID = 0x1001
+ATTRIBUTE_IDENTIFIER_LIST = 0x1005
 HAS_DATA_SET = 0x0001
 RESPONSE = 0x8000
 """Bit that a response's command field has beside its request's."""
@@ -26,6 +31,9 @@ class Command(IntEnum):
 
     C_FIND = 0x0020
     C_ECHO = 0x0030
+    N_GET = 0x0110
+    N_SET = 0x0120
+    N_CREATE = 0x0140
     C_CANCEL = 0x0FFF
 
 
@@ -38,23 +46,36 @@ def respond(
     with_data: bool = False,
     comment: str = "",
     offending: int | None = None,
+    more: Mapping[int, bytes | int | str] | None = None,
 ) -> bytes:
-    """Return the command set of a response. comment: Error Comment, cut at 64 ASCII characters. offending: a tag."""
+    """Return the command set of a response.
+
+    comment: Error Comment, cut at 64 ASCII characters. offending: a tag. more: further elements by number.
+    """
     elements: dict[int, bytes | int | str] = {
         AFFECTED_SOP_CLASS_UID: sop_class,
         COMMAND_FIELD: command | RESPONSE,
         MESSAGE_ID_BEING_RESPONDED_TO: message_id,
         COMMAND_DATA_SET_TYPE: HAS_DATA_SET if with_data else NO_DATA_SET,
         STATUS: status,
+        **(more or {}),
     }
     if offending is not None:
-        elements[OFFENDING_ELEMENT] = (offending >> 16).to_bytes(2, "little") + (offending & 0xFFFF).to_bytes(
-            2, "little"
-        )
+        elements[OFFENDING_ELEMENT] = tag_list([offending])
     if comment:
         text = comment.encode("ascii", "replace")[:64]
         elements[ERROR_COMMENT] = text + b" " * (len(text) % 2)
     return encode_command(elements)
+
+
+def tag_list(tags: Iterable[int]) -> bytes:
+    """Return tags as a value of VR AT."""
+    return b"".join(struct.pack("<HH", tag >> 16, tag & 0xFFFF) for tag in tags)
+
+
+def tags_in(value: bytes) -> list[int]:
+    """Return the tags of a value of VR AT."""
+    return [group << 16 | element for group, element in struct.iter_unpack("<HH", value[: len(value) // 4 * 4])]
 
 
 def decode_command(encoded: bytes) -> dict[int, bytes]:
@@ -83,6 +104,6 @@ def _element(number: int, value: bytes | int | str) -> bytes:
     if isinstance(value, int):
         value = struct.pack("<H", value)
     elif isinstance(value, str):
-        value = value.encode("ascii")
+        value = value.encode("ascii", "replace")
         value += b"\0" * (len(value) % 2)
     return struct.pack("<HHI", 0, number, len(value)) + value

@@ -1,4 +1,4 @@
-"""What scanners asked and what they were shown: the audit of reads through this door."""
+"""What scanners asked and what they told: the audit of this door, and what it passes on to archives."""
 
 from datetime import datetime, timedelta
 from typing import Self
@@ -7,6 +7,8 @@ from django.db import models
 from django.db.models import F
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
+
+from ris.models import PerformedProcedureStep
 
 
 class QueryLogQuerySet(models.QuerySet["QueryLog"]):
@@ -91,3 +93,47 @@ class UnknownCaller(models.Model):
 
     def __str__(self) -> str:
         return f"{self.ae_title} ({self.address})"
+
+
+class MppsRequest(models.Model):
+    """One N-CREATE or N-SET as it came: what is kept of each payload, also of those that were refused."""
+
+    class Operation(models.TextChoices):
+        """What was asked for."""
+
+        CREATE = "N-CREATE", _("begin (N-CREATE)")
+        SET = "N-SET", _("update (N-SET)")
+
+    at = models.DateTimeField(_("when"), auto_now_add=True)
+    operation = models.CharField(_("operation"), max_length=8, choices=Operation)
+    calling_ae_title = models.CharField(_("calling AE title"), max_length=16)
+    called_ae_title = models.CharField(_("called AE title"), max_length=16)
+    address = models.CharField(_("address"), max_length=64)
+    sop_instance_uid = models.CharField(_("SOP instance UID"), max_length=64)
+    performed = models.ForeignKey(
+        PerformedProcedureStep,
+        models.PROTECT,
+        null=True,
+        blank=True,
+        related_name="requests",
+        verbose_name=_("performed procedure step"),
+    )
+    transfer_syntax = models.CharField(_("transfer syntax"), max_length=64)
+    data = models.BinaryField(_("data set"))
+    status = models.CharField(_("status"), max_length=4, default="0000", help_text=_("DICOM status, hexadecimal"))
+    comment = models.CharField(_("comment"), max_length=64, blank=True)
+
+    class Meta:
+        verbose_name = _("MPPS request")
+        verbose_name_plural = _("MPPS requests")
+        ordering = ("-pk",)
+        default_permissions = ("view",)
+        indexes = (models.Index(fields=("status", "-id"), name="mppsrequest_status_idx"),)
+
+    def __str__(self) -> str:
+        return f"{self.operation} {self.calling_ae_title} {self.at:%Y-%m-%d %H:%M:%S}"
+
+    @property
+    def cause(self) -> str:
+        """How events name this request as their cause."""
+        return f"mpps:{self.pk}"

@@ -1,4 +1,4 @@
-"""Which associations and presentation contexts the worklist door takes (PS3.8 section 7.1, PS3.7 annex D)."""
+"""Which associations and presentation contexts the DICOM door takes (PS3.8 section 7.1, PS3.7 annex D)."""
 
 from dataclasses import dataclass
 
@@ -13,7 +13,9 @@ from worklist.pdu import APPLICATION_CONTEXT, ContextResult, Proposal, Request
 
 VERIFICATION = "1.2.840.10008.1.1"
 MODALITY_WORKLIST_FIND = "1.2.840.10008.5.1.4.31"
-SERVICES = (VERIFICATION, MODALITY_WORKLIST_FIND)
+PERFORMED_STEP = "1.2.840.10008.3.1.2.3.3"
+PERFORMED_STEP_RETRIEVE = "1.2.840.10008.3.1.2.3.4"
+SERVICES = (VERIFICATION, MODALITY_WORKLIST_FIND, PERFORMED_STEP, PERFORMED_STEP_RETRIEVE)
 TRANSFER_SYNTAXES: tuple[str, ...] = (
     str(ExplicitVRLittleEndian),
     str(ImplicitVRLittleEndian),

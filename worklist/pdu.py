@@ -45,11 +45,15 @@ class ContextResult(IntEnum):
 
 @dataclass(frozen=True)
 class Limits:
-    """What a peer may send, in bytes. pdu is announced as our maximum length; message bounds one whole message."""
+    """What a peer may send, in bytes.
+
+    pdu is announced as our maximum length; message bounds one whole message, larger those of some abstract syntaxes.
+    """
 
     pdu: int = 65536
     request: int = 128 * 1024
     message: int = 1024 * 1024
+    larger: Mapping[str, int] = field(default_factory=dict)
     contexts: int = 128
 
 

@@ -5,22 +5,31 @@ import logging
 import socket
 import time
 from collections import deque
-from collections.abc import Coroutine, Iterator
+from collections.abc import Coroutine
 from itertools import islice
-from typing import Any, Protocol
+from typing import Any
 
 from django.utils import timezone
 
 from worklist.dimse import (
     AFFECTED_SOP_CLASS_UID,
+    AFFECTED_SOP_INSTANCE_UID,
+    ATTRIBUTE_IDENTIFIER_LIST,
     COMMAND_FIELD,
+    ERROR_ID,
     MESSAGE_ID,
     MESSAGE_ID_BEING_RESPONDED_TO,
+    REQUESTED_SOP_CLASS_UID,
+    REQUESTED_SOP_INSTANCE_UID,
     Command,
     respond,
+    tag_list,
+    tags_in,
 )
 from worklist.errors import IDENTIFIER_DOES_NOT_FIT, UNABLE_TO_PROCESS, QueryError
+from worklist.host import Answers, Host
 from worklist.journal import QueryEntry
+from worklist.mpps import OPERATIONS, Operation
 from worklist.negotiation import (
     CANNOT_LOOK_UP,
     MODALITY_WORKLIST_FIND,
@@ -31,7 +40,7 @@ from worklist.negotiation import (
     extended,
     judge,
 )
-from worklist.pdu import Limits, Request
+from worklist.pdu import Request
 from worklist.query import Caller
 from worklist.upperlayer import Acceptor, Ended, Event, Message, ReleaseRequested, State
 
@@ -57,58 +66,6 @@ BATCH = 32
 """Answers that are sent at a time; a cancel is heard between two batches."""
 MOST_WAITING = 16
 """Requests that a peer may send ahead of their answers, though it was told that one at a time is done."""
-
-
-class Answers(Protocol):
-    """What became of a query; iterating gives the encoded answers, each built when its turn comes.
-
-    pending: status of each. matches: how many steps match. keys: the identifier, for the query log. shown, skipped:
-    rows that were encoded and left out so far.
-    """
-
-    pending: int
-    keys: dict[str, Any]
-    shown: list[int]
-    skipped: list[int]
-
-    @property
-    def matches(self) -> int:
-        """How many steps match."""
-
-    def __iter__(self) -> Iterator[bytes]: ...
-
-
-class Host(Protocol):
-    """What a peer asks of the door; see worklist.server.Door."""
-
-    ae_title: str
-    refuse_unknown: bool
-    limits: Limits
-
-    @property
-    def is_full(self) -> bool:
-        """Whether as many associations are open as may be."""
-
-    def joined(self, peer: "Peer") -> bool:
-        """Take a connection in; tells whether there is room for it."""
-
-    def left(self, peer: "Peer") -> None:
-        """Forget a connection."""
-
-    async def is_station(self, caller: Caller) -> bool | None:
-        """Tell whether a caller is an active station; None when that cannot be looked up."""
-
-    def note_caller(self, caller: Caller) -> None:
-        """Note a caller that is no station, beside its association."""
-
-    async def find(self, identifier: bytes, transfer_syntax: str, caller: Caller) -> Answers:
-        """Read the rows that match. Raises QueryError."""
-
-    async def take(self, answers: Iterator[bytes], most: int) -> list[bytes]:
-        """Encode the next answers in a thread."""
-
-    def write_down(self, entry: QueryEntry) -> None:
-        """Put a query into the journal."""
 
 
 class Peer(asyncio.Protocol):
@@ -293,7 +250,10 @@ class Peer(asyncio.Protocol):
     # --- answers ----------------------------------------------------------------------------------
 
     async def _answer(self, message: Message) -> None:
-        """Answer one C-FIND request, or say that we do not do what was asked."""
+        """Answer one C-FIND or MPPS request, or say that we do not do what was asked."""
+        if message.number(COMMAND_FIELD) in OPERATIONS:
+            await self._perform(message)
+            return
         if message.number(COMMAND_FIELD) != Command.C_FIND:
             self._respond(message, UNRECOGNIZED_OPERATION)
             return
@@ -310,6 +270,42 @@ class Peer(asyncio.Protocol):
             self._canceled.clear()
             entry.milliseconds = round((time.perf_counter() - clock) * 1000, 2)
             self.door.write_down(entry)
+
+    async def _perform(self, message: Message) -> None:
+        """Answer an N-CREATE, N-SET or N-GET once it is carried out."""
+        abstract_syntax, transfer_syntax = self.upper.contexts[message.context_id]
+        created = message.number(COMMAND_FIELD) == Command.N_CREATE
+        sop_class = message.text(AFFECTED_SOP_CLASS_UID if created else REQUESTED_SOP_CLASS_UID)
+        operation = Operation(
+            message.number(COMMAND_FIELD) or 0,
+            abstract_syntax,
+            sop_class,
+            message.text(AFFECTED_SOP_INSTANCE_UID if created else REQUESTED_SOP_INSTANCE_UID),
+            transfer_syntax,
+            self.caller,
+            message.data or b"",
+            tuple(tags_in(message.command.get(ATTRIBUTE_IDENTIFIER_LIST, b""))),
+        )
+        outcome = await self.door.perform(operation)
+        more: dict[int, bytes | int | str] = {AFFECTED_SOP_CLASS_UID: sop_class}
+        if outcome.sop_instance_uid:
+            more[AFFECTED_SOP_INSTANCE_UID] = outcome.sop_instance_uid
+        if outcome.error_id is not None:
+            more[ERROR_ID] = outcome.error_id
+        if outcome.tags:
+            more[ATTRIBUTE_IDENTIFIER_LIST] = tag_list(outcome.tags)
+        number = message.number(MESSAGE_ID) or 0
+        has_data = outcome.data is not None
+        answer = respond(
+            operation.command,
+            number,
+            sop_class,
+            outcome.status,
+            with_data=has_data,
+            comment=outcome.comment,
+            more=more,
+        )
+        self.upper.send(message.context_id, answer, outcome.data)
 
     async def _find(self, message: Message, transfer_syntax: str, entry: QueryEntry) -> None:
         """Send the answers to one query, then how it ended."""

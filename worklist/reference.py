@@ -2,18 +2,22 @@
 
 from collections.abc import Iterator
 
+from pydicom.datadict import dictionary_description
 from pydicom.uid import UID
 
 from ris.reference import markdown_table, page
 from ris.states import ON_WORKLIST, StepState
 from worklist import errors, negotiation, peer
+from worklist import mpps_rules as rules
 from worklist.attributes import ATTRIBUTES, STEP_SEQUENCE, Attribute, Fault
 from worklist.matching import Kind
 from worklist.pdu import APPLICATION_CONTEXT, Limits
+from worklist.server import LARGEST_MPPS
 
 INTRODUCTION = """# DICOM conformance
 
-Bucky is a Modality Worklist SCP (PS3.4 annex K) and a Verification SCP. It opens no associations itself.
+Bucky is an SCP of Modality Worklist (PS3.4 annex K), of Modality Performed Procedure Step with its retrieval (annex F)
+and of Verification. It opens no associations itself.
 
 ## Association
 
@@ -53,6 +57,64 @@ slash) and shortened. A step that is left out is named by its row id in the log 
 """
 
 
+PERFORMED = """
+## Modality Performed Procedure Step
+
+N-CREATE begins a step (IN PROGRESS), N-SET updates it as often as the scanner likes and ends it (COMPLETED or
+DISCONTINUED), N-GET reads it, also in the context of the retrieve SOP class. What ended cannot be changed any more. An
+N-CREATE without a SOP Instance UID is given one. Every request is kept as it came, those that were refused too.
+
+- A scheduled step is found by Scheduled Procedure Step ID, then by Accession Number and Requested Procedure ID, then by
+  Study Instance UID; never by the patient alone. Where these contradict each other, or name nothing, the performed step
+  waits for a person.
+- Several items in the Scheduled Step Attributes Sequence are a group: all their steps go the same way. A second
+  performed step for a completed one is kept beside it. A step that is done in parts ends with its last part.
+- Discontinued with code 110514 (DCM, incorrect worklist entry selected), the scheduled step is on the worklist again
+  and its order is marked for attention; with any other code or none it is discontinued.
+- A sequence in an N-SET replaces the whole sequence. Dates and times are those of the wall clock at the station's site,
+  unless Timezone Offset From UTC says otherwise.
+- An attribute of type 1 below is asked for strictly. What else is missing, cannot be read, or may not be changed by
+  N-SET is noted beside the step and does not stop it.
+
+### Status codes
+
+"""
+
+
+def _performed_statuses() -> Iterator[tuple[str, str]]:
+    yield f"{rules.SUCCESS:04X}", "done and stored"
+    yield f"{rules.ATTRIBUTES_NOT_SUPPORTED:04X}", "N-GET: an attribute that was asked for is not one of this service"
+    yield (
+        f"{rules.INVALID_VALUE:04X}",
+        "an essential value is not valid, or it is a state that the request cannot name",
+    )
+    yield (
+        f"{rules.PROCESSING_FAILURE:04X}",
+        f"with Error ID {rules.MAY_NO_LONGER_BE_UPDATED:04X}: the step has ended; without: the data set cannot be"
+        " decoded, or a fault in Bucky",
+    )
+    yield f"{rules.DUPLICATE_INSTANCE:04X}", "N-CREATE: the SOP Instance UID is there already"
+    yield f"{rules.NO_SUCH_INSTANCE:04X}", "N-SET, N-GET: there is no such SOP Instance UID"
+    yield f"{rules.INVALID_INSTANCE:04X}", "the SOP Instance UID is not a UID"
+    yield f"{rules.CLASS_INSTANCE_CONFLICT:04X}", "another operation than N-GET in the retrieve SOP class"
+    yield (
+        f"{rules.MISSING_ATTRIBUTE:04X}",
+        "an essential attribute is missing, or a step was completed without a series; the Attribute Identifier List"
+        " names it",
+    )
+    yield f"{rules.MISSING_VALUE:04X}", "the same, where the attribute is there without a value"
+    yield f"{rules.CLASS_NOT_SUPPORTED:04X}", "another SOP class"
+    yield f"{rules.UNRECOGNIZED_OPERATION:04X}", "another operation, or in a context that is not for it"
+    yield f"{rules.RESOURCE_LIMITATION:04X}", "the database is away or too slow; nothing was kept, send it again"
+
+
+def _performed_attributes() -> Iterator[tuple[str, ...]]:
+    for rule in rules.RULES:
+        name = ("&gt; " if rule.within else "") + dictionary_description(rule.tag)
+        yield name, str(rule.tag).replace(", ", ","), rule.create, "not allowed" if rule.set == "-" else rule.set
+    yield "All others", "", "3", "3"
+
+
 @page("docs/reference/dicom.md")
 def dicom() -> str:
     """Print the conformance page."""
@@ -69,13 +131,17 @@ def dicom() -> str:
         + "\nEvery failure has an Error Comment (0000,0902), and the Offending Element (0000,0901) where a key is at"
         + " fault.\n"
         + "".join(_keys(ATTRIBUTES))
-        + "\nThis page is printed from `worklist/attributes.py` and `worklist/peer.py`"
+        + PERFORMED
+        + markdown_table(("Status", "Meaning"), _performed_statuses())
+        + "\n### Attributes\n\n"
+        + markdown_table(("Attribute", "Tag", "N-CREATE", "N-SET"), _performed_attributes())
+        + "\nThis page is printed from `worklist/attributes.py`, `worklist/mpps_rules.py` and `worklist/peer.py`"
         + " by `manage.py print_reference`.\n"
     )
 
 
 def _association() -> Iterator[tuple[str, str]]:
-    yield "SOP classes", ", ".join(_uid(uid) for uid in (negotiation.VERIFICATION, negotiation.MODALITY_WORKLIST_FIND))
+    yield "SOP classes", ", ".join(_uid(uid) for uid in negotiation.SERVICES)
     yield "Transfer syntaxes", ", ".join(_uid(uid) for uid in negotiation.TRANSFER_SYNTAXES)
     yield "Called AE title", "must be `BUCKY_AE_TITLE`, else rejected (1, 1, 7)"
     yield (
@@ -85,7 +151,7 @@ def _association() -> Iterator[tuple[str, str]]:
     yield "Associations", "`BUCKY_DICOM_MAX_ASSOCIATIONS` at a time, one more is rejected (2, 3, 2)"
     yield "Application context", f"`{APPLICATION_CONTEXT}`, else rejected (1, 1, 2)"
     yield "Maximum PDU", f"{Limits().pdu:,} bytes announced and read"
-    yield "Largest request", f"{Limits().message:,} bytes"
+    yield "Largest request", f"{Limits().message:,} bytes, of MPPS {LARGEST_MPPS:,} bytes"
     yield "Operations at a time", "one an association; C-CANCEL is heeded between two answers"
     yield "ARTIM", f"{peer.ARTIM_SECONDS:.0f} s"
     yield "One PDU", f"{peer.PDU_SECONDS:.0f} s from its first byte to its last"

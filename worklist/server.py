@@ -18,9 +18,13 @@ from django.utils import timezone
 from ris.config import Address
 from ris.models import Station
 from worklist.errors import OUT_OF_RESOURCES, QueryError
+from worklist.host import Answers
 from worklist.journal import Journal, QueryEntry, Recorder, UnknownCallerEntry
+from worklist.mpps import Operation, Outcome, handle
+from worklist.mpps_rules import RESOURCE_LIMITATION
+from worklist.negotiation import PERFORMED_STEP
 from worklist.pdu import Limits
-from worklist.peer import Answers, Peer
+from worklist.peer import Peer
 from worklist.prepared import reply_to
 from worklist.query import Caller
 from worklist.silence import keep_silent
@@ -38,6 +42,8 @@ STOP_SECONDS = 4.0
 """How long running answers may take to finish when the door closes."""
 SWEEP_SECONDS = 0.5
 """How often deadlines are looked at; one look for all peers costs less than a timer for each."""
+LARGEST_MPPS = 8 * 1024 * 1024
+"""Bytes of one MPPS request: it names every image of a step."""
 KNOWN_SECONDS = 2.0
 """How long an AE title that was looked up is believed."""
 
@@ -59,21 +65,23 @@ class Door:
         most: int = 50,
         answers: Callable[[bytes, str, Caller], Answers] = reply_to,
         is_station: Callable[[str], bool] = is_active_station,
+        perform: Callable[[Operation], Outcome] = handle,
         journal: Recorder | None = None,
         limits: Limits | None = None,
     ) -> None:
         """Prepare; nothing listens yet.
 
         ae_title: what callers must call. refuse_unknown: refuse AE titles that are no active station.
-        most: associations at the same time. answers, is_station, journal: what stands behind the door.
+        most: associations at the same time. answers, is_station, perform, journal: what stands behind the door.
         """
         self.address = at
         self.ae_title = ae_title
         self.refuse_unknown = refuse_unknown
-        self.limits = limits or Limits()
+        self.limits = limits or Limits(larger={PERFORMED_STEP: LARGEST_MPPS})
         self._most = most
         self._answers_to = answers
         self._is_active_station = is_station
+        self._carry_out = perform
         self._journal = journal or Journal()
         self._workers = Workers()
         self._peers: set[Peer] = set()
@@ -197,6 +205,13 @@ class Door:
     async def take(self, answers: Iterator[bytes], most: int) -> list[bytes]:
         """Encode the next answers, in a thread: a long list must not hold other peers up."""
         return await self._in_thread(QUERY_SECONDS, lambda: list(islice(answers, most)))
+
+    async def perform(self, operation: Operation) -> Outcome:
+        """Carry out what a scanner tells of a performed step."""
+        try:
+            return await self._in_thread(QUERY_SECONDS, self._carry_out, operation)
+        except QueryError as reason:
+            return Outcome(RESOURCE_LIMITATION, operation.sop_instance_uid, reason.comment)
 
     def write_down(self, entry: QueryEntry) -> None:
         """Put a query into the journal."""

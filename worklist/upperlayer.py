@@ -271,7 +271,8 @@ class Acceptor:
             raise ProtocolError(AbortReason.UNEXPECTED_PARAMETER, "two messages mixed")
         self._context_id = context_id
         buffer = self._command if is_command else self._data
-        if len(self._command) + len(self._data) + len(value) > self.limits.message:
+        most = self.limits.larger.get(self.contexts[context_id][0], self.limits.message)
+        if len(self._command) + len(self._data) + len(value) > most:
             raise ProtocolError(AbortReason.INVALID_PARAMETER, "a message that is too long")
         buffer += value
         if not is_last:

@@ -1,5 +1,7 @@
 """What happens to a step on its day: arrive, start, complete and their opposites."""
 
+from typing import Any
+
 from ris.actions import rollup, schedule
 from ris.actions.verb import verb
 from ris.actor import Actor
@@ -32,7 +34,20 @@ def go(move: str, *, by: Actor, step: ScheduledProcedureStep, reason: str = "") 
 
 def make(move: str, *, by: Actor, step: ScheduledProcedureStep, reason: str = "") -> ScheduledProcedureStep:
     """Do the work of `go` on a step whose order the caller has locked."""
-    diff = step.change(state=check_move(move, step.state))
-    rollup.tell(KINDS[move], by=by, step=step, diff=diff, reason=reason)
+    return _moved(KINDS[move], by=by, step=step, reason=reason, state=check_move(move, step.state))
+
+
+def perform(*, by: Actor, step: ScheduledProcedureStep, **place: Any) -> ScheduledProcedureStep:
+    """Start a step because a scanner has begun; the caller has locked its order.
+
+    place: station, start and modality of a step that had none. Raises ForbiddenMove.
+    """
+    return _moved(EventKind.STEP_STARTED, by=by, step=step, state=check_move("perform", step.state), **place)
+
+
+def _moved(
+    kind: EventKind, *, by: Actor, step: ScheduledProcedureStep, reason: str = "", **values: Any
+) -> ScheduledProcedureStep:
+    rollup.tell(kind, by=by, step=step, diff=step.change(**values), reason=reason)
     rollup.order_state(step.requested_procedure.order)
     return step

@@ -6,6 +6,7 @@ from ris.models.event import Event, EventKind
 from ris.models.examrows import ExamGap, ExamPreparation, ExamQuestion
 from ris.models.order import Attention, Order, Priority, RequestedProcedure
 from ris.models.patient import Patient, PatientIdentifier, PatientLink, PatientMerge, PregnancyStatus, Sex
+from ris.models.performed import LinkedBy, PerformedLink, PerformedProcedureStep
 from ris.models.step import ScheduledProcedureStep
 from ris.models.user import User
 from ris.models.visit import Visit, VisitState
@@ -21,11 +22,14 @@ __all__ = [
     "ExamQuestion",
     "ExamStep",
     "Laterality",
+    "LinkedBy",
     "Order",
     "Patient",
     "PatientIdentifier",
     "PatientLink",
     "PatientMerge",
+    "PerformedLink",
+    "PerformedProcedureStep",
     "PregnancyStatus",
     "Priority",
     "ProtocolCode",

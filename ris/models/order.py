@@ -45,6 +45,10 @@ class Attention(models.TextChoices):
     VISIT_DISCHARGED = "discharged", _("The patient was discharged while this was open.")
     VISIT_CANCELED = "visit-canceled", _("The visit was cancelled or deleted by the hospital.")
     PATIENT_DELETED = "patient-deleted", _("The hospital has deleted the patient's record.")
+    OTHER_PATIENT = "other-patient", _("A scanner has done this under the name or number of another patient.")
+    WRONG_ENTRY = "wrong-entry", _("A scanner took this entry by mistake; images may lie under its study.")
+    DONE_ANYWAY = "done-anyway", _("A scanner has done this although it was cancelled.")
+    OTHER_STUDY = "other-study", _("A scanner has put the images into another study than this one.")
     NO_NAME = "no-name", _("The patient has no name, so scanners are not shown the exam.")
 
 

@@ -30,6 +30,8 @@ NEEDS = {
     "add_examgap": {Role.SCHEDULER, Role.INFORMATICS, Role.ADMINISTRATOR},
     "delete_exam": {Role.INFORMATICS, Role.ADMINISTRATOR},
     "view_exampreparation": ALL,
+    "view_performedprocedurestep": ALL,
+    "link_performedprocedurestep": {Role.TECHNOLOGIST, Role.INFORMATICS},
     "delete_station": {Role.INFORMATICS, Role.ADMINISTRATOR},
     "view_event": {Role.INFORMATICS, Role.ADMINISTRATOR},
     "change_user": {Role.ADMINISTRATOR},

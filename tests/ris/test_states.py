@@ -31,17 +31,17 @@ SHORT = {
     "NOS": StepState.NO_SHOW,
 }
 MATRIX = """
-      book move unbook arrive make_ready start depart complete discontinue cancel miss reopen
-REQ   SCH  .    .      .      .          .     .      .        .           CAN    .    .
-SCH   .    SCH  REQ    ARR    RDY        STA   .      .        .           CAN    NOS  .
-ARR   .    .    .      .      RDY        STA   .      .        .           CAN    .    SCH
-RDY   .    .    .      .      .          STA   .      .        .           CAN    .    SCH
-STA   .    .    .      .      .          .     DEP    COM      DIS         .      .    SCH
-DEP   .    .    .      .      .          .     .      COM      DIS         .      .    SCH
-COM   .    .    .      .      .          .     .      .        .           .      .    SCH
-CAN   .    .    .      .      .          .     .      .        .           .      .    .
-DIS   .    .    .      .      .          .     .      .        .           .      .    SCH
-NOS   SCH  .    .      .      .          .     .      .        .           CAN    .    SCH
+      book move unbook arrive make_ready start perform depart complete discontinue cancel miss reopen
+REQ   SCH  .    .      .      .          .     STA     .      .        .           CAN    .    .
+SCH   .    SCH  REQ    ARR    RDY        STA   STA     .      .        .           CAN    NOS  .
+ARR   .    .    .      .      RDY        STA   STA     .      .        .           CAN    .    SCH
+RDY   .    .    .      .      .          STA   STA     .      .        .           CAN    .    SCH
+STA   .    .    .      .      .          .     .       DEP    COM      DIS         .      .    SCH
+DEP   .    .    .      .      .          .     .       .      COM      DIS         .      .    SCH
+COM   .    .    .      .      .          .     .       .      .        .           .      .    SCH
+CAN   .    .    .      .      .          .     .       .      .        .           .      .    .
+DIS   .    .    .      .      .          .     STA     .      .        .           .      .    SCH
+NOS   SCH  .    .      .      .          .     STA     .      .        .           CAN    .    SCH
 """
 HEAD, *ROWS = [line.split() for line in MATRIX.strip().splitlines()]
 ALLOWED = {

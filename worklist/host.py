@@ -1,0 +1,64 @@
+"""What an association asks of its door, as protocols: so worklist.peer need not know worklist.server."""
+
+from collections.abc import Iterator
+from typing import Any, Protocol
+
+from worklist.journal import QueryEntry
+from worklist.mpps import Operation, Outcome
+from worklist.pdu import Limits
+from worklist.query import Caller
+
+
+class Answers(Protocol):
+    """What became of a query; iterating gives the encoded answers, each built when its turn comes.
+
+    pending: status of each. matches: how many steps match. keys: the identifier, for the query log. shown, skipped:
+    rows that were encoded and left out so far.
+    """
+
+    pending: int
+    keys: dict[str, Any]
+    shown: list[int]
+    skipped: list[int]
+
+    @property
+    def matches(self) -> int:
+        """How many steps match."""
+
+    def __iter__(self) -> Iterator[bytes]: ...
+
+
+class Host(Protocol):
+    """What a peer asks of the door; see worklist.server.Door."""
+
+    ae_title: str
+    refuse_unknown: bool
+    limits: Limits
+
+    @property
+    def is_full(self) -> bool:
+        """Whether as many associations are open as may be."""
+
+    def joined(self, peer: Any) -> bool:
+        """Take a connection in; tells whether there is room for it."""
+
+    def left(self, peer: Any) -> None:
+        """Forget a connection."""
+
+    async def is_station(self, caller: Caller) -> bool | None:
+        """Tell whether a caller is an active station; None when that cannot be looked up."""
+
+    def note_caller(self, caller: Caller) -> None:
+        """Note a caller that is no station, beside its association."""
+
+    async def find(self, identifier: bytes, transfer_syntax: str, caller: Caller) -> Answers:
+        """Read the rows that match. Raises QueryError."""
+
+    async def take(self, answers: Iterator[bytes], most: int) -> list[bytes]:
+        """Encode the next answers in a thread."""
+
+    async def perform(self, operation: Operation) -> Outcome:
+        """Carry out what a scanner tells of a performed step."""
+
+    def write_down(self, entry: QueryEntry) -> None:
+        """Put a query into the journal."""
