@@ -245,7 +245,8 @@ def acknowledge(header: Header, answer: Answer, now: datetime, problem: Problem 
         msa.append(escape(problem.text[:_MSA_3_LENGTH], marks))
     lines = [marks.field.join(msh), marks.field.join(msa)]
     if problem is not None:
-        lines.append(marks.field.join(_err(problem, marks, numbers)))
+        severity = "W" if answer == Answer.ACCEPT else "E"
+        lines.append(marks.field.join(_err(problem, marks, numbers, severity)))
     if header.terminated:
         lines.append("")
     return "\r".join(lines).encode(header.codec, errors="backslashreplace")
@@ -260,7 +261,7 @@ def _message_type(header: Header, version: tuple[int, ...]) -> str:
     return header.delimiters.component.join(parts)
 
 
-def _err(problem: Problem, marks: Delimiters, version: tuple[int, ...]) -> list[str]:
+def _err(problem: Problem, marks: Delimiters, version: tuple[int, ...], severity: str) -> list[str]:
     code, text = str(int(problem.condition)), CONDITION_TEXT[problem.condition]
     place = problem.place
     if version < _ERR_2_FROM:
@@ -268,7 +269,7 @@ def _err(problem: Problem, marks: Delimiters, version: tuple[int, ...]) -> list[
         spot = (place.segment, str(place.number), str(place.field or "")) if place else ("", "", "")
         return ["ERR", marks.component.join((*spot, coded))]
     coded = marks.component.join((code, text, "HL70357"))
-    return ["ERR", "", _location(place, marks), coded, "E", "", "", "", escape(problem.text, marks)]
+    return ["ERR", "", _location(place, marks), coded, severity, "", "", "", escape(problem.text, marks)]
 
 
 def _location(place: Place | None, marks: Delimiters) -> str:

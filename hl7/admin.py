@@ -14,6 +14,7 @@ from django.utils.safestring import SafeString
 from django.utils.text import Truncator
 from django.utils.translation import gettext_lazy as _
 
+from hl7 import control_admin as control_admin  # registers the table of order controls
 from hl7 import endpoint_admin as endpoint_admin  # registers the endpoints
 from hl7 import lookups as lookups  # registers `holds`
 from hl7.models import InboundMessage, MessageState

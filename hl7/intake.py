@@ -226,6 +226,8 @@ def _apply(case: _Case) -> bytes:
                 return case.settle(state, case.answer(Answer.ACCEPT))  # which is after the commit
         except handlers.Unsupported as unsupported:
             return _reject(case, MessageState.KEPT, unsupported.problem)
+        except handlers.Undecided as undecided:
+            return _keep(case, undecided.problem)
         except FieldError as error:
             twin = _repeat(case)
             if twin is not None:
@@ -256,6 +258,13 @@ def _fail(case: _Case, problem: Problem) -> bytes:
 def _reject(case: _Case, state: MessageState, problem: Problem) -> bytes:
     answer = case.settle(state, case.answer(Answer.REJECT, problem), **_columns(problem))
     log.warning("message %d was answered AR %d", case.row.pk, problem.condition)
+    return answer
+
+
+def _keep(case: _Case, problem: Problem) -> bytes:
+    """Accept a message that is safe here and had no effect yet: whoever sent it cannot do anything about it."""
+    answer = case.settle(MessageState.KEPT, case.answer(Answer.ACCEPT, problem), **_columns(problem))
+    log.warning("message %d is kept for a person: %s", case.row.pk, problem.place or "no place")
     return answer
 
 

@@ -3,9 +3,9 @@
 from collections.abc import Iterable
 
 from hl7 import ack, charsets, listener, mapping, tls
+from hl7.controls import DEFAULTS, Action
 from hl7.handlers import KINDS
 from hl7.handlers.dispatch import Handler
-from hl7.handlers.orders import CONTROLS
 from hl7.handlers.refusals import CONDITIONS
 from hl7.handlers.stays import STAYS
 from hl7.mapping import Row
@@ -28,15 +28,29 @@ _EFFECTS = {
     "change_visit_numbers": "the account (A49: MRG-3 to PID-18) or visit (A50: MRG-5 to PV1-19) has another number",
     "link": "the patients of the PIDs are linked; nothing of theirs moves",
     "part": "the merge of the two patients is undone, else their link is taken away",
-    "apply": "each ORC with its OBRs is one order; ORC-1 says what to do with it",
+    "apply": "each ORC with its OBRs is one order; ORC-1 and ORC-5 say what to do with it",
 }
-_CONTROL_EFFECTS = {
-    "NW": "a new order is placed; one whose placer number is known is changed instead, with a warning",
-    "XO": "a known order is brought up to date",
-    "CA": "a known order is cancelled, as long as nothing of it has started",
-    "DC": "a known order is ended, also when something of it has started",
-    "HD": "a known order is hidden from every worklist",
-    "RL": "a known order is shown again",
+_ACTION_EFFECTS = {
+    Action.PLACE: "a new order is placed; one whose placer number is known is changed instead, with a warning",
+    Action.CHANGE: "a known order is brought up to date",
+    Action.CANCEL: "a known order is cancelled, as long as nothing of it has started",
+    Action.DISCONTINUE: "a known order is ended, also when something of it has started",
+    Action.HOLD: "a known order is hidden from every worklist",
+    Action.RELEASE: "a known order is shown again",
+    Action.REPLACED: "a known order is cancelled and leads to the one that comes in its place, the next RO of the "
+    "message; without one the message is refused (100)",
+    Action.REPLACEMENT: "a new order is placed in the place of those named before it; without a time of its own it "
+    "takes theirs, and their station where it needs the same modality",
+    Action.SEND_NUMBER: "the answer carries our order number; an order that nobody knows is placed",
+    Action.TAKE_NUMBER: "the order of ORC-3 (filler or accession number) takes the number of ORC-2",
+    Action.START: "the first step of a known order is in progress",
+    Action.COMPLETE: "the steps of a known order are completed",
+    Action.STATUS: "nothing changes; the answer carries the status of the order",
+    Action.PARENT: "the order is the parent of the parts that follow in the message; one that nobody knows is placed",
+    Action.CHILD: "the order is placed or changed as a part of the order that ORC-8 (else OBR-29) names, else of the "
+    "parent before it",
+    Action.NOTHING: "nothing; the message is accepted",
+    Action.KEEP: "nothing; the message is answered AA with a warning (103) and kept for a person",
 }
 _WANTED = {
     ack.Wanted.ALWAYS: "always; any other code counts as this one",
@@ -49,7 +63,8 @@ _STATES = {
     MessageState.APPLIED: "had its effect, answered AA",
     MessageState.APPLIED_WITH_WARNINGS: "had its effect, answered AA; something in it was not as it should be",
     MessageState.FAILED: "had no effect, answered AE or AR; the reason and its place are in the log",
-    MessageState.KEPT: "of a kind that is not taken here: answered AR, kept for a person; answers to us are kept too",
+    MessageState.KEPT: "kept for a person: of a kind that is not taken here (answered AR), or with an order control "
+    "that has no row (answered AA); answers to us are kept too",
     MessageState.REPEATED: "was applied before: answered as it was then, no second effect",
     MessageState.INTERRUPTED: "stored and never answered, because something stopped in between; the sender sends again",
 }
@@ -124,7 +139,11 @@ def _effect(event: str, handler: Handler) -> str:
 
 def _messages() -> str:
     kinds = [(f"{name}^{event}", _effect(event, handler)) for (name, event), handler in sorted(KINDS.items())]
-    controls = [(f"`{control}`", _CONTROL_EFFECTS[control]) for control in CONTROLS]
+    controls = [
+        (f"`{control}`", f"`{status}`" if status else "(any other)", str(action.label))
+        for (control, status), action in DEFAULTS.items()
+    ]
+    effects = [(str(action.label), _ACTION_EFFECTS[action]) for action in Action]
     stays = [
         (f"ADT^{event}", str(stay.state.label) if stay.state else "", str(stay.happened.label))
         for event, stay in STAYS.items()
@@ -134,7 +153,11 @@ def _messages() -> str:
         + markdown_table(("Message", "Effect"), kinds)
         + "\nADT^A28 and A31 speak of the person alone and leave visits as they are. "
         "All orders of one message apply together or not at all.\n\n"
-        + markdown_table(("ORC-1", "Effect"), controls)
+        + markdown_table(("ORC-1", "ORC-5", "What is done"), controls)
+        + "\nThese rows are the beginning: a site changes them in the admin (*Order controls*), and a change is in "
+        "force within a second. A pair without a row, and without one for any status, is kept for a person like the "
+        "action of that name; nothing of its message is applied.\n\n"
+        + markdown_table(("What is done", "Effect"), effects)
         + "\n"
         + markdown_table(("Event", "State of the visit", "Told as"), stays)
         + "\n"

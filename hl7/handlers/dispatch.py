@@ -4,14 +4,17 @@ from collections.abc import Callable
 
 from hl7.ack import Condition, Place, Problem
 from hl7.handlers import adt, links, merges, moves, orders, policies
-from hl7.handlers.unsupported import Unsupported
+from hl7.handlers.order_case import Done
+from hl7.handlers.unsupported import Undecided, Unsupported
 from hl7.message import NULL, Message
 from ris.actor import Actor
 
-__all__ = ["KINDS", "Unsupported", "apply", "kind"]
+__all__ = ["KINDS", "Undecided", "Unsupported", "apply", "kind"]
 
-Handler = Callable[..., None]
-"""(message, event, *, by, warnings): does all of it or raises FieldError or Unsupported."""
+Handler = Callable[..., list[Done] | None]
+"""(message, event, *, by, warnings): does all of it, or raises FieldError, Unsupported or Undecided.
+
+May say what became of each order."""
 
 _ADT: dict[Handler, tuple[str, ...]] = {
     adt.keep: (
@@ -49,10 +52,13 @@ def kind(message: Message) -> tuple[str, str]:
     return name, event.upper()
 
 
-def apply(message: Message, *, by: Actor, warnings: list[str]) -> None:
+def apply(message: Message, *, by: Actor, warnings: list[str]) -> list[Done]:
     """Do what the message says, in the caller's transaction; adds to `warnings` what a person may want to know.
 
-    Raises FieldError for what cannot be applied, Unsupported for what this system does not take.
+    Returns what became of each order that the message names.
+
+    Raises FieldError for what cannot be applied, Unsupported for what this system does not take,
+    Undecided for what a person has to decide.
     """
     policies.check_header(message)
     name, event = kind(message)
@@ -64,7 +70,7 @@ def apply(message: Message, *, by: Actor, warnings: list[str]) -> None:
         place = Place("MSH", field=9, component=1)
         text = "MSH-9.1: this message type is not taken here."
         raise Unsupported(Problem(Condition.UNSUPPORTED_MESSAGE_TYPE, text, place))
-    handler(message, event, by=by, warnings=warnings)
+    return handler(message, event, by=by, warnings=warnings) or []
 
 
 def _plain(value: str | None) -> str:

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, field
 
+from hl7.controls import Action
 from hl7.mapping import Segments
 from hl7.message import NULL, Message, Segment
 
@@ -25,11 +26,17 @@ class Group:
     tq1: Segment | None = None
     comments: list[str] = field(default_factory=list)
     details: list[Detail] = field(default_factory=list)
+    action: Action = Action.KEEP
 
     @property
     def control(self) -> str:
         """ORC-1."""
-        return (self.orc.get("1") or "").upper()
+        return _said(self.orc, "1").upper()
+
+    @property
+    def status(self) -> str:
+        """ORC-5."""
+        return _said(self.orc, "5").upper()
 
     def number(self, field_number: int) -> tuple[str, str]:
         """Return an order number (EI) and its issuer from ORC, else from the first OBR; empty where none is sent."""
@@ -57,7 +64,7 @@ class Group:
 
 
 def order_groups(message: Message) -> list[Group]:
-    """Return the orders of a message; ORCs with the same control and placer number are one order."""
+    """Return the orders of a message; ORCs with the same control, status and placer number are one order."""
     groups: list[Group] = []
     previous = ""
     for segment in message:
@@ -92,11 +99,11 @@ def _add(group: Group, segment: Segment, previous: str) -> None:
 
 
 def _joined(groups: list[Group]) -> list[Group]:
-    by_number: dict[tuple[str, tuple[str, str]], Group] = {}
+    by_number: dict[tuple[str, str, tuple[str, str]], Group] = {}
     joined = []
     for group in groups:
-        key = (group.control, group.number(2))
-        first = by_number.get(key) if key[1][0] else None
+        key = (group.control, group.status, group.number(2))
+        first = by_number.get(key) if key[2][0] else None
         if first is None:
             by_number[key] = group
             joined.append(group)

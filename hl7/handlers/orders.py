@@ -1,92 +1,69 @@
-"""ORM^O01, OMG^O19, OMI^O23: orders placed, changed, cancelled, discontinued, held and released (HL7 v2.5.1 chapter 4).
+"""ORM^O01, OMG^O19, OMI^O23: orders placed, changed, ended, replaced, linked, asked about (HL7 v2.5.1 chapter 4).
 
-All orders of a message apply in one transaction, or none of them.
+What each order control does is looked up in the table of order controls. All orders of a message apply in one
+transaction, or none of them.
 """
 
-from collections.abc import Callable
-from dataclasses import dataclass, field
+from collections.abc import Callable, Sequence
 from typing import Any
-
-from django.db.models import Q
 
 from hl7 import mapping, values
 from hl7.ack import Condition, Place, Problem
+from hl7.controls import Action
 from hl7.handlers import people, stays
-from hl7.handlers.order_groups import Detail, Group, order_groups
+from hl7.handlers.order_case import Case, Done, accession_of, parent_numbers, placer_of
+from hl7.handlers.order_controls import action_of
+from hl7.handlers.order_groups import Group, order_groups
 from hl7.handlers.refusals import refusals
 from hl7.handlers.requests import Catalogue, ordered_codes, read_request
 from hl7.handlers.sites import site_of, zone_of
-from hl7.handlers.unsupported import Unsupported
+from hl7.handlers.unsupported import Undecided
 from hl7.mapping import Filled
 from hl7.message import NULL, Message
 from hl7.values import FieldError
-from ris.actions import orders
+from ris.actions import orders, relations, reports
 from ris.actions.requests import ProcedureRequest
 from ris.actor import Actor
 from ris.errors import DuplicateOrder, UnknownOrder
-from ris.models import Order, Patient, Site, Visit
+from ris.models import Order
+from ris.states import OrderState
 
 
-@dataclass(slots=True)
-class _KnownOrders:
-    """Orders by their numbers; each number with its issuer."""
-
-    placers: dict[tuple[str, str], Order] = field(default_factory=dict)
-    fillers: dict[tuple[str, str], Order] = field(default_factory=dict)
-    accessions: dict[str, Order] = field(default_factory=dict)
-
-    def add(self, order: Order) -> None:
-        """Note an order under the numbers that it has."""
-        if order.placer_order_number:
-            self.placers[order.placer_order_number, order.placer_issuer] = order
-        if order.filler_order_number:
-            self.fillers[order.filler_order_number, order.filler_issuer] = order
-        self.accessions[order.accession_number] = order
-
-
-@dataclass(slots=True)
-class _Case:
-    """What all orders of one message share."""
-
-    message: Message
-    by: Actor
-    warnings: list[str]
-    site: Site | None
-    catalogue: Catalogue
-    known: _KnownOrders
-    patient: Patient | None = None
-    visit: Visit | None = None
-
-
-def apply(message: Message, event: str, *, by: Actor, warnings: list[str]) -> None:
-    """Apply every order of the message."""
+def apply(message: Message, event: str, *, by: Actor, warnings: list[str]) -> list[Done]:
+    """Apply every order of the message; returns what became of each."""
     groups = order_groups(message)
     if not groups:
-        raise FieldError(Problem(Condition.SEGMENT_SEQUENCE, "The message has no ORC segment.", Place("ORC")))
-    for group in groups:
-        if group.control not in CONTROLS:
-            place = values.place(group.orc, "1")
-            raise Unsupported(
-                Problem(Condition.UNSUPPORTED_EVENT, "ORC-1: this order control is not taken here.", place)
-            )
-    case = _Case(
-        message,
-        by,
-        warnings,
-        site_of(message),
-        Catalogue.of([detail.obr for group in groups if group.control in _DESCRIBING for detail in group.details]),
-        _known_orders(message, groups),
-    )
+        raise _out_of_order(Place("ORC"), "The message has no ORC segment.")
+    _read_actions(groups)
+    described = [detail.obr for group in groups if group.action in _DESCRIBING for detail in group.details]
+    case = Case(message, by, warnings, site_of(message), Catalogue.of(described))
+    case.read_known(groups)
     _keep_people(case, groups)
+    done = [Done(group, group.action, ACTIONS[group.action](case, group)) for group in groups]
+    if case.replaced and not case.replacing:
+        raise _out_of_order(Place("ORC", case.replaced[0].orc.number), "No order follows that replaces this one.")
+    return done
+
+
+def _read_actions(groups: list[Group]) -> None:
+    """Look up what each group asks for; raises Undecided where the table does not say it."""
     for group in groups:
-        CONTROLS[group.control](case, group)
+        action = action_of(group.control, group.status)
+        if action is None or action == Action.KEEP:
+            text = "ORC-1: a person decides what this order control means with this order status (ORC-5)."
+            raise Undecided(Problem(Condition.TABLE_VALUE_NOT_FOUND, text, values.place(group.orc, "1")))
+        group.action = action
 
 
-def _keep_people(case: _Case, groups: list[Group]) -> None:
+def _out_of_order(place: Place, text: str) -> FieldError:
+    return FieldError(Problem(Condition.SEGMENT_SEQUENCE, text, place))
+
+
+def _keep_people(case: Case, groups: list[Group]) -> None:
     """Find the patient; messages that bring or change an order may register them and tell about them."""
     pid = case.message["PID"]
-    placing = any(group.control == "NW" for group in groups)
-    if not any(group.control in _DESCRIBING for group in groups):
+    placing = any(_places(case, group) for group in groups)
+    if not placing and all(group.action != Action.CHANGE for group in groups):
         wanted = people.identifiers(pid, 3, 2, 4)
         row = people.look_up(wanted).row() if wanted else None
         case.patient = row.patient.survivor() if row else None
@@ -103,79 +80,169 @@ def _keep_people(case: _Case, groups: list[Group]) -> None:
     case.visit = stays.keep(case.message, case.patient, by=case.by, said=visit, warnings=case.warnings)
 
 
-def _place(case: _Case, group: Group) -> None:
-    """NW: a new order. One that is known already is changed instead, because senders repeat themselves."""
-    number, issuer = _placer(case.message, group)
-    if not number:
+def _places(case: Case, group: Group) -> bool:
+    """Tell whether a group brings a new order, and so perhaps a patient whom nobody knows."""
+    if group.action in _PLACING_UNKNOWN:
+        return bool(group.details) and not _find(case, group)
+    return group.action in _PLACING and bool(group.details)
+
+
+def _find(case: Case, group: Group) -> Order | None:
+    return case.known.find(placer_of(case.message, group), group.number(3), accession_of(group))
+
+
+def _place(case: Case, group: Group, old: Sequence[Order] = ()) -> Order:
+    """Place a new order. One that is known already is changed instead, because senders repeat themselves."""
+    placer = placer_of(case.message, group)
+    if not placer[0]:
         raise values.missing(group.orc, "2", "a new order needs a placer order number.")
     if not group.details:
-        place = Place("ORC", group.orc.number)
-        raise FieldError(Problem(Condition.SEGMENT_SEQUENCE, "A new order needs an OBR segment below its ORC.", place))
+        raise _out_of_order(Place("ORC", group.orc.number), "A new order needs an OBR segment below its ORC.")
     for detail in group.details:
         if not ordered_codes(detail.obr):
             raise values.missing(detail.obr, "4", "a new order needs the code or the name of an exam.")
-    if (number, issuer) in case.known.placers:
+    if placer in case.known.placers:
         case.warnings.append("ORC-2: the order was known already, so it was changed and not placed again")
-        _change(case, group)
-        return
+        return _change(case, group)
     assert case.patient is not None
     said, requests = _read(case, group)
     filler, filler_issuer = _free_filler(case, group)
+    fields: dict[str, Any] = said.values | {
+        "site": case.site,
+        "accession_number": accession_of(group),
+        "visit": case.visit,
+        "placer_order_number": placer[0],
+        "placer_issuer": placer[1],
+        "filler_order_number": filler,
+        "filler_issuer": filler_issuer,
+    }
     with refusals(said.places, values.place(group.orc, "2")):
-        order = orders.place(
-            by=case.by,
-            patient=case.patient,
-            requests=requests,
-            site=case.site,
-            accession_number=_accession(group),
-            visit=case.visit,
-            placer_order_number=number,
-            placer_issuer=issuer,
-            filler_order_number=filler,
-            filler_issuer=filler_issuer,
-            **said.values,
-        )
+        if old:
+            order = relations.replace(
+                by=case.by, old=old, patient=case.patient, requests=requests, reason=_reason(group), **fields
+            )
+        else:
+            order = orders.place(by=case.by, patient=case.patient, requests=requests, **fields)
     case.known.add(order)
     _warn(case, order)
+    return order
 
 
-def _change(case: _Case, group: Group) -> None:
-    """XO: what the message says is new about a known order."""
-    order = _known(case, group)
+def _change(case: Case, group: Group) -> Order:
+    """Tell a known order what the message says is new about it."""
+    order = case.order_of(group)
     said, requests = _read(case, group)
     fields: dict[str, Any] = dict(said.values)
     if case.visit is not None and order.visit_id is None:
         fields["visit"] = case.visit
     with refusals(said.places, values.place(group.orc, "2")):
-        _warn(case, orders.change(by=case.by, order=order, requests=requests, reason=_reason(group), **fields))
+        order = orders.change(by=case.by, order=order, requests=requests, reason=_reason(group), **fields)
+    _warn(case, order)
+    return order
 
 
-def _verb(verb: Callable[..., Order]) -> Callable[[_Case, Group], None]:
-    """Make the handler of an order control that only needs to know which order, and why."""
+def _verb(verb: Callable[..., Order], **arguments: Any) -> Callable[[Case, Group], Order]:
+    """Make the handler of an action that only needs to know which order, and why."""
 
-    def handle(case: _Case, group: Group) -> None:
-        order = _known(case, group)
+    def handle(case: Case, group: Group) -> Order:
+        order = case.order_of(group)
         with refusals({}, values.place(group.orc, "2")):
-            verb(by=case.by, order=order, reason=_reason(group))
+            return verb(by=case.by, order=order, reason=_reason(group), **arguments)
 
     return handle
 
 
-CONTROLS: dict[str, Callable[[_Case, Group], None]] = {
-    "NW": _place,
-    "XO": _change,
-    "CA": _verb(orders.cancel),
-    "DC": _verb(orders.discontinue),
-    "HD": _verb(orders.hold),
-    "RL": _verb(orders.release),
+def _note_replaced(case: Case, group: Group) -> Order:
+    """Keep an order in mind that the next ones replace."""
+    order = case.order_of(group)
+    if case.replacing:
+        case.replaced, case.replacing = [], False
+    case.replaced.append(group)
+    return order
+
+
+def _replace(case: Case, group: Group) -> Order:
+    """Place an order in the place of those that the message named before."""
+    if not case.replaced:
+        raise _out_of_order(Place("ORC", group.orc.number), "No order is named before that this one replaces.")
+    case.replacing = True
+    return _place(case, group, [case.order_of(old) for old in case.replaced])
+
+
+def _number(case: Case, group: Group) -> Order:
+    """Say which order it is, so that the answer carries our number; one that nobody knows is placed."""
+    return _place(case, group) if _places(case, group) else case.order_of(group)
+
+
+def _take_number(case: Case, group: Group) -> Order:
+    """Note the number that the placer gives to an order of ours."""
+    placer = placer_of(case.message, group)
+    if not placer[0]:
+        raise values.missing(group.orc, "2", "a number is said to be given here.")
+    with refusals({}, values.place(group.orc, "3")):
+        order = case.known.by_filler(group.number(3)) or case.known.accessions.get(accession_of(group))
+        if order is None:
+            raise UnknownOrder
+        case.check_patient(order)
+    place = values.place(group.orc, "2")
+    with refusals({}, place):
+        if case.known.placers.get(placer, order).pk != order.pk:
+            raise DuplicateOrder
+        return relations.take_number(by=case.by, order=order, placer_order_number=placer[0], placer_issuer=placer[1])
+
+
+def _parent(case: Case, group: Group) -> Order:
+    """Keep the parent of the orders that follow in mind; one that nobody knows is placed."""
+    case.parent = _number(case, group)
+    return case.parent
+
+
+def _child(case: Case, group: Group) -> Order:
+    """Place or change a part of the order that ORC-8 or OBR-29 names, else of the parent named before."""
+    placer, filler = parent_numbers(case.message, group)
+    place = values.place(group.orc, "8")
+    if placer[0] or filler[0]:
+        parent = case.known.find(placer, filler, "")
+    else:
+        parent = case.parent
+        if parent is None:
+            raise values.missing(group.orc, "8", "a part of an order needs the number of its parent.")
+    with refusals({}, place):
+        if parent is None:
+            raise UnknownOrder
+    order = _place(case, group) if placer_of(case.message, group) not in case.known.placers else _change(case, group)
+    with refusals({}, place):
+        return relations.make_part(by=case.by, child=order, parent=parent)
+
+
+ACTIONS: dict[Action, Callable[[Case, Group], Order | None]] = {
+    Action.PLACE: _place,
+    Action.CHANGE: _change,
+    Action.CANCEL: _verb(orders.cancel),
+    Action.DISCONTINUE: _verb(orders.discontinue),
+    Action.HOLD: _verb(orders.hold),
+    Action.RELEASE: _verb(orders.release),
+    Action.REPLACED: _note_replaced,
+    Action.REPLACEMENT: _replace,
+    Action.SEND_NUMBER: _number,
+    Action.TAKE_NUMBER: _take_number,
+    Action.START: _verb(reports.follow, state=OrderState.IN_PROGRESS),
+    Action.COMPLETE: _verb(reports.follow, state=OrderState.COMPLETED),
+    Action.STATUS: Case.order_of,
+    Action.PARENT: _parent,
+    Action.CHILD: _child,
+    Action.NOTHING: _find,
 }
-"""ORC-1 (table 0119) -> what it does."""
+"""What is done with an order -> the function that does it, on the order that the group names."""
 
-_DESCRIBING = ("NW", "XO")
-"""Order controls whose messages say what is to be done, and to whom."""
+_PLACING = frozenset({Action.PLACE, Action.REPLACEMENT, Action.CHILD})
+_PLACING_UNKNOWN = frozenset({Action.SEND_NUMBER, Action.PARENT})
+"""Actions that bring a new order; the latter only where nobody knows the one that they name."""
+_DESCRIBING = _PLACING | _PLACING_UNKNOWN | {Action.CHANGE}
+"""Actions whose messages say what is to be done, and to whom."""
 
 
-def _read(case: _Case, group: Group) -> tuple[Filled, list[ProcedureRequest]]:
+def _read(case: Case, group: Group) -> tuple[Filled, list[ProcedureRequest]]:
     """Return the columns of the order and its requests; the places of both, for refusals."""
     zone = zone_of(case.message) if case.site is None else case.site.zone
     first = group.details[0] if group.details else None
@@ -193,69 +260,13 @@ def _read(case: _Case, group: Group) -> tuple[Filled, list[ProcedureRequest]]:
     return said, requests
 
 
-def _placer(message: Message, group: Group) -> tuple[str, str]:
-    number, issuer = group.number(2)
-    return number, issuer or _sender(message)
-
-
-def _sender(message: Message) -> str:
-    value = message["MSH"].get("3.1")
-    return value if value and value is not NULL else ""
-
-
-def _known_orders(message: Message, groups: list[Group]) -> _KnownOrders:
-    """Return the orders that have any of the numbers of the groups, in one query."""
-    terms = Q(pk__in=())
-    for group in groups:
-        (number, issuer), (filler, filler_issuer) = _placer(message, group), group.number(3)
-        accession = _accession(group)
-        if number:
-            terms |= Q(placer_issuer=issuer, placer_order_number=number)
-        if filler:
-            terms |= Q(filler_issuer=filler_issuer, filler_order_number=filler)
-        if accession and not number:
-            terms |= Q(accession_number=accession)
-    known = _KnownOrders()
-    for order in Order.objects.filter(terms):
-        known.add(order)
-    return known
-
-
-def _known(case: _Case, group: Group) -> Order:
-    """Return the order that a group names; raises FieldError when nobody knows it or it is another patient's."""
-    number, issuer = _placer(case.message, group)
-    with refusals({}, values.place(group.orc, "2")):
-        if number:
-            order = case.known.placers.get((number, issuer))
-        else:
-            order = case.known.fillers.get(group.number(3)) or case.known.accessions.get(_accession(group))
-        if order is None:
-            raise UnknownOrder
-        if case.message["PID"] and (case.patient is None or order.patient_id != case.patient.pk):
-            raise DuplicateOrder
-    return order
-
-
-def _free_filler(case: _Case, group: Group) -> tuple[str, str]:
+def _free_filler(case: Case, group: Group) -> tuple[str, str]:
     """Return the filler number for a new order; empty, with a warning, when another order has it."""
     filler = group.number(3)
-    if filler[0] and filler in case.known.fillers:
+    if filler[0] and case.known.by_filler(filler):
         case.warnings.append("ORC-3: another order has this filler number, so it was left out")
         return "", ""
     return filler
-
-
-def _accession(group: Group) -> str:
-    if not group.details:
-        return ""
-    first = group.details[0]
-    value = first.ipcs[0].get("1.1") if first.ipcs else None
-    return _said(first, "18") or (value if value and value is not NULL else "")
-
-
-def _said(detail: Detail, path: str) -> str:
-    value = detail.obr.get(path)
-    return value if value and value is not NULL else ""
 
 
 def _reason(group: Group) -> str:
@@ -263,5 +274,5 @@ def _reason(group: Group) -> str:
     return value[:250] if value and value is not NULL else ""
 
 
-def _warn(case: _Case, order: Order) -> None:
+def _warn(case: Case, order: Order) -> None:
     case.warnings.extend(str(mark.label) for mark in order.attentions)

@@ -21,12 +21,12 @@ _Read = TypeVar("_Read")
 
 def sites() -> list[Site]:
     """Return all sites: the default one last, else the oldest last."""
-    return _remembered("sites", lambda: list(Site.objects.order_by("is_default", "-pk")))
+    return remembered("sites", lambda: list(Site.objects.order_by("is_default", "-pk")))
 
 
 def exams(codes: frozenset[str]) -> list[Exam]:
     """Return the exams in use with one of these codes, with their steps and protocol codes, the oldest first."""
-    return _remembered(codes, lambda: _exams(codes)) if codes else []
+    return remembered(codes, lambda: _exams(codes)) if codes else []
 
 
 def _exams(codes: frozenset[str]) -> list[Exam]:
@@ -34,7 +34,8 @@ def _exams(codes: frozenset[str]) -> list[Exam]:
     return list(found.order_by("pk"))
 
 
-def _remembered(key: Hashable, read: Callable[[], _Read]) -> _Read:
+def remembered(key: Hashable, read: Callable[[], _Read]) -> _Read:
+    """Return what `read` returned within the last SECONDS for this key, else what it returns now."""
     now = monotonic()
     until, known = _kept.get(key, (0.0, None))
     if until >= now:

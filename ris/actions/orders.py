@@ -106,7 +106,7 @@ def cancel(*, by: Actor, order: Order, reason: str = "") -> Order:
         raise OrderStarted
     if order.state in _CLOSED:
         raise OrderClosed
-    return _end(order, _steps(order), EventKind.ORDER_CANCELED, by=by, reason=reason)
+    return _end(order, steps_of(order), EventKind.ORDER_CANCELED, by=by, reason=reason)
 
 
 @verb
@@ -120,7 +120,7 @@ def discontinue(*, by: Actor, order: Order, reason: str = "") -> Order:
         return order
     if order.state == OrderState.COMPLETED:
         raise OrderClosed
-    return _end(order, _steps(order), EventKind.ORDER_DISCONTINUED, by=by, reason=reason)
+    return _end(order, steps_of(order), EventKind.ORDER_DISCONTINUED, by=by, reason=reason)
 
 
 @verb
@@ -157,7 +157,7 @@ def lock(order: Order) -> Order:
     return Order.objects.select_for_update(of=("self",), no_key=True).select_related("patient", "site").get(pk=order.pk)
 
 
-def _steps(order: Order) -> list[ScheduledProcedureStep]:
+def steps_of(order: Order) -> list[ScheduledProcedureStep]:
     """Return the steps of a locked order, sharing the one order object."""
     steps = list(
         ScheduledProcedureStep.objects.filter(requested_procedure__order=order)

@@ -199,7 +199,7 @@ def _replace_steps(*, by: Actor, procedure: RequestedProcedure, request: Procedu
     first = waiting[0]
     for step in waiting:
         exams.make("cancel", by=by, step=step, reason="another exam")
-    same_station = first.station if request.exam and first.station_id and _does(first, request.exam) else None
+    same_station = first.station if request.exam and first.station_id and does(first, request.exam) else None
     outdated = schedule.outdated_marks(procedure.order, *waiting)
     if not procedure.order.procedures.filter(exam=None).exclude(pk=procedure.pk).exists():
         outdated.add(Attention.UNKNOWN_EXAM)
@@ -219,7 +219,7 @@ def _replace_steps(*, by: Actor, procedure: RequestedProcedure, request: Procedu
     rollup.order_state(procedure.order)
 
 
-def _does(step: ScheduledProcedureStep, exam: Exam) -> bool:
+def does(step: ScheduledProcedureStep, exam: Exam) -> bool:
     """Tell whether the step's station may do an exam."""
     station = step.station
     if station is None or station.modality != exam.modality:

@@ -52,6 +52,8 @@ class EventKind(models.TextChoices):
     ORDER_CHANGED = "order.changed", _("order changed")
     ORDER_CANCELED = "order.canceled", _("order cancelled")
     ORDER_DISCONTINUED = "order.discontinued", _("order discontinued")
+    ORDER_REPLACED = "order.replaced", _("order replaced by another one")
+    ORDER_LINKED = "order.linked", _("order made part of another one")
     ORDER_HELD = "order.held", _("order put on hold")
     ORDER_RELEASED = "order.released", _("order released")
     ORDER_MARKED = "order.marked", _("order marked for attention")

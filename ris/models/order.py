@@ -86,6 +86,13 @@ class Order(Noun):
     requesting_service = models.CharField(_("requesting service"), max_length=64, blank=True)
     callback_phone = models.CharField(_("call back"), max_length=80, blank=True)
     ordered_at = models.DateTimeField(_("ordered"), null=True, blank=True)
+    # Replacement and parent as their sender tells them (HL7 ORC-1 RP/RO and PA/CH).
+    replaced_by = models.ForeignKey(
+        "self", models.PROTECT, null=True, blank=True, related_name="replaces", verbose_name=_("replaced by")
+    )
+    parent = models.ForeignKey(
+        "self", models.PROTECT, null=True, blank=True, related_name="children", verbose_name=_("part of")
+    )
     on_hold = models.BooleanField(_("on hold"), default=False, help_text=_("Hidden from every worklist"))
     attention = models.CharField(
         _("needs attention"),
@@ -119,6 +126,13 @@ class Order(Noun):
             ),
             models.CheckConstraint(condition=~Q(accession_number=""), name="order_accession_not_empty"),
             models.CheckConstraint(condition=Q(state__in=OrderState.values), name="order_state_known"),
+            models.CheckConstraint(
+                condition=Q(replaced_by__isnull=True) | ~Q(replaced_by=models.F("pk")),
+                name="order_not_its_own_successor",
+            ),
+            models.CheckConstraint(
+                condition=Q(parent__isnull=True) | ~Q(parent=models.F("pk")), name="order_not_its_own_parent"
+            ),
         )
         permissions = (
             ("cancel_order", _("Can cancel, discontinue, hold and release orders")),
@@ -132,6 +146,13 @@ class Order(Noun):
     def attentions(self) -> list[Attention]:
         """What a person has to settle, as members of Attention."""
         return [Attention(code) for code in self.attention.split()]
+
+    @property
+    def filler_number(self) -> tuple[str, str]:
+        """The number that we answer with (ORC-3) and its issuer: the filler's, where none came along the accession."""
+        return (
+            (self.filler_order_number, self.filler_issuer) if self.filler_order_number else (self.accession_number, "")
+        )
 
 
 class RequestedProcedure(Noun):

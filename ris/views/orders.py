@@ -41,6 +41,8 @@ def show(request: HttpRequest, object_id: str) -> HttpResponse:
         title=_("Order %s") % order.accession_number,
         order=order,
         patient=order.patient,
+        replaces=order.replaces.order_by("pk"),
+        children=order.children.order_by("pk"),
         procedures=[
             {
                 "row": row,
@@ -117,5 +119,5 @@ def find(pk: int) -> Order:
     """Return an order with all that its page shows; Http404 when there is none."""
     steps = ScheduledProcedureStep.objects.select_related("station__site").order_by("start", "pk")
     rows = RequestedProcedure.objects.select_related("exam").prefetch_related(Prefetch("steps", steps))
-    orders_ = Order.objects.select_related("patient", "site", "visit")
+    orders_ = Order.objects.select_related("patient", "site", "visit", "replaced_by", "parent")
     return get_object_or_404(orders_.prefetch_related(Prefetch("procedures", rows), "patient__identifiers"), pk=pk)

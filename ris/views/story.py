@@ -38,7 +38,7 @@ class Line:
 
 
 def tell(events: Iterable[Event]) -> list[Line]:
-    """Return the events as lines, in their order; names of stations and exams are read in two queries at most."""
+    """Return the events as lines, in their order; names of rows are read in one query for each kind."""
     rows = list(events)
     names = _names(rows)
     return [Line(event, event.get_kind_display(), _changes(event, names)) for event in rows]
@@ -55,7 +55,7 @@ Names = dict[str, dict[Any, str]]
 def _names(events: list[Event]) -> Names:
     """Look up the rows that the changes name by their keys."""
     found: Names = {}
-    for name, model in (("station", Station), ("exam", Exam)):
+    for name, model in (("station", Station), ("exam", Exam), ("replaced_by", Order), ("parent", Order)):
         keys = {key for event in events for key in _changes_of(event).get(name, ()) if isinstance(key, int)}
         if keys:
             found[name] = {row.pk: str(row) for row in model._default_manager.filter(pk__in=keys)}

@@ -5,9 +5,9 @@ from datetime import timedelta
 import pytest
 from django.utils import timezone
 
-from hl7.models import InboundMessage, MessageState
+from hl7.models import MessageState
 from ris.models import Order, ScheduledProcedureStep
-from tests.hl7.stories import Accepted, Refused
+from tests.hl7.stories import Accepted
 from tests.messages import msh, obr, orc, pid, pv1, segment
 from tests.messages import send as written
 
@@ -75,9 +75,3 @@ def test_a_station_that_nobody_knows_is_told_with_its_place(accepted: Accepted) 
     row = accepted(omi("NW", ipc(_9="NOWHERE"), code="CTABD^CT abdomen^L"))
     assert step().station is not None
     assert "IPC-9: no station in use has this name, so one was chosen here" in row.warnings
-
-
-@pytest.mark.parametrize("control", ["RP", "SN", "SS", "PA", "ZZ"])
-def test_an_order_control_that_is_not_taken_is_kept(refused: Refused, control: str) -> None:
-    assert refused(omi(control, ipc()))[:2] == ("AR", "201")
-    assert InboundMessage.objects.get().state == MessageState.KEPT

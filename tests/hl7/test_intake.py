@@ -98,7 +98,6 @@ def test_a_refused_message_leaves_nothing_behind_and_may_be_sent_again(send: Sen
         (b"MSH|^~\\&|HIS", ("AR", "101")),
         (written(msh(), pid(), msh(), pid()), ("AR", "100")),
         (written(msh("ORM^O01"), pid()), ("AE", "100")),
-        (orm("ZZ"), ("AR", "201")),
         (written(msh("ADT^A04")), ("AE", "101")),
         (adt("A04", pid(number="")), ("AE", "101")),
         (adt("A04", pid(birth_date="20260230")), ("AE", "102")),

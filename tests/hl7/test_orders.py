@@ -216,7 +216,6 @@ class TestANewOrder:
             ([pid(), orc("NW", start="202601012500"), obr()], ("AE", "102", "ORC^1^7^1^4")),
             ([pid(), orc("NW", start="20260101100000+9900"), obr()], ("AE", "102", "ORC^1^7^1^4")),
             ([pid(), orc("NW", "P" * 80), obr()], ("AE", "102", "ORC^1^2^1")),
-            ([pid(), orc("NW"), obr(), orc("ZZ", "P2"), obr()], ("AR", "201", "ORC^2^1^1")),
         ],
     )
     def test_that_cannot_be_placed_is_refused_with_the_place(

@@ -36,6 +36,8 @@ PAGES: dict[str, set[Role]] = {
     "/hl7/inboundmessage/": KEEPERS,
     "/hl7/endpoint/": KEEPERS,
     "/hl7/endpoint/add/": KEEPERS,
+    "/hl7/ordercontrol/": KEEPERS,
+    "/hl7/ordercontrol/restore/": KEEPERS,
     "/ris/exam/": EVERYBODY,
     "/ris/exam/add/": KEEPERS | {Role.SCHEDULER},
     "/ris/exam/{exam}/change/": EVERYBODY,

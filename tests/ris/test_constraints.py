@@ -123,6 +123,8 @@ BREAKS: dict[str, Callable[[], object]] = {
     "visit_state_known": all_to(Visit, state="GONE"),
     "visit_number_not_empty": lambda: Visit.objects.filter(visit_number="V1").update(visit_number=""),
     "visit_not_merged_into_itself": all_to(Visit, merged_into=F("pk")),
+    "order_not_its_own_successor": all_to(Order, replaced_by=F("pk")),
+    "order_not_its_own_parent": all_to(Order, parent=F("pk")),
     "order_placer_number_unique": like_the_first(Order, "placer_issuer", "placer_order_number"),
     "order_filler_number_unique": like_the_first(Order, "filler_issuer", "filler_order_number"),
     "order_accession_not_empty": lambda: Order.objects.filter(patient__identifiers__value="1").update(
