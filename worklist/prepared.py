@@ -4,6 +4,7 @@ What is kept is the question: how it reads, its SQL, how its answers are written
 there is no answer that could go stale.
 """
 
+import itertools
 import logging
 import threading
 from collections import OrderedDict
@@ -111,6 +112,9 @@ class Prepared:
                 yield from self._convert(rows, self._converters) if self._converters else rows
 
 
+_numbers = itertools.count()
+
+
 class _Statements(threading.local):
     """Statements that this thread's connection has prepared.
 
@@ -127,13 +131,15 @@ class _Statements(threading.local):
         if connection.vendor != "postgresql":
             cursor.execute(sql, parameters)
             return
-        if self._server is not connection.connection or len(self._names) > REMEMBERED:
-            cursor.execute("DEALLOCATE ALL")
+        if self._server is not connection.connection:
             cursor.execute("SET plan_cache_mode = force_generic_plan")
             self._server, self._names = connection.connection, {}
+        elif len(self._names) > REMEMBERED:
+            cursor.execute(";".join(f"DEALLOCATE {name}" for name in self._names.values()))  # those of others stay
+            self._names = {}
         name = self._names.get(sql)
         if name is None:
-            name = f"worklist_{len(self._names)}"
+            name = f"worklist_{next(_numbers)}"
             numbers = tuple(f"${number}" for number in range(1, len(parameters) + 1))
             cursor.execute(f"PREPARE {name} AS {sql % numbers}")
             self._names[sql] = name

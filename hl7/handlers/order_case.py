@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
-from django.db.models import Q
+from django.db.models import Q, QuerySet
 
 from hl7 import values
 from hl7.controls import Action
@@ -14,6 +14,7 @@ from hl7.message import NULL, Message
 from ris.actor import Actor
 from ris.errors import DuplicateOrder, UnknownOrder
 from ris.models import Order, Patient, Site, Visit
+from ris.models.compiled import compiled
 
 Number = tuple[str, str]
 """An order number and its issuer; empty where none is sent."""
@@ -90,28 +91,37 @@ class Case:
 
     def read_known(self, groups: Iterable[Group]) -> None:
         """Read the orders that have any of the numbers of the groups or of their parents, in one query."""
-        terms = Q(pk__in=())
+        placers, fillers, accessions = [], [], []
         for group in groups:
             placer, accession = placer_of(self.message, group), accession_of(group)
-            terms |= _placed_as(placer) | _filled_as(group.number(3))
+            placers.append(placer)
+            fillers.append(group.number(3))
             if accession and not placer[0]:
-                terms |= Q(accession_number=accession)
+                accessions.append(accession)
             if group.action == Action.CHILD:
                 placer, filler = parent_numbers(self.message, group)
-                terms |= _placed_as(placer) | _filled_as(filler)
-        for order in Order.objects.filter(terms):
+                placers.append(placer)
+                fillers.append(filler)
+        accessions += [number for number, issuer in fillers if number and not issuer]
+        wanted = (
+            tuple(number for number in placers if number[0]),
+            tuple(number for number in fillers if number[0]),
+            tuple(accessions),
+        )
+        for order in _numbered(*wanted) if any(wanted) else ():
             self.known.add(order)
 
 
-def _placed_as(number: Number) -> Q:
-    return Q(placer_issuer=number[1], placer_order_number=number[0]) if number[0] else Q(pk__in=())
-
-
-def _filled_as(number: Number) -> Q:
-    if not number[0]:
-        return Q(pk__in=())
-    terms = Q(filler_issuer=number[1], filler_order_number=number[0])
-    return terms if number[1] else terms | Q(accession_number=number[0])
+@compiled
+def _numbered(placers: tuple[Number, ...], fillers: tuple[Number, ...], accessions: tuple[str, ...]) -> QuerySet[Order]:
+    terms = Q(pk__in=())
+    for number, issuer in placers:
+        terms |= Q(placer_issuer=issuer, placer_order_number=number)
+    for number, issuer in fillers:
+        terms |= Q(filler_issuer=issuer, filler_order_number=number)
+    for number in accessions:
+        terms |= Q(accession_number=number)
+    return Order.objects.filter(terms)
 
 
 def placer_of(message: Message, group: Group) -> Number:

@@ -6,7 +6,7 @@ from decimal import Decimal
 from typing import Any
 
 from django.conf import settings
-from django.db.models import Q
+from django.db.models import Q, QuerySet
 
 from hl7 import mapping, values
 from hl7.ack import Place
@@ -18,6 +18,7 @@ from ris.actions import patients
 from ris.actions.patients import Identifier
 from ris.actor import Actor
 from ris.models import Patient, PatientIdentifier
+from ris.models.compiled import compiled
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,11 +83,16 @@ def _key(identifier: Identifier) -> Identifier:
 
 def look_up(wanted: Sequence[Identifier]) -> Known:
     """Find in one query who has these identifiers."""
-    terms = Q(pk__in=())
-    for identifier in wanted:
-        terms |= Q(issuer=identifier.issuer, type=identifier.type, value=identifier.value)
-    rows = PatientIdentifier.objects.filter(terms).select_related("patient")
+    rows = _holders(tuple((wish.issuer, wish.type, wish.value) for wish in wanted)) if wanted else ()
     return Known(list(wanted), {Identifier(row.value, row.issuer, row.type): row for row in rows})
+
+
+@compiled
+def _holders(numbers: tuple[tuple[str, str, str], ...]) -> QuerySet[PatientIdentifier]:
+    terms = Q(pk__in=())
+    for issuer, kind, value in numbers:
+        terms |= Q(issuer=issuer, type=kind, value=value)
+    return PatientIdentifier.objects.filter(terms).select_related("patient")
 
 
 def pid_numbers(pid: Segment) -> list[Identifier]:

@@ -13,6 +13,7 @@ from ris.actions.verb import verb
 from ris.actor import Actor
 from ris.errors import DuplicateIdentifier, InvalidValue, MergedAway, MergeRefused
 from ris.models import Attention, Event, EventKind, Order, Patient, PatientIdentifier, PatientMerge, Visit
+from ris.models.compiled import compiled
 
 
 @dataclass(frozen=True)
@@ -203,5 +204,9 @@ def _locked_survivor(patient: Patient) -> Patient:
 
 def _lock(*patients: Patient) -> list[Patient]:
     """Lock patients, always in the same order so that two transactions cannot wait for each other."""
-    rows = Patient.objects.select_for_update(of=("self",), no_key=True).filter(pk__in={p.pk for p in patients})
-    return list(rows.order_by("pk"))
+    return _rows_to_lock(tuple({patient.pk for patient in patients}))
+
+
+@compiled
+def _rows_to_lock(keys: tuple[int, ...]) -> QuerySet[Patient]:
+    return Patient.objects.select_for_update(of=("self",), no_key=True).filter(pk__in=keys).order_by("pk")

@@ -5,11 +5,14 @@ Every verb locks the patient, which guards their visits, and then the orders of 
 
 from typing import Any
 
+from django.db.models import QuerySet
+
 from ris.actions import patients, rollup
 from ris.actions.verb import verb
 from ris.actor import Actor
 from ris.errors import DuplicateVisit, MergeRefused
 from ris.models import Attention, Event, EventKind, Order, Patient, Visit, VisitState
+from ris.models.compiled import compiled
 
 MARKS: dict[str, Attention] = {
     VisitState.DISCHARGED: Attention.VISIT_DISCHARGED,
@@ -94,7 +97,12 @@ def merge(*, by: Actor, survivor: Visit, loser: Visit, reason: str = "") -> bool
 
 def named(visit_number: str, issuer: str) -> Visit | None:
     """Return the visit of this number itself, merged or not; None when there is none."""
-    return Visit.objects.filter(issuer=issuer, visit_number=visit_number).select_related("merged_into").first()
+    return next(iter(_named(issuer, visit_number)), None)
+
+
+@compiled
+def _named(issuer: str, visit_number: str) -> QuerySet[Visit]:
+    return Visit.objects.filter(issuer=issuer, visit_number=visit_number).select_related("merged_into")
 
 
 def find(visit_number: str, issuer: str) -> Visit | None:
