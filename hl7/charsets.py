@@ -4,14 +4,23 @@ Splitting first would cut multi-byte characters whose second byte looks like a d
 """
 
 from dataclasses import dataclass
+from typing import NamedTuple
+
+from hl7 import iso2022
+from hl7.dialect import PLAIN, CharsetPolicy, Dialect
 
 
 @dataclass(frozen=True, slots=True)
 class Charset:
-    """How a value of MSH-18 is read. `western` sets are checked for UTF-8 that calls itself something else."""
+    """How a value of MSH-18 is read.
+
+    western: valid UTF-8 that calls itself so is hardly ever anything else. In other sets it can be: two Korean or Thai
+    letters may well be one sign of UTF-8. switched: it is reached by escape sequences.
+    """
 
     codec: str
     western: bool = False
+    switched: bool = False
 
 
 # MSH-18 in capitals without blanks, "-" and "/" -> how to read it.
@@ -28,11 +37,12 @@ CHARSETS: dict[str, Charset] = {
     "88598": Charset("iso8859-8"),
     "88599": Charset("iso8859-9", western=True),
     "885915": Charset("iso8859-15", western=True),
-    "ISOIR14": Charset("shift_jis"),
-    "ISOIR87": Charset("iso2022_jp"),
-    "ISOIR159": Charset("iso2022_jp_1"),
+    "ISOIR14": Charset("shift_jis", switched=True),
+    "ISOIR87": Charset("iso2022_jp", switched=True),
+    "ISOIR159": Charset("iso2022_jp_1", switched=True),
     "GB180302000": Charset("gb18030"),
-    "KSX1001": Charset("euc_kr"),
+    "KSX1001": Charset("euc_kr", switched=True),
+    "BIG5": Charset("big5"),
     "TIS620": Charset("tis_620"),
     "UNICODE": Charset("utf-8"),
     "UNICODEUTF8": Charset("utf-8"),
@@ -44,6 +54,7 @@ NAMES: dict[str, str] = {key: f"8859/{key[4:]}" if key.startswith("8859") else k
     "ISOIR159": "ISO IR159",
     "GB180302000": "GB 18030-2000",
     "KSX1001": "KS X 1001",
+    "BIG5": "BIG-5",
     "TIS620": "TIS-620",
     "UNICODEUTF8": "UNICODE UTF-8",
 }
@@ -56,6 +67,9 @@ _ALIASES = {
     "ISO88591": "88591",
     "ISO885915": "885915",
     "GB18030": "GB180302000",
+    "GB2312": "GB180302000",
+    "JAS2020": "ISOIR87",
+    "JISX0202": "ISOIR87",
     "TIS6202533": "TIS620",
 }
 _DROPPED = str.maketrans("", "", " -/_.")
@@ -67,39 +81,75 @@ def lookup(name: str) -> Charset | None:
     return CHARSETS.get(_ALIASES.get(key, key))
 
 
-def decode(body: bytes, declared: str, repetition: str, warnings: list[str]) -> tuple[str, str]:
-    """Return the text of a message and the codec that read it.
+class Decoded(NamedTuple):
+    """The text of a message, the codec that fits its sender, and whether MSH-18 and the bytes agree."""
 
-    `declared` is MSH-18 as sent. With repetitions the first is the default and the others are reached by escape
-    sequences; Python's ISO 2022 codecs follow these by themselves, so the last one that we know decides. When the
-    bytes do not fit, UTF-8 and then Windows-1252 are tried, with a warning: the message is never lost, and nobody
-    is left to wonder.
+    text: str
+    codec: str
+    fits: bool = True
+
+
+def decode(
+    body: bytes, declared: str, signs: tuple[str, str], warnings: list[str], dialect: Dialect = PLAIN
+) -> Decoded:
+    """Read the bytes of a message by `declared`, which is MSH-18 as sent or what the endpoint has for an empty one.
+
+    signs: the sender's repetition separator and escape character.
+    With repetitions the first is the default and the others are reached by escape sequences. When the bytes do not
+    fit, UTF-8, the endpoint's set and then Windows-1252 are tried, with a warning: the message is never lost, and
+    nobody is left to wonder.
     """
+    repetition, escape = signs
+    body = iso2022.with_escapes(body, escape.encode("latin-1"))
     if body.isascii() and b"\x1b" not in body:
-        return body.decode("ascii"), _codec_of(declared, repetition)
-    charset = _declared(declared, repetition, warnings)
-    if charset is not None and not (charset.western and _is_utf8(body)):
-        try:
-            return body.decode(charset.codec), charset.codec
-        except UnicodeDecodeError:
-            pass
-    return _guess(body, declared, warnings)
+        return Decoded(body.decode("ascii"), _codec_of(_declared(declared, repetition, [])))
+    charsets = _declared(declared, repetition, warnings)
+    codec = _codec_of(charsets)
+    if codec != "utf-8" and iso2022.has_escapes(body):
+        return _switching(body, charsets, warnings) or _guess(body, declared, warnings, dialect)
+    doubtful = any(charset.western for charset in charsets) and _is_utf8(body)
+    if not doubtful or dialect.charset_policy == CharsetPolicy.DECLARED:
+        for charset in charsets:
+            try:
+                text = body.decode(charset.codec)
+            except UnicodeDecodeError:
+                continue
+            if doubtful:
+                warnings.append("the text would be valid UTF-8 too: it was read as MSH-18 says")
+            return Decoded(text, charset.codec, not doubtful)
+    return _guess(body, declared, warnings, dialect)
 
 
-def _codec_of(declared: str, repetition: str) -> str:
-    charset = _declared(declared, repetition, [])
-    return charset.codec if charset else "ascii"
-
-
-def _declared(declared: str, repetition: str, warnings: list[str]) -> Charset | None:
-    chosen: Charset | None = None
+def _declared(declared: str, repetition: str, warnings: list[str]) -> list[Charset]:
+    """Return the sets that MSH-18 names, those known here."""
+    found = []
     for name in declared.split(repetition):
         charset = lookup(name)
         if charset is None:
             warnings.append("the character set of MSH-18 is not known here")
-        elif chosen is None or charset.codec != "ascii":
-            chosen = charset
-    return chosen
+        else:
+            found.append(charset)
+    return found
+
+
+def _codec_of(charsets: list[Charset]) -> str:
+    """Return the codec for an answer: the last set that is more than ASCII."""
+    return next((charset.codec for charset in reversed(charsets) if charset.codec != "ascii"), "ascii")
+
+
+def _switching(body: bytes, charsets: list[Charset], warnings: list[str]) -> Decoded | None:
+    """Read a text with escape sequences; None where it cannot be read so."""
+    default = charsets[0].codec if charsets else "ascii"
+    if default.startswith("iso2022_jp"):
+        default = "shift_jis"  # ASCII, and the half-width katakana that such senders write beside it
+    try:
+        text = iso2022.decode(body, default)
+    except UnicodeDecodeError:
+        return None
+    named = len(charsets) > 1 or any(charset.switched for charset in charsets)
+    if not named:
+        warnings.append("the text switches its character set though MSH-18 does not say so")
+    return Decoded(text, _codec_of(charsets) if named else "utf-8", named)
 
 
 def _is_utf8(body: bytes) -> bool:
@@ -110,14 +160,19 @@ def _is_utf8(body: bytes) -> bool:
     return True
 
 
-def _guess(body: bytes, declared: str, warnings: list[str]) -> tuple[str, str]:
+def _guess(body: bytes, declared: str, warnings: list[str], dialect: Dialect) -> Decoded:
     said = "MSH-18 names no character set" if not declared else "the text does not fit MSH-18"
-    for codec, name in (("utf-8", "UTF-8"), ("cp1252", "Windows-1252")):
+    agreed = lookup(dialect.charset) if dialect.charset and dialect.charset != declared else None
+    for codec, name in (
+        ("utf-8", "UTF-8"),
+        *([(agreed.codec, dialect.charset)] if agreed else []),
+        ("cp1252", "Windows-1252"),
+    ):
         try:
             text = body.decode(codec)
         except UnicodeDecodeError:
             continue
         warnings.append(f"{said}: it was read as {name}")
-        return text, codec
+        return Decoded(text, codec, fits=False)
     warnings.append(f"{said}: it was read as ISO 8859-1")
-    return body.decode("iso8859-1"), "iso8859-1"
+    return Decoded(body.decode("iso8859-1"), "iso8859-1", fits=False)

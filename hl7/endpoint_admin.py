@@ -19,7 +19,8 @@ class EndpointAdmin(AuditedAdmin):
         (None, {"fields": ("name", "active")}),
         (_("Who it is"), {"fields": ("sending_application", "sending_facility", "address")}),
         (_("Where a message says nothing"), {"fields": ("site", "issuer", "charset")}),
-        (_("What is taken"), {"fields": ("processing_ids", "versions")}),
+        (_("Patients"), {"fields": ("master_authority", "master_missing", "arrival_checks_in")}),
+        (_("What is taken"), {"fields": ("processing_ids", "versions", "charset_policy")}),
     )
 
 

@@ -262,6 +262,9 @@ DISCHARGE: tuple[Row, ...] = (
 )
 """The same of an ADT^A03: a discharge without its time happened when the event did."""
 
+PLANNED: tuple[Row, ...] = VISIT[:-1]
+"""The same of ADT^A16 and A25, whose PV1-45 is a plan."""
+
 ORDER: tuple[Row, ...] = (
     Row("requesting_physician", ("ORC-12", "OBR-16"), values.physician, 64),
     Row("referring_physician", ("PV1-8",), values.physician, 64),

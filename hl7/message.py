@@ -174,6 +174,7 @@ class Message:
         self.dialect = context.dialect
         self.charset = charset
         self.warnings = warnings
+        self.charset_fits = True  # whether the bytes are what MSH-18 says
         self.terminated = True  # whether the last segment ends as the others do
         self._context = context
 
@@ -186,6 +187,10 @@ class Message:
 
     def __iter__(self) -> Iterator[Segment]:
         return iter(self.segments)
+
+    def with_segments(self, segments: list[Segment]) -> "Message":
+        """Return the message as if it had these of its segments only."""
+        return Message(segments, self._context, self.charset, self.warnings)
 
     def all(self, name: str) -> list[Segment]:
         """Return every segment of that name."""
@@ -203,13 +208,15 @@ def read(raw: bytes, dialect_of: Callable[[str, str], Dialect] | None = None) ->
     dialect = dialect_of(_header_field(header, 3), _header_field(header, 4)) if dialect_of else PLAIN
     charset = _header_field(header, 18)
     warnings: list[str] = []
-    text, codec = decode(body, charset or dialect.charset, delimiters.repetition, warnings)
+    signs = delimiters.repetition, delimiters.escape
+    text, codec, fits = decode(body, charset or dialect.charset, signs, warnings, dialect)
     if "\x00" in text:
         text = text.replace("\x00", "")  # no database keeps it in a text
         warnings.append("zero bytes were left out")
     context = _Context(delimiters, codec, dialect)
     segments = _segments(text, context, warnings)
     message = Message(segments, context, charset, warnings)
+    message.charset_fits = fits
     message.terminated = body.endswith((b"\r", b"\n"))
     return message
 

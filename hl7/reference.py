@@ -14,6 +14,12 @@ from ris.reference import markdown_table, page
 
 _EFFECTS = {
     "keep": "the patient is registered or brought up to date, and the visit that PV1-19 (else PID-18) names",
+    "A10": "as A09; at an endpoint whose arrivals check in, the exams of today are checked in",
+    "A32": "as A09; at an endpoint whose arrivals check in, check-ins of today that came by a message are taken back",
+    "keep_without_alternate_number": "as A08; alternate visit numbers are not kept here, which a warning says",
+    "keep_reactions": "as A08; each IAM-3 is added to the allergies, or taken away where IAM-6 is D",
+    "swap": "the two patients and their visits are brought up to date, each with the place that its PV1-3 names",
+    "pass_by": "none: beds are not kept here; answered AA",
     "A23": "the visit that PV1-19 (else PID-18) names, else the patient's record, is marked as deleted; nothing is "
     "erased or cancelled, but open orders are marked for attention",
     "A29": "the patient's record is marked as deleted; nothing is erased or cancelled, but open orders are marked for "
@@ -81,7 +87,9 @@ _STAY_RULES = (
     "A06 without PV1-2 makes the class `I`, A07 makes it `O`.",
     "A06 and A07 with another number in MRG-5, else MRG-3: the visit of that number is merged into the new one.",
     "The old number of A46 to A50 still finds the patient or the visit, for messages that come late.",
-    "A09 and A10 are told in the story of the patient; they check nobody in.",
+    "A09, A10, A21, A22 and their cancels (A32, A33, A52, A53) are told in the story of the patient. Only A10 checks "
+    "in, and only at an endpoint that says so: the scheduled exams of today, of the visit and of orders without one.",
+    "A plan changes no place and ends nothing (A15, A16, A25, A26): PV1-45 of A16 and A25 is not read.",
     "A record that was deleted is in use again as soon as a message about the person comes.",
 )
 
@@ -230,8 +238,13 @@ def _character_sets() -> str:
     return (
         "## Character sets\n\n"
         "Bytes are decoded by MSH-18 before they are split; where it is empty, by the endpoint's character set. Where "
-        "there is neither or the bytes do not fit, UTF-8 and then Windows-1252 are tried, with a warning.\n\n"
-        + markdown_table(("MSH-18", "Read as"), rows)
+        "there is neither or the bytes do not fit, UTF-8, the endpoint's set and then Windows-1252 are tried, with a "
+        "warning. Valid UTF-8 that is called 8859/1, /9 or /15 is read as UTF-8, with a warning, unless the endpoint "
+        "says otherwise.\n\n"
+        "Where MSH-18 repeats, the first set counts at the beginning of every line, and escape sequences lead to the "
+        "others: ESC itself, or written as `\\Cxxyy\\` and `\\Mxxyyzz\\`. A name comes in up to three representations, "
+        "with `=` between them or as repetitions with XPN-8 A, I, P. CNS 11643 cannot be read; such senders should "
+        "send UTF-8.\n\n" + markdown_table(("MSH-18", "Read as"), rows)
     )
 
 

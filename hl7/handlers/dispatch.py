@@ -18,9 +18,14 @@ May say what became of each order."""
 
 _ADT: dict[Handler, tuple[str, ...]] = {
     adt.keep: (
-        *("A01", "A02", "A03", "A04", "A05", "A06", "A07", "A08", "A09"),
-        *("A10", "A11", "A12", "A13", "A28", "A31", "A38"),
+        *("A01", "A02", "A03", "A04", "A05", "A06", "A07", "A08", "A09", "A10", "A11", "A12", "A13", "A14", "A15"),
+        *("A16", "A21", "A22", "A25", "A26", "A27", "A28", "A31", "A32", "A33", "A38", "A52", "A53", "A54", "A55"),
+        *("A61", "A62"),
     ),
+    adt.keep_without_alternate_number: ("A51",),
+    adt.keep_reactions: ("A60",),
+    adt.swap: ("A17",),
+    adt.pass_by: ("A20",),
     adt.delete: ("A23", "A29"),
     links.link: ("A24",),
     links.part: ("A37",),

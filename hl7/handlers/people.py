@@ -10,8 +10,9 @@ from django.db.models import Q, QuerySet
 
 from hl7 import mapping, values
 from hl7.ack import Place
-from hl7.dialect import Dialect
+from hl7.dialect import PLAIN, Dialect, MasterMissing
 from hl7.handlers.refusals import refusals
+from hl7.handlers.unsupported import Undecided
 from hl7.mapping import Filled, Segments
 from hl7.message import NULL, Message, Repetition, Segment
 from ris.actions import patients
@@ -27,14 +28,26 @@ class Known:
 
     identifiers: list[Identifier]
     holders: dict[Identifier, PatientIdentifier]
+    master: Identifier | None = None
 
     def row(self) -> PatientIdentifier | None:
-        """Return the row that says who the patient is: by the surest kind of number that somebody has."""
+        """Return the row that says who the patient is: by the surest kind of number that somebody has.
+
+        Whoever has another number of the master authority is somebody else.
+        """
         for identifier in self.identifiers:
             row = self.holders.get(_key(identifier))
-            if row is not None and (row.type in mapping.PATIENT_ID_TYPES or identifier == self.identifiers[0]):
+            if row is None or not (row.type in mapping.PATIENT_ID_TYPES or identifier == self.identifiers[0]):
+                continue
+            if identifier == self.master or not self._is_another(row):
                 return row
         return None
+
+    def _is_another(self, row: PatientIdentifier) -> bool:
+        if self.master is None:
+            return False
+        numbers = PatientIdentifier.objects.filter(issuer=self.master.issuer, type=self.master.type)
+        return numbers.filter(patient=row.patient.survivor()).exists()
 
     def names(self, patient: Patient) -> bool:
         """Tell whether one of the surest numbers is the patient's own, not that of a record merged into theirs."""
@@ -49,7 +62,8 @@ def identifiers(segment: Segment, *paths: int) -> list[Identifier]:
         found = [number for number in numbers if number]
         if found:
             unique = list(dict.fromkeys(found))
-            return sorted(unique, key=_rank)  # stable: as sent within a kind
+            # Stable: as sent within a kind.
+            return sorted(unique, key=lambda number: (not _is_master(number, segment.dialect), _rank(number)))
     return []
 
 
@@ -77,14 +91,22 @@ def _rank(identifier: Identifier) -> int:
     return types.index(identifier.type) if identifier.type in types else len(types)
 
 
+def _is_master(identifier: Identifier, dialect: Dialect) -> bool:
+    """Tell whether a number is a patient's number of the authority that the endpoint names."""
+    named = dialect.master_authority in (identifier.issuer, identifier.issuer_universal_id)
+    return bool(dialect.master_authority) and named and identifier.type in mapping.PATIENT_ID_TYPES
+
+
 def _key(identifier: Identifier) -> Identifier:
     return Identifier(identifier.value, identifier.issuer, identifier.type)
 
 
-def look_up(wanted: Sequence[Identifier]) -> Known:
-    """Find in one query who has these identifiers."""
+def look_up(wanted: Sequence[Identifier], dialect: Dialect = PLAIN) -> Known:
+    """Find in one query who has these identifiers, the surest of which comes first."""
     rows = _holders(tuple((wish.issuer, wish.type, wish.value) for wish in wanted)) if wanted else ()
-    return Known(list(wanted), {Identifier(row.value, row.issuer, row.type): row for row in rows})
+    holders = {Identifier(row.value, row.issuer, row.type): row for row in rows}
+    master = wanted[0] if wanted and _is_master(wanted[0], dialect) else None
+    return Known(list(wanted), holders, master)
 
 
 @compiled
@@ -96,12 +118,22 @@ def _holders(numbers: tuple[tuple[str, str, str], ...]) -> QuerySet[PatientIdent
 
 
 def pid_numbers(pid: Segment) -> list[Identifier]:
-    """Return the numbers of PID; raises FieldError when there are none."""
+    """Return the numbers of PID. Raises FieldError when there are none.
+
+    Where the endpoint wants one of its master authority and there is none, that is a FieldError or Undecided as well.
+    """
     if not pid:
         raise values.missing(pid, "3", "there is no PID segment, so no patient.")
     wanted = identifiers(pid, 3, 2, 4)
     if not wanted:
         raise values.missing(pid, "3", "the patient has no number.")
+    dialect = pid.dialect
+    if dialect.master_authority and not _is_master(wanted[0], dialect):
+        error = values.missing(pid, "3", "the patient has no number of the authority that the endpoint asks for.")
+        if dialect.master_missing == MasterMissing.REFUSE:
+            raise error
+        if dialect.master_missing == MasterMissing.KEEP:
+            raise Undecided(error.problem)
     return wanted
 
 
@@ -112,7 +144,7 @@ def keep_patient(pid: Segment, said: Filled, *, by: Actor, warnings: list[str], 
     a name, birth date or sex that differs is a warning, because it may be another person's order. The same for
     messages with only the number of a record that was merged away: they may be late, or about somebody else.
     """
-    known = look_up(pid_numbers(pid))
+    known = look_up(pid_numbers(pid), pid.dialect)
     row = known.row()
     places = said.places | {"identifiers": Place("PID", pid.number, 3)}
     with refusals(places, Place("PID", pid.number, 3)):
@@ -171,20 +203,22 @@ def _differs(patient: Patient, fields: dict[str, Any]) -> bool:
 
 def clinical(message: Message, segments: Segments, warnings: list[str], said: Filled) -> None:
     """Add what AL1 and OBX say about the patient."""
-    allergies = [text for segment in message.all("AL1") if (text := _allergy(segment))]
+    allergies = [text for segment in message.all("AL1") if (text := allergy(segment))]
     if allergies:
-        said.values["allergies"] = _cut(", ".join(dict.fromkeys(allergies)), 250, "AL1-3", warnings)
+        said.values["allergies"] = cut(", ".join(dict.fromkeys(allergies)), 250, "AL1-3", warnings)
     for segment in message.all("OBX"):
         column = _measured(segment)
         if column:
             _measure(segment, column, said, warnings)
 
 
-def _allergy(segment: Segment) -> str:
+def allergy(segment: Segment) -> str:
+    """Return what AL1-3 or IAM-3 names: its words, else its code."""
     return _said(segment.get("3.2")) or _said(segment.get("3.1"))
 
 
-def _cut(text: str, longest: int, source: str, warnings: list[str]) -> str:
+def cut(text: str, longest: int, source: str, warnings: list[str]) -> str:
+    """Return a text that fits, with a warning where its end is missing."""
     if len(text) <= longest:
         return text
     warnings.append(f"{source}: longer than {longest} characters, the end was cut off")

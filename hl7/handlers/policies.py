@@ -1,13 +1,16 @@
-"""What the sender's endpoint does not take, whatever the message says."""
+"""What the sender's endpoint does not take, or not without a person, whatever the message says."""
 
 from hl7.ack import Condition, Place, Problem
-from hl7.dialect import ANY_PROCESSING_ID, PRODUCTION
-from hl7.handlers.unsupported import Unsupported
+from hl7.dialect import ANY_PROCESSING_ID, PRODUCTION, CharsetPolicy
+from hl7.handlers.unsupported import Undecided, Unsupported
 from hl7.message import Message
 
 
 def check_header(message: Message) -> None:
-    """Raise Unsupported for a processing ID (MSH-11) or a version (MSH-12) that is not taken from this sender."""
+    """Raise Unsupported for a processing ID (MSH-11) or a version (MSH-12) that is not taken from this sender.
+
+    Raise Undecided for bytes that are not what MSH-18 says, where a person shall look at them.
+    """
     msh, dialect = message["MSH"], message.dialect
     said = (msh.get("11.1") or PRODUCTION).upper()
     if dialect.processing_ids != ANY_PROCESSING_ID and said not in set(dialect.processing_ids):
@@ -16,3 +19,6 @@ def check_header(message: Message) -> None:
     if dialect.versions and (msh.get("12.1") or "") not in dialect.versions:
         text = "MSH-12: this version is not taken from this sender. Its endpoint says which are."
         raise Unsupported(Problem(Condition.UNSUPPORTED_VERSION, text, Place("MSH", field=12)))
+    if dialect.charset_policy == CharsetPolicy.KEEP and not message.charset_fits:
+        text = "MSH-18: the text is not written in this character set. Nothing was done."
+        raise Undecided(Problem(Condition.DATA_TYPE, text, Place("MSH", field=18)))

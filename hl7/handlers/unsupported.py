@@ -13,7 +13,7 @@ class Unsupported(Exception):
 
 
 class Undecided(Exception):
-    """The tables do not say what the message asks for: it is safe here, answered AA, and a person decides."""
+    """The tables or the endpoint leave the message to a person: it is safe here and answered AA."""
 
     def __init__(self, problem: Problem) -> None:
         """Take the problem, which names the place."""

@@ -1,12 +1,17 @@
 """What happens to a step on its day: arrive, start, complete and their opposites."""
 
+from datetime import timedelta
 from typing import Any
+from zoneinfo import ZoneInfo
+
+from django.db.models import Q
+from django.utils import timezone
 
 from ris.actions import rollup, schedule
 from ris.actions.verb import verb
-from ris.actor import Actor
-from ris.models import EventKind, ScheduledProcedureStep
-from ris.states import check_move
+from ris.actor import Actor, ActorKind
+from ris.models import Event, EventKind, Patient, ScheduledProcedureStep, Visit
+from ris.states import StepState, check_move
 
 KINDS: dict[str, EventKind] = {
     "arrive": EventKind.STEP_ARRIVED,
@@ -51,3 +56,48 @@ def _moved(
     rollup.tell(kind, by=by, step=step, diff=step.change(**values), reason=reason)
     rollup.order_state(step.requested_procedure.order)
     return step
+
+
+@verb
+def check_in(*, by: Actor, patient: Patient, visit: Visit | None, zone: ZoneInfo) -> int:
+    """Check a patient in for the exams that are due today; returns for how many steps.
+
+    visit: only its orders, and those without a visit, count; None: all of the patient. zone: whose day today is.
+    """
+    return _make_today("arrive", StepState.SCHEDULED, by=by, patient=patient, visit=visit, zone=zone)
+
+
+@verb
+def undo_check_in(*, by: Actor, patient: Patient, visit: Visit | None, zone: ZoneInfo) -> int:
+    """Take back what `check_in` did for an HL7 sender; returns for how many steps. Who was seen at the desk stays."""
+    return _make_today("reopen", StepState.ARRIVED, by=by, patient=patient, visit=visit, zone=zone)
+
+
+def _make_today(
+    move: str, state: StepState, *, by: Actor, patient: Patient, visit: Visit | None, zone: ZoneInfo
+) -> int:
+    """Make a move of the patient's steps of today that are in a state, order by order as they are locked elsewhere."""
+    midnight = timezone.now().astimezone(zone).replace(hour=0, minute=0, second=0, microsecond=0)
+    steps = ScheduledProcedureStep.objects.filter(
+        state=state,
+        start__gte=midnight,
+        start__lt=midnight + timedelta(days=1),
+        requested_procedure__order__patient=patient,
+        requested_procedure__order__on_hold=False,
+    )
+    if visit is not None:
+        steps = steps.filter(
+            Q(requested_procedure__order__visit=visit) | Q(requested_procedure__order__visit__isnull=True)
+        )
+    made = 0
+    for found in steps.order_by("requested_procedure__order", "pk"):
+        step = schedule.locked(found)
+        if step.state == state and (move != "reopen" or _came_by_message(step)):
+            make(move, by=by, step=step)
+            made += 1
+    return made
+
+
+def _came_by_message(step: ScheduledProcedureStep) -> bool:
+    arrivals = Event.objects.filter(order=step.requested_procedure.order_id, step=step, kind=EventKind.STEP_ARRIVED)
+    return arrivals.order_by("-pk").values_list("actor_kind", flat=True).first() == ActorKind.HL7

@@ -21,7 +21,14 @@ MARKS: dict[str, Attention] = {
 }
 """State of a visit -> why a person has to look at its open orders. They are never cancelled with it."""
 
-TRACKING = frozenset({EventKind.VISIT_DEPARTED, EventKind.VISIT_ARRIVED})
+TRACKING = frozenset(
+    {
+        EventKind.VISIT_DEPARTED,
+        EventKind.VISIT_ARRIVED,
+        EventKind.VISIT_DEPARTURE_CANCELED,
+        EventKind.VISIT_ARRIVAL_CANCELED,
+    }
+)
 """What is told even when it changes no column."""
 
 

@@ -43,6 +43,8 @@ class EventKind(models.TextChoices):
     VISIT_CLASS_CHANGED = "visit.class_changed", _("patient class changed")
     VISIT_DEPARTED = "visit.departed", _("patient left a place")
     VISIT_ARRIVED = "visit.arrived", _("patient arrived at a place")
+    VISIT_DEPARTURE_CANCELED = "visit.departure_canceled", _("departure cancelled")
+    VISIT_ARRIVAL_CANCELED = "visit.arrival_canceled", _("arrival cancelled")
     VISIT_CANCELED = "visit.canceled", _("visit cancelled")
     VISIT_DELETED = "visit.deleted", _("visit deleted by the sender")
     VISIT_MOVED = "visit.moved", _("visit moved to another patient")

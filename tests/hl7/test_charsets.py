@@ -3,6 +3,7 @@
 import pytest
 
 from hl7.charsets import CHARSETS, lookup
+from hl7.dialect import CharsetPolicy, Dialect
 from hl7.message import read
 from tests.messages import msh, pid, send
 
@@ -22,6 +23,7 @@ NAMES = {
     "ISO IR6~ISO IR159": ("山田^鷗外", "iso2022_jp_1"),
     "GB 18030-2000": ("王^小东", "gb18030"),
     "KS X 1001": ("홍^길동", "euc_kr"),
+    "BIG-5": ("王^小東", "big5"),
     "TIS-620": ("สมชาย^ใจดี", "tis_620"),
     "UNICODE UTF-8": ("山田^Müller", "utf-8"),
     "UNICODE": ("Łukasz^Żaneta", "utf-8"),
@@ -89,3 +91,80 @@ def test_spellings_that_senders_use_are_known(written: str) -> None:
 def test_every_codec_of_the_table_exists() -> None:
     for charset in CHARSETS.values():
         "A".encode(charset.codec)
+
+
+KANJI, KANA = "\x1b$B;3ED\x1b(B^\x1b$BB@O:\x1b(B", "\x1b$B$d$^$@\x1b(B^\x1b$B$?$m$&\x1b(B"
+KATAKANA = "ﾔﾏﾀﾞ^ﾀﾛｳ".encode("shift_jis").decode("latin-1")
+SWITCHING = {
+    "kanji": ("ISO IR6~ISO IR87", f"Yamada^Tarou={KANJI}={KANA}", "Yamada^Tarou=山田^太郎=やまだ^たろう"),
+    "kanji, back to JIS X 0201": ("ISO IR14~ISO IR87", KANJI.replace("(B", "(J"), "山田^太郎"),
+    "kanji beside half-width katakana": ("ISO IR14~ISO IR87", f"{KATAKANA}={KANJI}", "ﾔﾏﾀﾞ^ﾀﾛｳ=山田^太郎"),
+    "kanji alone": ("ISO IR87", KANJI, "山田^太郎"),
+    "half-width katakana with seven bits": ("ISO IR6~ISO IR14", "\x1b(ITO^\x1b(B^x", "ﾔﾏﾞ^x"),
+    "kanji of both tables": ("ISO IR6~ISO IR87~ISO IR159", "\x1b$B;3\x1b$(Dl?\x1b(B^x", "山鷗^x"),
+    "both tables the other way round": ("ISO IR6~ISO IR159~ISO IR87", "\x1b$B;3\x1b$(Dl?\x1b(B^x", "山鷗^x"),
+    "escapes written out": ("ISO IR6~ISO IR87", "\\M2442\\;3ED\\C2842\\^x", "山田^x"),
+    "Korean": ("ISO IR6~KS X 1001", "Hong^Gildong=\x1b$)C\xfb\xf3^\x1b$)C\xd1\xce\xd4\xd7", "Hong^Gildong=洪^吉洞"),
+    "Korean without escapes": ("ISO IR6~KS X 1001", "\xc8\xab^\xb1\xe6\xb5\xbf", "홍^길동"),
+    "Korean with seven bits": ("ISO IR6~KS X 1001", "\x1b$)C\x0eH+\x0f^x", "홍^x"),
+    "Korean escapes written out": ("ISO IR6~KS X 1001", "\\M242943\\\xc8\xab^x", "홍^x"),
+    "Chinese": ("ISO IR6~GB2312", "Wang^XiaoDong=\x1b$)A\xcd\xf5^\x1b$)A\xd0\xa1\xb6\xab", "Wang^XiaoDong=王^小东"),
+    "Greek": ("8859/1~8859/7", "M\xfcller^\x1b-F\xc4\xe9\xef\xed", "Müller^Διον"),
+    "Cyrillic": ("ISO IR6~8859/5", "\x1b-L\xbb\xee\xda", "Люк"),
+    "Thai": ("ISO IR6~TIS-620", "\x1b-T\xca\xc1", "สม"),
+}
+
+
+@pytest.mark.parametrize("case", SWITCHING)
+def test_escape_sequences_switch_the_character_set(case: str) -> None:
+    charset, written, name = SWITCHING[case]
+    message = read(send(msh(charset=charset), f"PID|1||4711||{written}", "PV1|1|O", encoding="latin-1"))
+    assert message["PID"].field(5) == name
+    assert message["PV1"].get("2") == "O"
+    assert (message.warnings, message.charset_fits) == ([], True)
+
+
+def test_escape_sequences_that_msh_18_does_not_announce_are_followed_and_told() -> None:
+    message = read(send(msh(charset=""), f"PID|1||4711||{KANJI}"))
+    assert message["PID"].get("5.1") == "山田"
+    assert "switches its character set" in message.warnings[0]
+    assert not message.charset_fits
+
+
+def test_a_sequence_that_nobody_knows_is_no_reason_to_lose_a_text() -> None:
+    message = read(
+        send(msh(charset="ISO IR6~ISO IR87"), "PID|1||4711||Doe\x1b$)Z", "NTE|1||\x1b$Bx", encoding="latin-1")
+    )
+    assert message["PID"].get("5.1") == "Doe$)Z"
+    assert message.warnings
+
+
+def test_an_escape_of_another_sign_is_text() -> None:
+    assert read(send(msh(charset=""), "PID|1||4711||/C2842/"))["PID"].get("5.1") == "/C2842/"
+
+
+@pytest.mark.parametrize(
+    ("policy", "charset", "encoding", "name", "fits"),
+    [
+        (CharsetPolicy.UTF_8, "8859/1", "utf-8", "Müller", False),
+        (CharsetPolicy.DECLARED, "8859/1", "utf-8", "MÃ¼ller", False),
+        (CharsetPolicy.KEEP, "8859/1", "utf-8", "Müller", False),
+        (CharsetPolicy.DECLARED, "UNICODE UTF-8", "iso8859-1", "Müller", False),
+        (CharsetPolicy.KEEP, "UNICODE UTF-8", "utf-8", "Müller", True),
+        (CharsetPolicy.DECLARED, "8859/1", "iso8859-1", "Müller", True),
+    ],
+)
+def test_the_endpoint_says_what_counts_when_msh_18_lies(
+    policy: CharsetPolicy, charset: str, encoding: str, name: str, fits: bool
+) -> None:
+    dialect = Dialect(charset_policy=policy)
+    message = read(send(msh(charset=charset), pid(name="Müller^Zoë"), encoding=encoding), lambda *sender: dialect)
+    assert message["PID"].get("5.1") == name
+    assert message.charset_fits == fits == (not message.warnings)
+
+
+def test_the_endpoints_character_set_is_tried_before_windows() -> None:
+    dialect = Dialect(charset="8859/5")
+    message = read(send(msh(), pid(name="Анна"), encoding="iso8859-5"), lambda *sender: dialect)
+    assert message["PID"].get("5.1") == "Анна"
+    assert "8859/5" in message.warnings[0]

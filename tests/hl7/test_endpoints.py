@@ -216,6 +216,9 @@ FORM = {
     "site": "",
     "issuer": "",
     "charset": "",
+    "charset_policy": "utf8",
+    "master_authority": "",
+    "master_missing": "accept",
     "processing_ids": "P",
     "versions": "",
 }

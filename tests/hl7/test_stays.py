@@ -50,6 +50,22 @@ def scheduled(accepted: Accepted) -> Order:
         ("A03", "A13", VisitState.ACTIVE, EventKind.VISIT_DISCHARGE_CANCELED),
         ("A01", "A23", VisitState.DELETED, EventKind.VISIT_DELETED),
         ("A05", "A38", VisitState.CANCELED, EventKind.VISIT_CANCELED),
+        ("A14", "A01", VisitState.ACTIVE, EventKind.VISIT_UPDATED),
+        ("A01", "A15", VisitState.ACTIVE, None),
+        ("A01", "A16", VisitState.ACTIVE, None),
+        ("A01", "A21", VisitState.ACTIVE, EventKind.VISIT_DEPARTED),
+        ("A01", "A22", VisitState.ACTIVE, EventKind.VISIT_ARRIVED),
+        ("A01", "A25", VisitState.ACTIVE, None),
+        ("A01", "A26", VisitState.ACTIVE, None),
+        ("A14", "A27", VisitState.CANCELED, EventKind.VISIT_CANCELED),
+        ("A01", "A32", VisitState.ACTIVE, EventKind.VISIT_ARRIVAL_CANCELED),
+        ("A01", "A33", VisitState.ACTIVE, EventKind.VISIT_DEPARTURE_CANCELED),
+        ("A01", "A51", VisitState.ACTIVE, None),
+        ("A01", "A52", VisitState.ACTIVE, EventKind.VISIT_DEPARTURE_CANCELED),
+        ("A01", "A53", VisitState.ACTIVE, EventKind.VISIT_ARRIVAL_CANCELED),
+        ("A01", "A54", VisitState.ACTIVE, None),
+        ("A01", "A60", VisitState.ACTIVE, None),
+        ("A01", "A61", VisitState.ACTIVE, None),
     ],
 )
 def test_each_event_leads_to_its_state_and_is_told_by_its_name(
@@ -234,3 +250,33 @@ def test_nothing_of_a_stay_reaches_the_log(accepted: Accepted, caplog: pytest.Lo
         accepted(written(*adt(event, pid(name="Geheim^Gerda")).decode().rstrip("\r").split("\r")))
     text = caplog.text + "".join(str(row.warnings) for row in InboundMessage.objects.all())
     assert "Geheim" not in text
+
+
+def test_the_time_of_a_planned_discharge_is_not_taken(accepted: Accepted) -> None:
+    accepted(adt("A01"))
+    accepted(adt("A16", pid(), pv1(fields={45: "20260106"})))
+    assert Visit.objects.get().discharged_at is None
+
+
+def test_two_patients_swap_their_beds(accepted: Accepted) -> None:
+    accepted(adt("A01", pid(), pv1("V1", "WARD1^1^A")))
+    accepted(adt("A01", pid("4712", "Roe^Mary"), pv1("V2", "WARD2^2^B")))
+    accepted(adt("A17", pid(), pv1("V1", "WARD2^2^B"), pid("4712", "Roe^Mary"), pv1("V2", "WARD1^1^A")))
+    places = Visit.objects.order_by("visit_number").values_list("location", "prior_location")
+    assert list(places) == [("WARD2^2^B", "WARD1^1^A"), ("WARD1^1^A", "WARD2^2^B")]
+
+
+def test_a_swap_needs_two_patients(refused: Refused) -> None:
+    assert refused(adt("A17")) == ("AE", "101", "PID^1^3^1")
+
+
+def test_an_alternate_visit_number_is_told_not_to_be_kept(accepted: Accepted) -> None:
+    assert "alternate visit numbers are not kept" in accepted(adt("A51")).warnings[0]
+
+
+def test_allergies_are_added_and_taken_away_one_by_one(accepted: Accepted) -> None:
+    accepted(adt("A01", pid(), pv1(), "AL1|1|DA|PEN^Penicillin"))
+    accepted(adt("A60", pid(), pv1(), "IAM|1|DA|IOD^Iodine|||A", "IAM|2|DA|PEN^Penicillin|||U"))
+    assert Patient.objects.get().allergies == "Penicillin, Iodine"
+    accepted(adt("A60", pid(), pv1(), "IAM|1|DA|PEN^Penicillin|||D", "IAM|2|DA|||A"))
+    assert Patient.objects.get().allergies == "Iodine"
