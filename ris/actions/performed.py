@@ -4,6 +4,7 @@ Locks are taken in one order everywhere: the performed step, then the orders tha
 """
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from django.db import IntegrityError
@@ -11,6 +12,7 @@ from django.utils import timezone
 
 from ris.actions import exams, orders, recognizing, rollup
 from ris.actions.recognizing import Item
+from ris.actions.requests import ProcedureRequest
 from ris.actions.verb import verb
 from ris.actor import Actor
 from ris.errors import DuplicatePerformedStep, ForbiddenMove, PerformedStepEnded, UnknownPerformedStep
@@ -20,6 +22,7 @@ from ris.models import (
     EventKind,
     LinkedBy,
     Order,
+    Patient,
     PerformedLink,
     PerformedProcedureStep,
     RequestedProcedure,
@@ -113,6 +116,24 @@ def link(*, by: Actor, performed: PerformedProcedureStep, step: ScheduledProcedu
     before = _take_study(by=by, performed=performed, procedure=step.requested_procedure)
     performed.change(set_aside="")
     _attach(by=by, performed=performed, step=step, linked_by=LinkedBy.PERSON, study_uid_before=before)
+
+
+@verb
+def order_afterwards(
+    *, by: Actor, performed: PerformedProcedureStep, patient: Patient, request: ProcedureRequest, **fields: Any
+) -> Order:
+    """Place the order of an exam that is already done: it is made with the study of the images, and linked with them.
+
+    fields: as for orders.place. Raises what that and `link` raise, and ForbiddenMove when another order is linked.
+    """
+    performed = lock(performed.sop_instance_uid)
+    if PerformedLink.objects.active().filter(performed=performed).exists():
+        raise ForbiddenMove("It is linked with an order.", field="performed")
+    wish = replace(request, study_instance_uid=performed.study_instance_uid or None)
+    order = orders.place(by=by, patient=patient, requests=[wish], **fields)
+    first = ScheduledProcedureStep.objects.filter(requested_procedure__order=order).order_by("pk")[0]
+    link(by=by, performed=performed, step=first)
+    return order
 
 
 @verb

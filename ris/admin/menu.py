@@ -4,11 +4,12 @@ from django.utils.translation import gettext_lazy as _
 
 from ris.desk import EVERYBODY, Page, Panel, register_page, register_panel
 from ris.roles import Role
-from ris.views import home
+from ris.views import home, performed
 
 register_page(Page(_("Patients"), "ris_patient_changelist", "ris.view_patient", 10))
 register_page(Page(_("Orders"), "ris_order_changelist", "ris.view_order", 20))
 register_page(Page(_("Schedule"), "ris_scheduledprocedurestep_changelist", "ris.view_scheduledprocedurestep", 30))
+register_page(Page(_("Performed"), "ris_performedprocedurestep_changelist", "ris.view_performedprocedurestep", 35))
 register_page(Page(_("Exams"), "ris_exam_changelist", "ris.view_exam", 60))
 register_page(Page(_("Stations"), "ris_station_changelist", "ris.view_station", 61))
 register_page(Page(_("Sites"), "ris_site_changelist", "ris.change_site", 62))
@@ -52,5 +53,15 @@ register_panel(
         home.attention,
         roles=(*_SCHEDULING, Role.TECHNOLOGIST),
         leads=(Role.INFORMATICS,),
+    )
+)
+register_panel(
+    Panel(
+        "performed",
+        "desk/panel_performed.html",
+        "ris.link_performedprocedurestep",
+        32,
+        performed.waiting,
+        roles=(Role.TECHNOLOGIST, Role.INFORMATICS),
     )
 )

@@ -11,18 +11,19 @@ from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 
 from ris import person_name
-from ris.models import Order, Patient, ScheduledProcedureStep
+from ris.models import Order, Patient, PerformedProcedureStep, ScheduledProcedureStep
 
 register = template.Library()
 
 
 @register.filter
-def badge(row: Order | ScheduledProcedureStep) -> SafeString:
+def badge(row: Order | ScheduledProcedureStep | PerformedProcedureStep) -> SafeString:
     """Return the state of a step or order, coloured by a class of its name; an order on hold says so as well."""
     text = row.get_state_display()
+    name = row.state.lower().replace(" ", "_")
     held = isinstance(row, Order) and row.on_hold
     more = format_html(' <span class="state state-hold">{}</span>', _("on hold")) if held else ""
-    return format_html('<span class="state state-{}">{}</span>{}', row.state.lower(), text, more)
+    return format_html('<span class="state state-{}">{}</span>{}', name, text, more)
 
 
 @register.filter
@@ -36,6 +37,13 @@ def site_time(step: ScheduledProcedureStep) -> str:
     there = step.start.astimezone(step.station.site.zone)
     text = date_format(there, "DATETIME_FORMAT")
     return text if there.utcoffset() == here.utcoffset() else f"{text} {there:%Z}"
+
+
+@register.filter
+def scanner_time(performed: PerformedProcedureStep) -> str:
+    """Return when a scanner began, by the clock of its site."""
+    station = performed.station
+    return date_format(performed.start.astimezone(station.site.zone if station else None), "DATETIME_FORMAT")
 
 
 @register.filter

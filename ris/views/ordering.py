@@ -1,17 +1,20 @@
 """Place a new order for a patient; change what an order says."""
 
+from typing import Any
+
 from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
 from django.urls import reverse
 from django.utils.translation import gettext as _
 
 from ris import audit
-from ris.actions import orders
+from ris.actions import orders, performed
 from ris.actor import Actor
 from ris.errors import DomainError
 from ris.forms import EditOrderForm, EditProcedureForm, OrderForm
-from ris.models import EventKind, Order, Patient
+from ris.models import EventKind, Order, Patient, PerformedProcedureStep
 from ris.views import frame
+from ris.views import performed as performed_pages
 from ris.views.orders import find as find_order
 from ris.views.patients import find as find_patient
 
@@ -20,9 +23,10 @@ def place(request: HttpRequest, pk: int) -> HttpResponse:
     """Place an order of one exam, with its time if that is known already."""
     frame.require(request, "ris.view_patient", "ris.add_order")
     patient = find_patient(pk)
+    done = _done(request)
     form = OrderForm(request.POST or None, initial={"token": frame.new_token()})
     if request.method == "POST" and form.is_valid():
-        order = _placed(request, patient, form)
+        order = _placed(request, patient, form, done)
         if order is not None:
             messages.success(request, _("Order %s is placed.") % order.accession_number)
             return frame.leads_to("ris_order_change", order.pk)
@@ -30,7 +34,7 @@ def place(request: HttpRequest, pk: int) -> HttpResponse:
     return frame.page(
         request,
         "desk/form.html",
-        title=_("New order"),
+        title=_("New order of what was done by %s") % done if done else _("New order"),
         patient=patient,
         form=form,
         verb=_("Place the order"),
@@ -38,14 +42,26 @@ def place(request: HttpRequest, pk: int) -> HttpResponse:
     )
 
 
-def _placed(request: HttpRequest, patient: Patient, form: OrderForm) -> Order | None:
-    station = form.cleaned_data["station"]
+def _done(request: HttpRequest) -> PerformedProcedureStep | None:
+    """Return the performed step that the address names: what is ordered was done already."""
+    pk = request.GET.get("performed")
+    if not pk:
+        return None
+    frame.require(request, performed_pages.LINK)
+    return performed_pages.find(frame.key(pk))
+
+
+def _placed(
+    request: HttpRequest, patient: Patient, form: OrderForm, done: PerformedProcedureStep | None
+) -> Order | None:
+    station = form.cleaned_data["station"] or (done.station if done else None)
 
     def act(by: Actor) -> None:
-        site = station.site if station else None
-        orders.place(
-            by=by, patient=patient, site=site, requests=[form.request()], requesting_physician=form.physician()
-        )
+        fields: dict[str, Any] = {"site": station.site if station else None, "requesting_physician": form.physician()}
+        if done is None:
+            orders.place(by=by, patient=patient, requests=[form.request()], **fields)
+        else:
+            performed.order_afterwards(by=by, performed=done, patient=patient, request=form.request(), **fields)
 
     try:
         return frame.once(request, form.cleaned_data["token"], EventKind.ORDER_PLACED, act).order

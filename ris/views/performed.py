@@ -1,0 +1,150 @@
+"""What scanners have done: the page of one performed step, and what a person does with one that waits."""
+
+from collections.abc import Callable
+from typing import Any
+
+from django.contrib import messages
+from django.db.models import Prefetch
+from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404
+from django.utils.translation import gettext as _
+from django.views.decorators.http import require_POST
+
+from ris import audit
+from ris.actions import performed as verbs
+from ris.errors import DomainError
+from ris.models import Event, Patient, PerformedLink, PerformedProcedureStep, ScheduledProcedureStep
+from ris.views import frame, story
+from ris.views.suggesting import Suggestion, likely
+
+LINK = "ris.link_performedprocedurestep"
+WAITING_SHOWN = 6
+
+
+def show(request: HttpRequest, object_id: str) -> HttpResponse:
+    """Show what a scanner did, the orders that it is linked with, and for one that waits the likely ones."""
+    frame.require(request, "ris.view_performedprocedurestep")
+    performed = find(frame.key(object_id))
+    links = list(performed.links.all())
+    waits = not links and not performed.set_aside
+    suggestions = likely(performed) if waits else []
+    events = Event.objects.filter(subject=audit.subject_of(performed)).exclude(kind__in=story.READS)
+    answer = frame.page(
+        request,
+        "desk/performed.html",
+        title=_("Performed by %s") % (performed.station or performed.station_ae_title),
+        performed=performed,
+        links=links,
+        waits=waits,
+        suggestions=suggestions,
+        patients=_namesakes(performed) if waits else [],
+        doubts=[doubt_in_words(one) for one in performed.doubts],
+        may_link=request.user.has_perm(LINK),
+        story=story.tell(events.select_related("order", "patient").order_by("-pk")[:100]),
+    )
+    _tell(request, performed, links, suggestions)
+    return answer
+
+
+def _tell(
+    request: HttpRequest, performed: PerformedProcedureStep, links: list[PerformedLink], offered: list[Suggestion]
+) -> None:
+    """Write the event of one view of the page."""
+    steps = [link.step for link in links] + [one.step for one in offered]
+    shown = {step.requested_procedure.order.patient_id for step in steps}
+    subject = audit.subject_of(performed)
+    if shown:
+        audit.patients_listed(request, shown, subject=subject)
+    else:
+        audit.record_viewed(request, subject)
+
+
+def _namesakes(performed: PerformedProcedureStep) -> list[Patient]:
+    """Return the patients who have the number that the scanner says: an order may be placed for one of them."""
+    number = str(performed.said.get("id", ""))
+    rows = Patient.objects.filter(identifiers__value=number).select_related("merged_into") if number else ()
+    return list({row.survivor().pk: row.survivor() for row in rows[:5]}.values())
+
+
+@require_POST
+def act(request: HttpRequest, pk: int) -> HttpResponse:
+    """Link, unlink, set aside or take back, as the button says. Pressed twice, it is done once."""
+    frame.require(request, "ris.view_performedprocedurestep", LINK)
+    performed = find(pk)
+    do = ACTS.get(request.POST.get("act", ""))
+    if do is None:
+        raise Http404
+    try:
+        done = do(request, performed)
+    except DomainError as error:
+        messages.error(request, frame.words(error))
+    else:
+        if done:
+            messages.success(request, done)
+    return frame.back(request, "ris_performedprocedurestep_change", pk)
+
+
+def _link(request: HttpRequest, performed: PerformedProcedureStep) -> str:
+    step = get_object_or_404(ScheduledProcedureStep, pk=frame.key(request.POST.get("step", "")))
+    frame.do(verbs.link, request, performed=performed, step=step)
+    return _("It belongs to this order now.")
+
+
+def _unlink(request: HttpRequest, performed: PerformedProcedureStep) -> str:
+    step = get_object_or_404(ScheduledProcedureStep, pk=frame.key(request.POST.get("step", "")))
+    reason = frame.reason_in(request)
+    if not reason:
+        messages.error(request, _("Please say why."))
+        return ""
+    frame.do(verbs.unlink, request, performed=performed, step=step, reason=reason)
+    return _("It does not belong to that order any more.")
+
+
+def _set_aside(request: HttpRequest, performed: PerformedProcedureStep) -> str:
+    reason = frame.reason_in(request)
+    if not reason:
+        messages.error(request, _("Please say why."))
+        return ""
+    frame.do(verbs.set_aside, request, performed=performed, reason=reason)
+    return _("It is set aside and needs no order.")
+
+
+def _take_back(request: HttpRequest, performed: PerformedProcedureStep) -> str:
+    frame.do(verbs.set_aside, request, performed=performed, reason="")
+    return _("It waits for an order again.")
+
+
+ACTS: dict[str, Callable[[HttpRequest, PerformedProcedureStep], str]] = {
+    "link": _link,
+    "unlink": _unlink,
+    "set aside": _set_aside,
+    "take back": _take_back,
+}
+
+
+def waiting(request: HttpRequest) -> dict[str, Any]:
+    """Show on the first page what scanners did that no order is known for."""
+    rows = list(PerformedProcedureStep.objects.waiting().select_related("station__site")[: WAITING_SHOWN + 1])
+    return {"rows": rows[:WAITING_SHOWN], "more": len(rows) > WAITING_SHOWN}
+
+
+def doubt_in_words(doubt: str) -> str:
+    """Return a doubt as people read it."""
+    kind, _colon, attribute = doubt.partition(":")
+    words = {
+        "missing": _("%s is missing."),
+        "ignored": _("%s was changed later, which is not allowed; the first value counts."),
+        "unreadable": _("%s cannot be read."),
+    }
+    if kind in words:
+        return words[kind] % attribute
+    return _("The numbers that the scanner sent belong to two different orders.")
+
+
+def find(pk: int) -> PerformedProcedureStep:
+    """Return a performed step with its links; Http404 when there is none."""
+    links = PerformedLink.objects.active().select_related(
+        "step__station__site", "step__requested_procedure__exam", "step__requested_procedure__order__patient"
+    )
+    rows = PerformedProcedureStep.objects.select_related("station__site").prefetch_related(Prefetch("links", links))
+    return get_object_or_404(rows, pk=pk)
