@@ -5,10 +5,12 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 from django.contrib import admin
 from django.db.models import QuerySet
 from django.http import HttpRequest
+from django.urls import URLPattern, path
 from django.utils.translation import gettext_lazy as _
 
 from ris.admin.audited import AuditedAdmin
 from ris.models import Exam, ExamGap, ExamPreparation, ExamQuestion, ExamStep, ProtocolCode, Site, Station
+from ris.views import exam_exchange
 
 if TYPE_CHECKING:
     Rows: TypeAlias = admin.TabularInline[Any, Any]
@@ -110,6 +112,16 @@ class ExamAdmin(AuditedAdmin):
         (_("Limits"), {"fields": ("lead_time", ("min_age", "max_age"), ("min_weight", "max_weight"))}),
         (_("Where"), {"fields": ("stations",)}),
     )
+
+    def get_urls(self) -> list[URLPattern]:
+        """Add the ways in and out for tables of exams."""
+        view = self.admin_site.admin_view
+        return [
+            path("export.<slug:kind>", view(exam_exchange.export), name="ris_exam_export"),
+            path("import/", view(exam_exchange.upload), name="ris_exam_import"),
+            path("import/<int:pk>/", view(exam_exchange.review), name="ris_exam_review"),
+            *super().get_urls(),
+        ]
 
     @admin.display(description=_("minutes"))
     def taken(self, exam: Exam) -> int:

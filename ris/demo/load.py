@@ -13,12 +13,25 @@ from django.utils import timezone
 from ris.actions import exams, orders, patients, schedule, visits
 from ris.actions.requests import ProcedureRequest
 from ris.actor import system
+from ris.demo import details
 from ris.demo.exams import EXAMS
 from ris.demo.fates import Happening, Place
 from ris.demo.plan import PlannedOrder, make_plan
 from ris.demo.sites import SITES, STATIONS
 from ris.errors import ForbiddenMove
-from ris.models import Exam, ExamStep, Order, Patient, ProtocolCode, ScheduledProcedureStep, Site, Station
+from ris.models import (
+    Exam,
+    ExamGap,
+    ExamPreparation,
+    ExamQuestion,
+    ExamStep,
+    Order,
+    Patient,
+    ProtocolCode,
+    ScheduledProcedureStep,
+    Site,
+    Station,
+)
 
 BY = system("demo")
 HIS = "HIS"
@@ -90,6 +103,7 @@ class _Actors:
                 site=self.sites[row.site],
                 modality=row.modality,
                 location=row.location,
+                max_weight=details.TABLE_CARRIES.get(row.modality),
                 rank=rank,
             )
             for rank, row in enumerate(STATIONS, start=1)
@@ -105,17 +119,35 @@ class _Actors:
                 meaning=row.meaning,
                 modality=row.modality,
                 body_part=row.body_part,
-                duration=row.minutes,
+                **details.fields(row),
                 preparation=row.preparation,
                 contrast_agent=row.contrast,
                 pre_medication=row.pre_medication,
             )
             exam.stations.set([self.stations[ae_title] for ae_title in row.stations])
             for number, (description, modality, minutes) in enumerate(row.steps, start=1):
-                ExamStep.new(exam=exam, number=number, description=description, modality=modality, duration=minutes)
+                parts = details.minutes(modality or row.modality, minutes)
+                ExamStep.new(exam=exam, number=number, description=description, modality=modality, **parts)
             for number, (code, meaning) in enumerate(row.protocols, start=1):
                 ProtocolCode.new(exam=exam, step_number=number, code=code, meaning=meaning)
+            if row.preparation in details.GERMAN:
+                ExamPreparation.new(exam=exam, language="de", text=details.GERMAN[row.preparation])
+            for number, (text, kind, required, choices) in enumerate(details.QUESTIONS.get(row.code, ()), start=1):
+                ExamQuestion.new(exam=exam, number=number, text=text, kind=kind, required=required, choices=choices)
+        self._gaps()
         return {exam.code: exam for exam in Exam.objects.prefetch_related("steps", "protocol_codes")}
+
+    def _gaps(self) -> None:
+        made = {exam.code: exam for exam in Exam.objects.all()}
+        for gap in details.GAPS:
+            ExamGap.new(
+                exam=made[gap.exam],
+                after=made[gap.after] if gap.after else None,
+                after_contrast=gap.after_contrast,
+                length=gap.length,
+                unit=gap.unit,
+                reason=gap.reason,
+            )
 
     def act(self, planned: PlannedOrder, happening: Happening) -> None:
         """Let one thing happen to an order."""

@@ -8,11 +8,13 @@ from ris.models.order import Attention, Order, Priority, RequestedProcedure
 from ris.models.patient import Patient, PatientIdentifier, PatientLink, PatientMerge, PregnancyStatus, Sex
 from ris.models.performed import LinkedBy, PerformedLink, PerformedProcedureStep
 from ris.models.step import ScheduledProcedureStep
+from ris.models.upload import CatalogueUpload
 from ris.models.user import User
 from ris.models.visit import Visit, VisitState
 
 __all__ = [
     "Attention",
+    "CatalogueUpload",
     "Counter",
     "Event",
     "EventKind",

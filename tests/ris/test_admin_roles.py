@@ -41,6 +41,8 @@ PAGES: dict[str, set[Role]] = {
     "/ris/exam/": EVERYBODY,
     "/ris/exam/add/": KEEPERS | {Role.SCHEDULER},
     "/ris/exam/{exam}/change/": EVERYBODY,
+    "/ris/exam/import/": KEEPERS | {Role.SCHEDULER},
+    "/ris/exam/export.csv": EVERYBODY,
     "/ris/exam/{exam}/delete/": KEEPERS,
     "/ris/station/add/": KEEPERS,
     "/ris/site/add/": KEEPERS,
