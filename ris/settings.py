@@ -80,6 +80,7 @@ INSTALLED_APPS = [
     "django.contrib.staticfiles",
     "axes",
     "csp",
+    "django_htmx",  # for its static file only: htmx itself
 ]
 
 MIDDLEWARE = [

@@ -13,7 +13,7 @@ LONGEST_MODULE = {"ris": 400, "hl7": 400, "worklist": 400, "tests": 600}  # line
 
 # Inside ris, a layer may import itself and the layers below it. What is not named here is plumbing.
 LAYERS: tuple[tuple[str, ...], ...] = (
-    ("ris.states", "ris.errors", "ris.identifiers", "ris.actor", "ris.person_name"),
+    ("ris.states", "ris.errors", "ris.identifiers", "ris.actor", "ris.person_name", "ris.findable"),
     ("ris.models",),
     ("ris.actions",),
     ("ris.admin", "ris.views", "ris.forms", "ris.screens"),

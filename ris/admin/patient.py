@@ -1,5 +1,6 @@
 """Patients: the list with its search, and the addresses of the pages behind it."""
 
+from collections.abc import Iterable
 from typing import Any
 
 from django.contrib import admin
@@ -12,7 +13,7 @@ from ris.admin.filters import MergedFilter
 from ris.admin.lists import PatientDataAdmin
 from ris.models import Patient
 from ris.models.patient import PatientQuerySet
-from ris.views import merging, ordering, patients, searching
+from ris.views import duplicates, finding, merging, ordering, patients
 
 
 @admin.register(Patient)
@@ -24,7 +25,9 @@ class PatientAdmin(PatientDataAdmin):
     list_filter = (MergedFilter,)
     list_select_related = ("merged_into",)
     search_fields = ("patient_name",)  # shows the box; what it finds is decided in get_search_results
-    search_help_text = _("Any part of a name, any number, or the birth date (1962-04-17 or 17.4.1962)")
+    search_help_text = _(
+        "Any part of a name or how it sounds, any number, a phone, or the birth date (1962-04-17 or 17.4.1962)"
+    )
     ordering = ("patient_name_folded", "pk")
 
     def patient_of(self, row: Patient) -> int:
@@ -40,13 +43,26 @@ class PatientAdmin(PatientDataAdmin):
         return Patient.objects.prefetch_related("identifiers")
 
     def get_search_results(self, request: HttpRequest, queryset: Any, search_term: str) -> tuple[PatientQuerySet, bool]:
-        """Find by any part of the names, any identifier, the birth date."""
-        return searching.patients(queryset, search_term), False
+        """Find by any part of the names or their sound, any identifier, the birth date, the phone."""
+        return (finding.patients(queryset, search_term) if search_term.strip() else queryset), False
+
+    def get_list_display(self, request: HttpRequest) -> tuple[str, ...]:
+        """Say why each is found, where something was searched for."""
+        return (*self.list_display, "why") if request.GET.get("q", "").strip() else self.list_display
+
+    def tell_list(self, request: HttpRequest, rows: Iterable[Patient], search: str) -> None:
+        """Note with each row why it is found, for the page that is shown next."""
+        shown = list(rows)
+        for found in finding.explain(shown, request.GET.get("q", "")):
+            found.patient.found_by = " · ".join(found.why)  # type: ignore[attr-defined]
+        super().tell_list(request, shown, search)
 
     def get_urls(self) -> list[URLPattern]:
         """Add the pages of one patient."""
         view = self.admin_site.admin_view
         return [
+            path("live/", view(finding.live), name="ris_patient_live"),
+            path("alike/", view(duplicates.live), name="ris_patient_alike"),
             path("<int:pk>/edit/", view(patients.edit), name="ris_patient_edit"),
             path("<int:pk>/identify/", view(patients.identify), name="ris_patient_identify"),
             path("<int:pk>/merge/", view(merging.merge), name="ris_patient_merge"),
@@ -85,3 +101,9 @@ class PatientAdmin(PatientDataAdmin):
     def born(self, patient: Patient) -> Any:
         """Show the birth date."""
         return patient.birth_date
+
+    @admin.display(description=_("found by"))
+    def why(self, patient: Patient) -> str:
+        """Show what led to the patient."""
+        found_by: str = getattr(patient, "found_by", "")
+        return found_by

@@ -6,10 +6,9 @@ from typing import Self
 from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
 from django.db.models import Q
-from django.utils.dateparse import parse_date
 from django.utils.translation import gettext_lazy as _
 
-from ris import person_name
+from ris import findable, person_name
 from ris.models.base import Noun
 
 
@@ -30,6 +29,10 @@ class PregnancyStatus(models.IntegerChoices):
     UNKNOWN = 4, _("unknown")
 
 
+MOST_BY_NUMBER = 500
+"""Patients that the beginning of a number may name besides other meanings of the same word."""
+
+
 class PatientQuerySet(models.QuerySet["Patient"]):
     """Ways to find patients."""
 
@@ -45,40 +48,34 @@ class PatientQuerySet(models.QuerySet["Patient"]):
             | Q(pk__in=links.filter(second=patient).values("first"))
         )
 
-    def search(self, text: str) -> Self:
-        """Find by any part of the names, by any identifier, or by birth date (ISO), all words of `text` having to fit.
+    def search(self, text: str, *, by_ear: bool = False) -> Self:
+        """Find by any part of the names, any identifier, birth date (ISO) or phone; all words of `text` have to fit.
 
-        Names are compared without case and accents. A number of a patient who was merged away finds the survivor as
-        well, through one merge or two.
+        Names are compared without case and accents; by_ear: what only sounds like a name fits as well. A number of a
+        patient who was merged away finds the survivor too, through one merge or two.
         """
         found = self
-        for word in text.replace(",", " ").replace("^", " ").split():
-            folded = person_name.fold(word)
-            terms = (
-                Q(patient_name_folded__contains=folded)
-                | Q(patient_name_ideographic__contains=word)
-                | Q(patient_name_phonetic__contains=word)
-                | Q(pk__in=PatientIdentifier.objects.filter(value__istartswith=word).values("patient"))
-                | Q(pk__in=self._merged_away(word).values("merged_into"))
-                | Q(pk__in=self._merged_away(word).values("merged_into__merged_into"))
-            )
-            day = _day(word)
-            found = found.filter(terms | Q(birth_date=day) if day else terms)
+        for word in findable.words(text):
+            found = found.filter(self._meaning(word, by_ear=by_ear))
         return found
 
     @staticmethod
-    def _merged_away(word: str) -> "PatientQuerySet":
-        """Return the patients merged into another of whom a number begins with the word."""
-        numbers = PatientIdentifier.objects.filter(value__istartswith=word).values("patient")
-        return Patient.objects.filter(merged_into__isnull=False, pk__in=numbers)
-
-
-def _day(word: str) -> object:
-    """Return the date that a word is (ISO 8601), or None."""
-    try:
-        return parse_date(word)
-    except ValueError:
-        return None
+    def _meaning(word: findable.Word, *, by_ear: bool) -> Q:
+        """Return the condition that one word is. Each of its parts is one index of PostgreSQL, joined as bitmaps."""
+        numbered = PatientIdentifier.objects.beginning_with(word.typed)
+        keys = {key for keys in numbered.patient_keys()[: MOST_BY_NUMBER + 1] for key in keys if key}
+        if len(keys) > MOST_BY_NUMBER:
+            return Q(pk__in=numbered.values("patient"))
+        terms = Q(search_text__contains=word.part)
+        if keys:
+            terms |= Q(pk__in=keys)
+        if word.day:
+            terms |= Q(birth_date=word.day)
+        if word.phone:
+            terms |= Q(search_text__contains=word.phone)
+        for code in word.codes if by_ear else ():
+            terms |= Q(sounds__contains=f" {code} ")
+        return terms
 
 
 class Patient(Noun):
@@ -92,6 +89,8 @@ class Patient(Noun):
     patient_name_phonetic = models.CharField(_("phonetic name"), max_length=person_name.GROUP_LENGTH, blank=True)
     # Twice as long, since folding can make one letter two.
     patient_name_folded = models.CharField(max_length=2 * person_name.GROUP_LENGTH, blank=True, editable=False)
+    search_text = models.TextField(blank=True, editable=False, help_text="See ris.findable")
+    sounds = models.TextField(blank=True, editable=False, help_text="See ris.findable")
     birth_date = models.DateField(_("birth date"), null=True, blank=True)
     sex = models.CharField(_("sex"), max_length=1, choices=Sex, blank=True)
     address = models.CharField(_("address"), max_length=250, blank=True)
@@ -148,17 +147,26 @@ class Patient(Noun):
     def __str__(self) -> str:
         return person_name.display(self.patient_name) or self.patient_name_ideographic or str(_("(no name)"))
 
+    @property
+    def names(self) -> tuple[str, str, str]:
+        """The component groups: alphabetic, ideographic, phonetic."""
+        return self.patient_name, self.patient_name_ideographic, self.patient_name_phonetic
+
     def derive(self) -> None:
-        """Keep the folded name in step with the name."""
+        """Keep in step what the patient is found by."""
         self.patient_name_folded = person_name.fold(self.patient_name)
+        self.search_text = findable.search_text(self.names, self.phone)
+        self.sounds = findable.sounds(*self.names)
 
     def _derived_fields(self, changed: set[str]) -> set[str]:
-        return {"patient_name_folded"} if "patient_name" in changed else set()
+        names = {"patient_name", "patient_name_ideographic", "patient_name_phonetic"}
+        found_by = {"patient_name_folded", "search_text", "sounds"}
+        return found_by if changed & names else {"search_text"} if "phone" in changed else set()
 
     @property
     def is_named(self) -> bool:
         """Whether there is a name in any representation. Scanners are not shown exams of a patient without one."""
-        return bool(self.patient_name or self.patient_name_ideographic or self.patient_name_phonetic)
+        return any(self.names)
 
     @property
     def patient_id(self) -> str:
@@ -183,6 +191,14 @@ class PatientIdentifierQuerySet(models.QuerySet["PatientIdentifier"]):
     def named(self, issuer: str, type: str, value: str) -> Self:
         """Narrow to the one identifier that these three name."""
         return self.filter(issuer=issuer, type=type, value=value)
+
+    def beginning_with(self, number: str) -> Self:
+        """Narrow to numbers that begin so, in any case of letters; one or two signs are a whole number."""
+        return self.filter(value__istartswith=number) if len(number) > 2 else self.filter(value__iexact=number)
+
+    def patient_keys(self) -> "models.QuerySet[PatientIdentifier, tuple[int | None, ...]]":
+        """Return for each the keys of its patient and of whom that one was merged into, through two merges."""
+        return self.order_by().values_list("patient", "patient__merged_into", "patient__merged_into__merged_into")
 
 
 class PatientIdentifier(Noun):

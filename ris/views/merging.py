@@ -10,7 +10,7 @@ from ris.actions import patients, unmerging
 from ris.errors import DomainError
 from ris.forms import MergeForm
 from ris.models import Patient
-from ris.views import frame, searching
+from ris.views import finding, frame
 from ris.views.patients import find
 
 FOUND = 20
@@ -30,8 +30,8 @@ def _search(request: HttpRequest, patient: Patient) -> HttpResponse:
     text = request.GET.get("q", "").strip()
     found: list[Patient] = []
     if text:
-        rows = searching.patients(Patient.objects.current().exclude(pk=patient.pk), text)
-        found = list(rows.prefetch_related("identifiers")[:FOUND])
+        rows = Patient.objects.current().exclude(pk=patient.pk)
+        found = [one.patient for one in finding.find(rows, text, FOUND)]
     audit.patients_listed(request, [patient.pk, *(row.pk for row in found)], search=text, subject="ris.patient")
     return frame.page(
         request,

@@ -2,13 +2,13 @@
 
 from django.conf import settings
 from django.contrib import messages
-from django.db.models import Prefetch, Q
+from django.db.models import Prefetch
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404
 from django.urls import reverse
 from django.utils.translation import gettext as _
 
-from ris import audit, person_name
+from ris import audit
 from ris.actions import patients
 from ris.actions.patients import Identifier
 from ris.actor import Actor
@@ -16,7 +16,7 @@ from ris.errors import DomainError
 from ris.forms import IdentifierForm, PersonForm, RegisterForm
 from ris.identifiers import mint_patient_number
 from ris.models import Event, EventKind, Order, Patient, RequestedProcedure, ScheduledProcedureStep
-from ris.views import frame, story
+from ris.views import duplicates, frame, story
 
 SHOWN = 50
 """Orders and events on a patient's page; older ones are in the lists."""
@@ -67,17 +67,17 @@ def _events(patient: Patient, merged: list[Patient]) -> list[Event]:
 
 
 def register(request: HttpRequest) -> HttpResponse:
-    """Register a patient; whoever looks like somebody who is there already is asked about once."""
+    """Register a patient; whoever may be somebody who is there already is asked about once."""
     frame.require(request, "ris.add_patient")
     form = RegisterForm(request.POST or None, initial=_suggested(request))
-    alike: list[Patient] = []
+    alike: list[duplicates.Alike] = []
     if request.method == "POST" and form.is_valid():
-        alike = [] if form.cleaned_data["anyway"] else _alike(form)
+        alike = [] if form.cleaned_data["anyway"] else duplicates.probable(form.cleaned_data)
         if not alike and (patient := _registered(request, form)) is not None:
             messages.success(request, _("The patient is registered under number %s.") % patient.patient_id)
             return frame.leads_to("ris_patient_change", patient.pk)
     if alike:
-        audit.patients_listed(request, [patient.pk for patient in alike], subject="ris.patient")
+        audit.patients_listed(request, [one.patient.pk for one in alike], subject="ris.patient")
     return frame.page(request, "desk/register.html", title=_("Register a patient"), form=form, alike=alike)
 
 
@@ -87,20 +87,6 @@ def _suggested(request: HttpRequest) -> dict[str, str]:
     family, _comma, given = " ".join(words).partition(",")
     suggested = {"token": frame.new_token(), "family": family.strip(), "given": given.strip()}
     return suggested | {"issuer": settings.BUCKY_PATIENT_ID_ISSUER}
-
-
-def _alike(form: RegisterForm) -> list[Patient]:
-    """Return patients of the same birth date whose family or given name is the same."""
-    said = form.cleaned_data
-    born = said["birth_date"]
-    if born is None:
-        return []
-    family, given = person_name.fold(said["family"]), person_name.fold(said["given"])
-    terms = Q(patient_name_folded__startswith=f"{family}^") | Q(patient_name_folded=family)
-    if given:
-        terms |= Q(patient_name_folded__contains=f"^{given}")
-    found = Patient.objects.current().filter(terms, birth_date=born).prefetch_related("identifiers")
-    return list(found[:10])
 
 
 def _registered(request: HttpRequest, form: RegisterForm) -> Patient | None:

@@ -6,7 +6,6 @@ from django.db.models import Q, QuerySet
 from django.utils.formats import get_format
 
 from ris.models import Order, Patient, ScheduledProcedureStep
-from ris.models.patient import PatientQuerySet
 
 DATES = ("%d.%m.%Y", "%d/%m/%Y")
 """Ways to write a day that are understood in every language, besides ISO and the language's own."""
@@ -26,11 +25,6 @@ def _iso(word: str) -> str:
         except ValueError:
             continue
     return word
-
-
-def patients(rows: PatientQuerySet, text: str) -> PatientQuerySet:
-    """Narrow patients to those that the words mean: parts of names, identifiers, birth date."""
-    return rows.search(normal(text))
 
 
 def orders(rows: QuerySet[Order], text: str) -> QuerySet[Order]:

@@ -1,5 +1,8 @@
 """The front desk and its patients: find, register, change, merge."""
 
+from datetime import date
+from typing import Any
+
 import pytest
 
 from ris.actions import patients
@@ -87,8 +90,10 @@ def test_a_double_click_registers_once(clerk: Desk) -> None:
 
 
 def test_a_number_that_is_taken_is_told_beside_the_field(clerk: Desk) -> None:
-    factories.patient("Doe^Jane", "4711")
-    page = clerk.post("/ris/patient/add/", token="t1", number="4711", issuer=factories.ISSUER, **PERSON)
+    factories.patient("Doe^Jane", "4711", birth_date=None)
+    said = PERSON | {"number": "4711", "issuer": factories.ISSUER}
+    assert "has this number" in text_of(clerk.post("/ris/patient/add/", token="t1", **said))
+    page = clerk.post("/ris/patient/add/", token="t1", anyway="on", **said)
     assert "Another patient already has this identifier." in text_of(page)
     assert 'value="Müller"' in page  # what was typed is still there
     assert Patient.objects.count() == 1
@@ -227,3 +232,131 @@ def test_the_page_of_a_survivor_tells_what_happened_to_those_merged_into_them(cl
     assert "on the record of Doe, Jane3" in page
     assert "phone: 123" in page
     assert page.count("Patients merged") == 2
+
+
+def found_while_typing(clerk: Desk, typed: str) -> str:
+    return text_of(clerk.client.get("/ris/patient/live/", {"q": typed}).content.decode())
+
+
+@pytest.mark.parametrize(
+    ("typed", "why"),
+    [
+        ("mull", "name"),
+        ("lukas mueller", "“Müller” sounds like “mueller”"),
+        ("Miller", "“Müller” sounds like “Miller”"),
+        ("4711", "number 4711 (HIS)"),
+        ("499", "number 4999 of Muller, L, who was merged into this patient"),
+        ("17.4.1962", "birth date"),
+        ("19620417", "birth date"),
+        ("0171 / 234 5678", "phone +49 171 2345678"),
+        ("5678 müller", "name"),
+        ("米勒", "name in another script"),
+        ("勒", "name in another script"),
+        ("ミラ", "name in another script"),
+    ],
+)
+def test_somebody_is_found_while_typing_and_it_is_said_why(clerk: Desk, typed: str, why: str) -> None:
+    names = {"patient_name_ideographic": "米勒^卢", "patient_name_phonetic": "みらー^るかす"}
+    lukas = factories.patient("Müller^Łukasz", "4711", phone="+49 171 2345678", **names)
+    patients.identify(by=factories.BY, patient=lukas, identifier=patients.Identifier("5678", "CLINIC"))
+    patients.merge(by=factories.BY, survivor=lukas, loser=factories.patient("Muller^L", "4999"))
+    factories.patient("Doe^Jane", "8888", birth_date=None)
+    shown = found_while_typing(clerk, typed)
+    assert "Müller, Łukasz" in shown
+    assert why in shown
+    assert "Doe" not in shown
+    assert why in text_of(clerk.client.get("/ris/patient/", {"q": typed}).content.decode())
+
+
+def test_who_is_called_so_comes_before_who_sounds_so_the_closest_first(clerk: Desk) -> None:
+    for name in ("Mayr^Anna", "Maier^Anna", "Meyer^Anna", "Meier^Anna", "Mahler^Anna"):
+        factories.patient(name)
+    for shown in (found_while_typing(clerk, "meier"), text_of(clerk.get("/ris/patient/?q=meier"))):
+        places = [shown.index(name) for name in ("Meier, Anna", "Meyer, Anna", "Maier, Anna", "Mayr, Anna")]
+        assert places[0] == min(places)
+        assert "Mahler" not in shown
+
+
+def test_a_name_is_found_by_ear_across_alphabets(clerk: Desk) -> None:
+    factories.patient("Воронцов^Пётр")
+    assert "Воронцов, Пётр" in found_while_typing(clerk, "Voronzow")
+
+
+def test_nobody_found_while_typing_leads_on_to_the_register(clerk: Desk) -> None:
+    assert "Register “Quitter, Ada”" in found_while_typing(clerk, "Quitter, Ada")
+    assert found_while_typing(clerk, " ") == ""
+
+
+def test_what_is_found_while_typing_is_noted(clerk: Desk) -> None:
+    jane = factories.patient("Doe^Jane", "4711")
+    found_while_typing(clerk, "4711")
+    event = Event.objects.get(kind=EventKind.PATIENTS_LISTED)
+    assert event.data == {"path": "/ris/patient/live/", "patients": [jane.pk], "search": "4711"}
+
+
+def test_a_changed_name_or_phone_is_found_and_the_old_one_no_longer(clerk: Desk) -> None:
+    jane = factories.patient("Doe^Jane", "4711", phone="030 1112223")
+    patients.update(by=factories.BY, patient=jane, patient_name="Roe^Jane", phone="030 4445556")
+    for typed, is_found in (("doe", False), ("roe", True), ("0301112223", False), ("0304445556", True)):
+        assert ("Roe, Jane" in found_while_typing(clerk, typed)) == is_found
+
+
+@pytest.mark.parametrize(
+    ("there", "typed", "why"),
+    [
+        ({"name": "Mueller^Lukas"}, {}, "name sounds the same · same birth date"),
+        ({"name": "Müller^Łukasz"}, {}, "same name · same birth date"),
+        ({"name": "Łukasz^Müller"}, {}, "family and given name changed places · same birth date"),
+        ({"name": "Müller^Łukasz", "birth_date": date(1962, 4, 18)}, {}, "same name · birth date differs by one slip"),
+        (
+            {"name": "Müller^Łukasz", "birth_date": date(1962, 10, 4)},
+            {"birth_date": "1962-04-10"},
+            "same name · birth date differs by one slip",
+        ),
+        ({"name": "Huber^Łukasz"}, {}, "family or given name sounds the same · same birth date"),
+        ({"name": "Huber^Anna", "number": "77"}, {"number": "77", "issuer": "HIS"}, "has this number"),
+        (
+            {"name": "Müller^L", "birth_date": None, "phone": "+49 171 2345678"},
+            {"phone": "0171/2345678"},
+            "family or given name sounds the same · same phone",
+        ),
+        (
+            {"name": "Mi^Lu", "patient_name_ideographic": "米勒^卢"},
+            {"ideographic_family": "米勒", "ideographic_given": "卢"},
+            "same name in another script · same birth date",
+        ),
+    ],
+)
+def test_who_may_be_the_same_person_is_shown_while_typing_and_before_saving_with_why(
+    clerk: Desk, there: dict[str, Any], typed: dict[str, str], why: str
+) -> None:
+    known = factories.patient(**there)
+    for address in ("/ris/patient/alike/", "/ris/patient/add/"):
+        page = clerk.post(address, token="t1", **(PERSON | typed))
+        assert why in text_of(page)
+        assert f"/ris/patient/{known.pk}/change/" in page
+    assert Patient.objects.count() == 1
+    listed = Event.objects.filter(kind=EventKind.PATIENTS_LISTED)
+    assert [event.data["patients"] for event in listed] == [[known.pk]] * 2
+
+
+@pytest.mark.parametrize(
+    "there",
+    [
+        {"name": "Müller^Łukasz", "birth_date": date(1999, 12, 31)},
+        {"name": "Huber^Anna"},
+        {"name": "Müller^Anna", "birth_date": date(1962, 4, 18)},
+        {"name": "Huber^Anna", "birth_date": None, "phone": "0171/2345678"},
+    ],
+)
+def test_who_shares_little_is_not_asked_about(clerk: Desk, there: dict[str, Any]) -> None:
+    factories.patient(**there)
+    assert clerk.post("/ris/patient/alike/", token="t1", phone="0171/2345678", **PERSON).strip() == ""
+    clerk.post("/ris/patient/add/", token="t1", phone="0171/2345678", **PERSON)
+    assert Patient.objects.count() == 2
+
+
+def test_a_form_of_which_little_is_typed_is_answered_with_nothing(clerk: Desk) -> None:
+    factories.patient("Doe^Jane", "4711")
+    for typed in ({}, {"family": "D"}, {"birth_date": "17.4."}, {"birth_date": "1962-04-17"}):
+        assert clerk.post("/ris/patient/alike/", **typed).strip() == ""

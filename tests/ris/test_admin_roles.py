@@ -18,6 +18,8 @@ PAGES: dict[str, set[Role]] = {
     "/": EVERYBODY,
     "/ris/patient/": EVERYBODY,
     "/ris/patient/{patient}/change/": EVERYBODY,
+    "/ris/patient/live/?q=doe": EVERYBODY,
+    "/ris/patient/alike/": DESK,
     "/ris/patient/add/": DESK,
     "/ris/patient/{patient}/edit/": DESK | {Role.TECHNOLOGIST},
     "/ris/patient/{patient}/identify/": DESK,

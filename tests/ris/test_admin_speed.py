@@ -45,6 +45,7 @@ def pages() -> dict[str, Callable[[], str]]:
         "desk": lambda: "/",
         "patients": lambda: "/ris/patient/",
         "patients, searched": lambda: "/ris/patient/?q=doe",
+        "patients, while typing": lambda: "/ris/patient/live/?q=doe+P1",
         "orders": lambda: "/ris/order/",
         "orders, searched": lambda: "/ris/order/?q=doe",
         "orders, filtered": lambda: "/ris/order/?day=today&modality=CT&state__exact=SCHEDULED",

@@ -1,0 +1,65 @@
+// What changes on a page while somebody types: lists of suggestions are walked with the arrow keys, chosen with Enter.
+// The lists themselves come from the server; htmx brings them. Without JavaScript every form works as it stands.
+"use strict";
+
+const listOf = (box) => document.getElementById(box.getAttribute("aria-controls"));
+const optionsOf = (box) => [...listOf(box).querySelectorAll("[role=option]")];
+
+function choose(box, options, place) {
+  options.forEach((option, number) => option.setAttribute("aria-selected", String(number === place)));
+  if (place < 0) box.removeAttribute("aria-activedescendant");
+  else {
+    box.setAttribute("aria-activedescendant", options[place].id);
+    options[place].scrollIntoView({ block: "nearest" });
+  }
+}
+
+function close(box) {
+  listOf(box).replaceChildren();
+  box.setAttribute("aria-expanded", "false");
+  box.removeAttribute("aria-activedescendant");
+}
+
+// A suggestion that is no link fills fields of the form: data-fill names them, data-value-NAME is what they get.
+function fill(option) {
+  for (const name of option.dataset.fill.split(" ")) {
+    const field = document.getElementById(`id_${name}`);
+    field.value = option.getAttribute(`data-value-${name}`);
+    field.dispatchEvent(new Event("change", { bubbles: true }));
+  }
+  const box = document.querySelector(`[aria-controls="${option.closest("[data-list]").id}"]`);
+  close(box);
+  box.focus();
+}
+
+document.addEventListener("keydown", (event) => {
+  const box = event.target.closest("[data-chooses]");
+  if (!box || event.isComposing) return;
+  const options = optionsOf(box);
+  const now = options.findIndex((option) => option.getAttribute("aria-selected") === "true");
+  const step = { ArrowDown: 1, ArrowUp: -1 }[event.key];
+  if (step && options.length) choose(box, options, (now + step + options.length + (now < 0 && step < 0)) % options.length);
+  else if (event.key === "Enter" && now >= 0) options[now].click();
+  else if (event.key === "Escape" && options.length) close(box);
+  else return;
+  event.preventDefault();
+});
+
+document.addEventListener("click", (event) => {
+  const option = event.target.closest("[data-fill]");
+  if (option) fill(option);
+});
+
+document.addEventListener("htmx:beforeSwap", (event) => {
+  // Who was signed out meanwhile gets the sign-in page as an answer: say so, and keep what was typed.
+  if (!event.detail.xhr.responseURL.includes("/login/")) return;
+  event.detail.shouldSwap = false;
+  event.detail.target.textContent = document.querySelector("meta[name=signed-out]").content;
+});
+
+document.addEventListener("htmx:afterSwap", (event) => {
+  const box = document.querySelector(`[aria-controls="${event.detail.target.id}"]`);
+  if (!box) return;
+  box.setAttribute("aria-expanded", String(optionsOf(box).length > 0));
+  box.removeAttribute("aria-activedescendant");
+});
