@@ -88,7 +88,7 @@ _COLOGNE: Sequence[tuple[re.Pattern[str], str]] = tuple(
 
 
 def _cologne(word: str) -> str:
-    codes = []
+    codes: list[str] = []
     for place in range(len(word)):
         code = next((code for rule, code in _COLOGNE if rule.match(word, place)), "")
         codes += [digit for digit in code if not (codes and codes[-1] == digit)]

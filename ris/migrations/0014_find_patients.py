@@ -52,7 +52,7 @@ def drop_indexes(apps: Any, schema_editor: Any) -> None:
 
 
 class Migration(migrations.Migration):
-    dependencies = (("ris", "0007_number_moves"),)
+    dependencies = (("ris", "0013_catalogue_upload"),)
     operations = (
         *(
             migrations.AddField(
