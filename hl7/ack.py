@@ -156,6 +156,14 @@ class Reply:
     code: Answer | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Body:
+    """What an application's answer holds beside MSH, MSA and ERR: MSH-9, and the segments after these."""
+
+    kind: tuple[str, str, str]
+    lines: tuple[str, ...]
+
+
 def header_of(message: Message) -> Header:
     """Take what an answer needs from MSH, as it was sent: the answer has the same delimiters."""
     msh = message["MSH"]
@@ -187,27 +195,40 @@ def header_of_bytes(head: bytes) -> Header:
 
 def nearest_version(version: str) -> str:
     """Return the version of the table that is the same or the next one below; 2.3.1 when none is named."""
-    sent = _numbers(version)
+    sent = version_numbers(version)
     if not sent:
         return _DEFAULT_VERSION
-    return max((known for known in VERSIONS if _numbers(known) <= sent), key=_numbers, default=VERSIONS[0])
+    return max(
+        (known for known in VERSIONS if version_numbers(known) <= sent), key=version_numbers, default=VERSIONS[0]
+    )
 
 
-def reply(header: Header, answer: Answer, now: datetime, problem: Problem | None = None) -> Reply:
+def reply(
+    header: Header, answer: Answer, now: datetime, problem: Problem | None = None, body: Body | None = None
+) -> Reply:
     """Return what a sender is told of `answer` (AA, AE or AR) in the mode that it asks for.
 
     In enhanced mode the accept acknowledgment comes first, if MSH-15 wants it, then the application's as a message of
     its own, if MSH-16 wants it. A message that was not accepted gets no application acknowledgment, unless nothing
-    else would tell of it.
+    else would tell of it. body: what the application's answer holds where it is more than ACK.
     """
     if not header.enhanced:
-        return Reply(acknowledge(header, answer, now, problem), answer)
+        return Reply(acknowledge(header, answer, now, problem, body), answer)
     commit = _commit(answer, problem)
     accepted = commit == Answer.COMMIT_ACCEPT
     codes = [commit] if _is_wanted(header.accept, success=accepted) else []
     if (accepted or not codes) and _is_wanted(header.application, success=answer == Answer.ACCEPT):
         codes.append(answer)
-    messages = [acknowledge(header, code, now, None if code == Answer.COMMIT_ACCEPT else problem) for code in codes]
+    messages = [
+        acknowledge(
+            header,
+            code,
+            now,
+            None if code == Answer.COMMIT_ACCEPT else problem,
+            body if code in _OF_THE_APPLICATION else None,
+        )
+        for code in codes
+    ]
     return Reply(mllp.BETWEEN.join(messages), codes[-1] if codes else None)
 
 
@@ -219,10 +240,12 @@ def _commit(answer: Answer, problem: Problem | None) -> Answer:
     return Answer.COMMIT_ERROR if kept_out else Answer.COMMIT_REJECT
 
 
-def acknowledge(header: Header, answer: Answer, now: datetime, problem: Problem | None = None) -> bytes:
+def acknowledge(
+    header: Header, answer: Answer, now: datetime, problem: Problem | None = None, body: Body | None = None
+) -> bytes:
     """Return one acknowledgment of one message, without its frame. `now` is aware and becomes MSH-7."""
     version = nearest_version(header.version)
-    numbers = _numbers(version)
+    numbers = version_numbers(version)
     marks = header.delimiters
     msh = [
         f"MSH{marks.field}{marks.encoding}",
@@ -232,7 +255,7 @@ def acknowledge(header: Header, answer: Answer, now: datetime, problem: Problem 
         header.sending_facility[:_ECHOED],
         now.strftime("%Y%m%d%H%M%S%z"),
         "",
-        _message_type(header, numbers),
+        _message_type(header, numbers, body),
         secrets.token_hex(10),
         header.processing_id[:_ECHOED] or "P",
         version,
@@ -247,17 +270,20 @@ def acknowledge(header: Header, answer: Answer, now: datetime, problem: Problem 
     if problem is not None:
         severity = "W" if answer == Answer.ACCEPT else "E"
         lines.append(marks.field.join(_err(problem, marks, numbers, severity)))
+    if body is not None:
+        lines += body.lines
     if header.terminated:
         lines.append("")
     return "\r".join(lines).encode(header.codec, errors="backslashreplace")
 
 
-def _message_type(header: Header, version: tuple[int, ...]) -> str:
-    parts = ["ACK"]
-    if version >= _EVENT_FROM and header.event:
-        parts.append(escape(header.event[:_ECHOED], header.delimiters))
+def _message_type(header: Header, version: tuple[int, ...], body: Body | None) -> str:
+    kind, event, structure = body.kind if body else ("ACK", escape(header.event[:_ECHOED], header.delimiters), "ACK")
+    parts = [kind]
+    if version >= _EVENT_FROM and event:
+        parts.append(event)
         if version >= _STRUCTURE_FROM:
-            parts.append("ACK")
+            parts.append(structure)
     return header.delimiters.component.join(parts)
 
 
@@ -283,7 +309,8 @@ def _location(place: Place | None, marks: Delimiters) -> str:
     return marks.component.join(parts)
 
 
-def _numbers(version: str) -> tuple[int, ...]:
+def version_numbers(version: str) -> tuple[int, ...]:
+    """Return "2.3.1" as numbers that can be compared; none where it is no version."""
     try:
         return tuple(int(part) for part in version.strip().split("."))
     except ValueError:

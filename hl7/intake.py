@@ -21,8 +21,8 @@ from django.conf import settings
 from django.db import IntegrityError, InterfaceError, OperationalError, connection, transaction
 from django.utils import timezone
 
-from hl7 import ack, handlers
-from hl7.ack import Answer, Condition, Header, Place, Problem, Reply
+from hl7 import ack, handlers, replies
+from hl7.ack import Answer, Body, Condition, Header, Place, Problem, Reply
 from hl7.endpoints import dialect_for
 from hl7.message import Message, NotHL7, read
 from hl7.models import APPLIED_STATES, InboundMessage, MessageState
@@ -59,8 +59,8 @@ class _Case:
     message: Message | None = None
     warnings: list[str] = field(default_factory=list)
 
-    def answer(self, code: Answer, problem: Problem | None = None) -> Reply:
-        return ack.reply(self.header, code, timezone.localtime(), problem)
+    def answer(self, code: Answer, problem: Problem | None = None, body: Body | None = None) -> Reply:
+        return ack.reply(self.header, code, timezone.localtime(), problem, body)
 
     def settle(self, state: MessageState, answer: Reply, **more: Any) -> bytes:
         """Write what became of the message; returns what goes back to the sender."""
@@ -86,7 +86,7 @@ def receive(raw: bytes, peer: str) -> bytes:
     header, message = Header(), None
     try:
         message = read(raw, partial(dialect_for, address=peer))
-        header = ack.header_of(message)
+        header = replies.header_of(message)
         return _process(_Case(_store(raw, peer, header, message), header, started, message, list(message.warnings)))
     except NotHL7:
         return _refuse(raw, peer, header, _NOT_HL7, started)
@@ -221,9 +221,10 @@ def _apply(case: _Case) -> bytes:
         try:
             with transaction.atomic():
                 with events_together():
-                    handlers.apply(case.message, by=actor, warnings=case.warnings)
+                    done = handlers.apply(case.message, by=actor, warnings=case.warnings)
+                body = replies.of_done(case.message, done)
                 state = MessageState.APPLIED_WITH_WARNINGS if case.warnings else MessageState.APPLIED
-                return case.settle(state, case.answer(Answer.ACCEPT))  # which is after the commit
+                return case.settle(state, case.answer(Answer.ACCEPT, body=body))  # which is after the commit
         except handlers.Unsupported as unsupported:
             return _reject(case, MessageState.KEPT, unsupported.problem)
         except handlers.Undecided as undecided:
@@ -250,7 +251,8 @@ def _apply(case: _Case) -> bytes:
 
 
 def _fail(case: _Case, problem: Problem) -> bytes:
-    answer = case.settle(MessageState.FAILED, case.answer(Answer.ERROR, problem), **_columns(problem))
+    body = replies.of_refused(case.message) if case.message is not None else None
+    answer = case.settle(MessageState.FAILED, case.answer(Answer.ERROR, problem, body), **_columns(problem))
     log.warning("message %d was answered AE %d at %s", case.row.pk, problem.condition, problem.place or "no place")
     return answer
 

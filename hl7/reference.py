@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 
-from hl7 import ack, charsets, listener, mapping, tls
+from hl7 import ack, charsets, listener, mapping, replies, tls
 from hl7.controls import DEFAULTS, Action
 from hl7.handlers import KINDS
 from hl7.handlers.dispatch import Handler
@@ -286,6 +286,28 @@ def _answers() -> str:
         + markdown_table(("Refused by the department as", "Code"), refusals)
         + "\n"
         + markdown_table(("State in the message log", "Meaning"), states)
+        + _order_replies()
+    )
+
+
+def _order_replies() -> str:
+    kinds = [(f"{kind}^{event}", f"{asked}") for asked, (kind, event, _) in replies.KINDS.items()]
+    codes = [(f"`{control}`", f"`{code.done}`", f"`{code.refused}`") for control, code in replies.CODES.items()]
+    states = [(str(state.label), f"`{code}`" if code else "(empty)") for state, code in replies.STATUSES.items()]  # type: ignore[attr-defined]
+    states += [("on hold", f"`{replies.ON_HOLD}`"), ("replaced by another order", f"`{replies.REPLACED}`")]
+    return (
+        "\n### Answers to orders\n\n"
+        "Where MSH-16 asks for the application's answer, or the sender's endpoint says so, an order is answered not "
+        "with ACK but with the answer of its own kind. SN and SS are always answered so, because they ask for what "
+        "ACK cannot tell.\n\n"
+        + markdown_table(("Answer", "To"), kinds)
+        + "\nEach ORC of the order has one, once for each procedure: ORC-2 and OBR-2 as sent, ORC-3 and OBR-3 the "
+        "filler number (the accession number where none came along), ORC-5 the state, the start in ORC-7.4 (ORG and "
+        "ORI from 2.5 on: TQ1-7), OBR-4 the exam, OBR-18 the accession number, OBR-19 the procedure ID, OBR-20 the "
+        "step ID, OBR-24 the modality; ORI has an IPC for each step.\n\n"
+        + markdown_table(("ORC-1 of the order", "ORC-1 when it is done", "when it is refused"), codes)
+        + "\nAny other is answered `OK` or `UA`.\n\n"
+        + markdown_table(("The order is", "ORC-5 (table 0038)"), states)
     )
 
 
