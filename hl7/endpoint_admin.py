@@ -21,6 +21,7 @@ class EndpointAdmin(AuditedAdmin):
         (_("Where a message says nothing"), {"fields": ("site", "issuer", "charset")}),
         (_("Patients"), {"fields": ("master_authority", "master_missing", "arrival_checks_in")}),
         (_("What is taken"), {"fields": ("processing_ids", "versions", "charset_policy")}),
+        (_("How long messages are kept"), {"fields": ("keep_applied_days", "keep_failed_days")}),
     )
 
 

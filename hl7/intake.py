@@ -195,6 +195,8 @@ def _repeat(case: _Case) -> bytes | None:
         if other_hash == row.content_hash:
             case.warnings = []
             answer = Reply(bytes(other_answer), Answer(code) if code else None)
+            if code and not other_answer:  # it was kept long enough
+                answer = case.answer(Answer.ACCEPT)
             return case.settle(MessageState.REPEATED, answer, repeat_of_id=key)
         text = "the control ID was used before by a message with another content"
         if text not in case.warnings:

@@ -6,7 +6,9 @@ from datetime import timedelta
 from celery import shared_task
 from django.utils import timezone
 
+from hl7 import retention
 from hl7.models import InboundMessage, MessageState
+from ris.actor import system
 
 log = logging.getLogger(__name__)
 
@@ -25,3 +27,12 @@ def flag_interrupted() -> int:
     if found:
         log.warning("%d message(s) were stored but not applied", found)
     return found
+
+
+@shared_task
+def purge_messages() -> int:
+    """Forget the bytes of messages that were kept as long as their endpoint says; returns of how many."""
+    gone = sum(max(retention.purge(share, by=system("hl7_purge")), default=0) for share in retention.shares())
+    if gone:
+        log.info("the bytes of %d message(s) were deleted, because their time was over", gone)
+    return gone

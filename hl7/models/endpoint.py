@@ -4,7 +4,7 @@ import re
 from ipaddress import ip_network
 
 from django.core.exceptions import ValidationError
-from django.core.validators import RegexValidator
+from django.core.validators import MaxValueValidator, RegexValidator
 from django.db import models
 from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
@@ -36,6 +36,8 @@ _WAITING = (
 )
 
 _authority = RegexValidator(r"^[^|^~\\&\x00-\x1f]*\Z", _("This is not the name of an authority: it holds a delimiter."))
+
+_century = MaxValueValidator(36_500)
 
 
 def _network(text: str) -> None:
@@ -152,10 +154,20 @@ class Endpoint(models.Model):
     )
 
     keep_applied_days = models.PositiveIntegerField(
-        _("days that applied messages are kept"), null=True, blank=True, default=365, help_text=_("Empty: for ever.")
+        _("days that applied messages are kept"),
+        null=True,
+        blank=True,
+        default=365,
+        validators=(_century,),
+        help_text=_("Empty: for ever."),
     )
     keep_failed_days = models.PositiveIntegerField(
-        _("days that other messages are kept"), null=True, blank=True, default=730, help_text=_("Empty: for ever.")
+        _("days that other messages are kept"),
+        null=True,
+        blank=True,
+        default=730,
+        validators=(_century,),
+        help_text=_("Empty: for ever."),
     )
 
     class Meta:

@@ -58,6 +58,9 @@ class InboundMessage(models.Model):
     repeat_of = models.ForeignKey(
         "self", models.PROTECT, null=True, blank=True, related_name="repeats", verbose_name=_("repeats")
     )
+    purged_at = models.DateTimeField(
+        _("bytes deleted"), null=True, blank=True, help_text=_("When the message and its answer were kept long enough")
+    )
     milliseconds = models.FloatField(
         _("time taken (ms)"), null=True, blank=True, help_text=_("From the last byte of the message to its answer")
     )

@@ -81,6 +81,7 @@ class EventKind(models.TextChoices):
     PERFORMED_UNLINKED = "performed.unlinked", _("performed step taken off the order")
     PERFORMED_SET_ASIDE = "performed.set_aside", _("performed step set aside")
     CATALOG_CHANGED = "catalog.changed", _("catalogue changed")
+    MESSAGES_PURGED = "message.purged", _("old messages deleted")
     RECORD_VIEWED = "record.viewed", _("record viewed")
     ACCOUNT_CHANGED = "account.changed", _("account changed")
     SIGNED_IN = "account.signed_in", _("signed in")

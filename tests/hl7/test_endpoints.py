@@ -221,6 +221,8 @@ FORM = {
     "master_missing": "accept",
     "processing_ids": "P",
     "versions": "",
+    "keep_applied_days": "365",
+    "keep_failed_days": "",
 }
 
 
@@ -245,6 +247,7 @@ def test_an_endpoint_is_made_and_changed_on_the_desk_with_its_history(accepted: 
         ("address", "10.0.0.300", "not an address or a network"),
         ("versions", "2.5.1, 2.55", "no such version of HL7: 2.55"),
         ("issuer", "A^B", "it holds a delimiter"),
+        ("keep_applied_days", "36501", "less than or equal to 36500"),
         ("name", "Any other sender", "already exists"),
         ("sending_application", "", "Another endpoint in use has the same"),
     ],
