@@ -238,5 +238,6 @@ CELERY_BEAT_SCHEDULE = {
     "sign out the idle": {"task": "ris.tasks.clear_sessions", "schedule": timedelta(days=1)},
     "forget old worklist queries": {"task": "worklist.tasks.purge_query_log", "schedule": timedelta(days=1)},
     "forget old messages": {"task": "hl7.tasks.purge_messages", "schedule": crontab(hour=2, minute=40)},
+    "pass scanners' reports on": {"task": "worklist.tasks.forward", "schedule": timedelta(seconds=20)},
     "flag interrupted messages": {"task": "hl7.tasks.flag_interrupted", "schedule": timedelta(minutes=1)},
 }

@@ -17,6 +17,7 @@ from ris.desk import Page, Panel, register_page, register_panel
 from ris.models import ScheduledProcedureStep
 from ris.roles import Role
 from ris.views import story
+from worklist import archive_admin as archive_admin  # registers itself
 from worklist import pages
 from worklist.models import QueryLog, UnknownCaller
 

@@ -3,12 +3,14 @@
 from datetime import datetime, timedelta
 from typing import Self
 
+from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
-from django.db.models import F
+from django.db.models import F, Q
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from ris.models import PerformedProcedureStep
+from ris.models.catalog import AE_TITLE
 
 
 class QueryLogQuerySet(models.QuerySet["QueryLog"]):
@@ -137,3 +139,58 @@ class MppsRequest(models.Model):
     def cause(self) -> str:
         """How events name this request as their cause."""
         return f"mpps:{self.pk}"
+
+
+class Archive(models.Model):
+    """An archive (PACS) that is told what scanners do, and may be asked what it holds."""
+
+    name = models.CharField(_("name"), max_length=64, unique=True)
+    ae_title = models.CharField(_("AE title"), max_length=16, validators=[AE_TITLE])
+    host = models.CharField(_("host"), max_length=253)
+    port = models.PositiveIntegerField(
+        _("port"), default=104, validators=[MinValueValidator(1), MaxValueValidator(65535)]
+    )
+    forwards = models.BooleanField(
+        _("gets scanners' reports"), default=True, help_text=_("Every MPPS request is passed on to it")
+    )
+    active = models.BooleanField(_("in use"), default=True)
+    claimed_until = models.DateTimeField(null=True, blank=True, editable=False)
+
+    class Meta:
+        verbose_name = _("archive")
+        verbose_name_plural = _("archives")
+        ordering = ("name",)
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class Forwarding(models.Model):
+    """An MPPS request on its way to an archive: written with the request itself, so that none is forgotten."""
+
+    class State(models.TextChoices):
+        """How far it is."""
+
+        WAITING = "WAITING", _("waits")
+        SENT = "SENT", _("sent")
+        DEAD = "DEAD", _("given up")
+
+    archive = models.ForeignKey(Archive, models.PROTECT, related_name="forwardings", verbose_name=_("archive"))
+    request = models.ForeignKey(MppsRequest, models.PROTECT, related_name="forwardings", verbose_name=_("request"))
+    state = models.CharField(_("state"), max_length=8, choices=State, default=State.WAITING)
+    attempts = models.PositiveIntegerField(_("attempts"), default=0)
+    next_at = models.DateTimeField(_("next attempt"), default=timezone.now)
+    sent_at = models.DateTimeField(_("sent"), null=True, blank=True)
+    problem = models.CharField(_("problem"), max_length=200, blank=True)
+
+    class Meta:
+        verbose_name = _("report to an archive")
+        verbose_name_plural = _("reports to archives")
+        ordering = ("-pk",)
+        default_permissions = ("view",)
+        permissions = (("resend_forwarding", _("Can send a report to an archive again")),)
+        indexes = (models.Index(fields=("archive", "id"), name="forwarding_open_idx", condition=~Q(state="SENT")),)
+        constraints = (models.UniqueConstraint(fields=("archive", "request"), name="forwarding_once"),)
+
+    def __str__(self) -> str:
+        return f"{self.request} → {self.archive}"

@@ -21,6 +21,7 @@ from ris.errors import DomainError, DuplicatePerformedStep, InvalidValue, Perfor
 from ris.identifiers import is_uid, mint_study_instance_uid
 from ris.models import Event, EventKind, PerformedProcedureStep
 from ris.states import PerformedState
+from worklist import forwarding
 from worklist.answer import UTF_8
 from worklist.dimse import Command
 from worklist.encoding import decode, syntax_of
@@ -89,15 +90,11 @@ class Outcome:
     data: bytes | None = None
 
 
-Passing = Callable[[MppsRequest], None]
-"""What else is done with a request in the transaction that carries it out."""
-
-
-def handle(operation: Operation, pass_on: Passing | None = None) -> Outcome:
+def handle(operation: Operation) -> Outcome:
     """Carry out one request and return the answer; never raises. What was refused is kept as well."""
     try:
         _check(operation)
-        outcome = _again_on_conflict(partial(_do, operation, pass_on))
+        outcome = _again_on_conflict(partial(_do, operation))
     except Refusal as reason:
         tags = tuple(int(tag) for tag in reason.tags)
         outcome = Outcome(reason.status, operation.sop_instance_uid, reason.comment, tags, reason.error_id)
@@ -138,7 +135,7 @@ def _again_on_conflict(work: Callable[[], Outcome]) -> Outcome:
     return work()
 
 
-def _do(operation: Operation, pass_on: Passing | None) -> Outcome:
+def _do(operation: Operation) -> Outcome:
     by = Actor(ActorKind.DICOM, operation.caller.ae_title, address=operation.caller.address)
     if operation.command == Command.N_GET:
         with transaction.atomic():
@@ -152,8 +149,7 @@ def _do(operation: Operation, pass_on: Passing | None) -> Outcome:
             request = _kept(operation)
             request.performed = do(operation, data_set, by.because(request.cause))
             request.save(update_fields=["performed"])
-            if pass_on is not None:
-                pass_on(request)
+            forwarding.put(request)
     except DomainError as error:
         raise _refusal(error) from None
     return Outcome(SUCCESS, operation.sop_instance_uid)

@@ -17,7 +17,7 @@ from worklist.server import LARGEST_MPPS
 INTRODUCTION = """# DICOM conformance
 
 Bucky is an SCP of Modality Worklist (PS3.4 annex K), of Modality Performed Procedure Step with its retrieval (annex F)
-and of Verification. It opens no associations itself.
+and of Verification. As SCU of Modality Performed Procedure Step it passes on to archives what scanners tell.
 
 ## Association
 
@@ -75,6 +75,16 @@ N-CREATE without a SOP Instance UID is given one. Every request is kept as it ca
   unless Timezone Offset From UTC says otherwise.
 - An attribute of type 1 below is asked for strictly. What else is missing, cannot be read, or may not be changed by
   N-SET is noted beside the step and does not stop it.
+
+### As SCU: what archives are told
+
+Every N-CREATE and N-SET that was carried out is passed on as it came to each archive that is set up for it, in the
+order in which they came, in Explicit or Implicit VR Little Endian. Our own AE title is `BUCKY_AE_TITLE`.
+
+- Success and warnings count as taken, and so does 0111 for an N-CREATE: an earlier attempt has arrived.
+- 0106, 0112, 0117, 0120, 0121, and 0110 with Error ID A710 are final: the report is given up and the next one goes on.
+- Everything else, no answer, and an answer for another instance are tried again, after 10 s at first and 10 min at
+  last; after 150 attempts, about a day, the report is given up. A person sees it on the desk and can send it again.
 
 ### Status codes
 

@@ -1,8 +1,12 @@
 """Work by the clock for this door."""
 
+from typing import cast
+
 from celery import shared_task
 from django.conf import settings
 
+from ris.celery import NudgeTask, app
+from worklist import delivery
 from worklist.models import QueryLog
 
 
@@ -11,3 +15,15 @@ def purge_query_log() -> int:
     """Forget queries that were last asked longer ago than settings.BUCKY_QUERY_LOG_DAYS; return how many."""
     deleted, _by_model = QueryLog.objects.older_than(settings.BUCKY_QUERY_LOG_DAYS).delete()
     return deleted
+
+
+@shared_task
+def forward() -> int:
+    """Pass on to the archives what scanners have told; woken after each report, and by the clock. Returns how many."""
+    return delivery.deliver()
+
+
+def wake() -> None:
+    """Have `forward` run after the commit of the transaction that is open now."""
+    # By our own application: in a thread of the door Celery would take one that nobody has configured.
+    cast(NudgeTask, app.tasks[forward.name]).delay_on_commit()

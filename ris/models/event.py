@@ -80,6 +80,7 @@ class EventKind(models.TextChoices):
     PERFORMED_LINKED = "performed.linked", _("performed step linked with the order")
     PERFORMED_UNLINKED = "performed.unlinked", _("performed step taken off the order")
     PERFORMED_SET_ASIDE = "performed.set_aside", _("performed step set aside")
+    PERFORMED_RESENT = "performed.resent", _("scanner's report sent to the archive again")
     CATALOG_CHANGED = "catalog.changed", _("catalogue changed")
     MESSAGES_PURGED = "message.purged", _("old messages deleted")
     RECORD_VIEWED = "record.viewed", _("record viewed")

@@ -16,11 +16,14 @@ from ris.models import (
     ExamPreparation,
     ExamQuestion,
     ExamStep,
+    LinkedBy,
     Order,
     Patient,
     PatientIdentifier,
     PatientLink,
     PatientMerge,
+    PerformedLink,
+    PerformedProcedureStep,
     ProtocolCode,
     RequestedProcedure,
     ScheduledProcedureStep,
@@ -58,6 +61,20 @@ def department() -> None:
     for loser in losers:
         patients.merge(by=factories.BY, survivor=survivor, loser=loser)
         links.link(by=factories.BY, one=survivor, other=loser)
+    performed_steps()
+
+
+def performed_steps() -> None:
+    """Let a scanner have done two of the steps."""
+    for number, step in enumerate(ScheduledProcedureStep.objects.order_by("pk")[:2], start=1):
+        done = PerformedProcedureStep.new(
+            sop_instance_uid=f"1.{number}",
+            pps_id=f"PPS{number}",
+            station_ae_title="CT1",
+            modality="CT",
+            start=factories.today_at(10),
+        )
+        PerformedLink.new(performed=done, step=step, linked_by=LinkedBy.PERSON, state_before=step.state)
 
 
 def rows_below(exam: Exam) -> None:
@@ -138,11 +155,16 @@ BREAKS: dict[str, Callable[[], object]] = {
     "step_has_modality_when_scheduled": all_to(ScheduledProcedureStep, modality=""),
     "step_ends_after_start": all_to(ScheduledProcedureStep, end=F("start")),
     "step_id_not_empty": lambda: ScheduledProcedureStep.objects.filter(station__ae_title="CT1").update(sps_id=""),
+    "performed_state_known": all_to(PerformedProcedureStep, state="LOST"),
+    "performed_uid_not_empty": lambda: PerformedProcedureStep.objects.filter(pps_id="PPS1").update(sop_instance_uid=""),
+    "performed_link_once": like_the_first(PerformedLink, "performed", "step"),
+    "performed_link_by_known": all_to(PerformedLink, linked_by="LUCK"),
     # unique columns, which Django does not call constraints
     "site.code": all_to(Site, code="X"),
     "station.ae_title": all_to(Station, ae_title="X"),
     "order.accession_number": all_to(Order, accession_number="X"),
     "requestedprocedure.requested_procedure_id": all_to(RequestedProcedure, requested_procedure_id="X"),
+    "performedprocedurestep.sop_instance_uid": all_to(PerformedProcedureStep, sop_instance_uid="1.2"),
     "scheduledprocedurestep.sps_id": all_to(ScheduledProcedureStep, sps_id="X"),
 }
 

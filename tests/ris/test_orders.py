@@ -9,7 +9,7 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from pytest_django import DjangoAssertNumQueries
 
-from ris.actions import exams, orders, patients, visits
+from ris.actions import exams, orders, patients, performed, visits
 from ris.actions.requests import ProcedureRequest
 from ris.errors import ForbiddenMove, InvalidValue, OrderClosed, OrderStarted, UnknownStation
 from ris.models import (
@@ -157,6 +157,28 @@ def _of_a_deleted_patient() -> Order:
     return factories.order(patient=jane)
 
 
+def _performed(state: str = "SCHEDULED", *, patient_id: str = "", study: str = "", reason: str = "") -> Order:
+    """A scanner takes the step; another patient, another study or a wrong entry as said."""
+    step = factories.step(state)
+    procedure = step.requested_procedure
+    uid = study or procedure.study_instance_uid
+    item = {"sps_id": step.sps_id, "study_instance_uid": uid, "accession_number": "", "requested_procedure_id": ""}
+    done = performed.begin(
+        by=BY,
+        sop_instance_uid="1.9",
+        station_ae_title="CT1",
+        items=[item],
+        said={"id": patient_id},
+        pps_id="P1",
+        modality="CT",
+        start=factories.today_at(10),
+    )
+    if reason:
+        done = performed.lock(done.sop_instance_uid)
+        performed.update(by=BY, performed=done, state="DISCONTINUED", discontinuation_code=reason)
+    return Order.objects.get(pk=procedure.order_id)
+
+
 MARKED: list[tuple[Callable[[], Order], set[Attention], str]] = [
     (_unknown_exam, {Attention.UNKNOWN_EXAM}, "SCHEDULED"),
     (_no_modality, {Attention.UNKNOWN_EXAM, Attention.NO_MODALITY}, "REQUESTED"),
@@ -171,6 +193,10 @@ MARKED: list[tuple[Callable[[], Order], set[Attention], str]] = [
     (lambda: _during_a_visit_that_became(VisitState.CANCELED), {Attention.VISIT_CANCELED}, "SCHEDULED"),
     (_of_a_deleted_patient, {Attention.PATIENT_DELETED}, "SCHEDULED"),
     (lambda: factories.order(patient=factories.patient(name="")), {Attention.NO_NAME}, "SCHEDULED"),
+    (lambda: _performed(patient_id="NOBODY"), {Attention.OTHER_PATIENT}, "IN_PROGRESS"),
+    (lambda: _performed(study="1.2.3"), {Attention.OTHER_STUDY}, "IN_PROGRESS"),
+    (lambda: _performed("CANCELED"), {Attention.DONE_ANYWAY}, "CANCELED"),
+    (lambda: _performed(reason="110514"), {Attention.WRONG_ENTRY}, "SCHEDULED"),
 ]
 
 

@@ -1,0 +1,94 @@
+"""Calls of our own to another DICOM application, through pynetdicom. What goes wrong is told in plain words."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+from pydicom.dataset import Dataset
+from pydicom.uid import ExplicitVRLittleEndian, ImplicitVRLittleEndian
+from pynetdicom import AE
+from pynetdicom.association import Association
+
+from worklist.silence import keep_silent
+
+CONNECT_SECONDS = 10
+ANSWER_SECONDS = 30
+
+
+class CallFailed(Exception):
+    """The other side could not be reached, did not take the call, or did not answer. The words name no patient."""
+
+
+@dataclass(frozen=True)
+class Called:
+    """Whom to call, and as whom."""
+
+    host: str
+    port: int
+    ae_title: str
+    calling: str
+
+    def __str__(self) -> str:
+        return f"{self.ae_title} at {self.host}:{self.port}"
+
+
+REJECTIONS: dict[tuple[int | None, int | None], str] = {
+    (1, 1): "it takes no associations",
+    (1, 2): "it does not know DICOM's application context",
+    (1, 3): "it does not know the calling AE title {calling}",
+    (1, 7): "it is not called {ae_title}",
+    (2, 1): "it has no reason",
+    (2, 2): "it speaks another version of the protocol",
+    (3, 1): "it is too busy",
+    (3, 2): "it has too many associations",
+}
+"""Source and diagnostic of an A-ASSOCIATE-RJ (PS3.8 table 9-21) in words."""
+
+
+@contextmanager
+def calling(called: Called, *services: str) -> Iterator[Association]:
+    """Open an association in which at least one of the services is accepted, and release it. Raises CallFailed."""
+    keep_silent()
+    ae = AE(called.calling)
+    ae.connection_timeout = ae.acse_timeout = CONNECT_SECONDS
+    ae.dimse_timeout = ae.network_timeout = ANSWER_SECONDS
+    for service in services:
+        ae.add_requested_context(service, [ExplicitVRLittleEndian, ImplicitVRLittleEndian])
+    try:
+        assoc = ae.associate(called.host, called.port, ae_title=called.ae_title)
+    except Exception as trouble:  # pynetdicom raises many kinds for an address that is none
+        raise CallFailed(f"{called} cannot be called ({type(trouble).__name__})") from None
+    if not assoc.is_established:
+        raise CallFailed(_why(assoc, called))
+    if not assoc.accepted_contexts:
+        assoc.release()
+        raise CallFailed(f"{called} does not offer this service")
+    try:
+        yield assoc
+    finally:
+        if assoc.is_established:
+            assoc.release()
+
+
+def _why(assoc: Association, called: Called) -> str:
+    """Return why an association was not established."""
+    if assoc.is_rejected:
+        answer = assoc.acceptor.primitive
+        words = REJECTIONS.get((answer.result_source, answer.diagnostic), "it gives no reason") if answer else ""
+        return f"{called} refused the association: {words.format(calling=called.calling, ae_title=called.ae_title)}"
+    if assoc.is_aborted and assoc.acceptor.primitive is not None:
+        return f"{called} offers none of what was asked for"
+    return f"{called} cannot be reached: nobody answers there, or it is no DICOM application"
+
+
+def status_of(answer: Dataset, called: Called) -> int:
+    """Return the status of a response. Raises CallFailed where none came: a half answer is no answer."""
+    if "Status" not in answer:
+        raise CallFailed(f"{called} did not answer, or ended the association")
+    return int(answer.Status)
+
+
+def comment_of(answer: Dataset) -> str:
+    """Return status and Error Comment for people."""
+    comment = str(answer.get("ErrorComment", "") or "")
+    return f"status {int(answer.Status):04X}{': ' + comment if comment else ''}"
