@@ -1,13 +1,13 @@
-"""The message log on the desk: find a message, read it, see what it did and what was answered."""
+"""The inbox on the desk: find messages by text, patient, order, sender, type, state and time, and mend them."""
 
 from collections import Counter
 from datetime import timedelta
 from typing import Any
 
-from django.contrib import admin
-from django.db.models import Count, Max, Q, QuerySet
+from django.contrib import admin, messages
+from django.db.models import Count, Q, QuerySet
 from django.http import HttpRequest, HttpResponse
-from django.shortcuts import get_object_or_404
+from django.urls import URLPattern, path
 from django.utils import timezone
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
@@ -16,41 +16,25 @@ from django.utils.translation import gettext_lazy as _
 
 from hl7 import control_admin as control_admin  # registers the table of order controls
 from hl7 import endpoint_admin as endpoint_admin  # registers the endpoints
-from hl7 import lookups as lookups  # registers `holds`
-from hl7.models import InboundMessage, MessageState
-from hl7.readable import readable, readable_answer, visible
+from hl7 import pages, replay_pages, replaying, texts
+from hl7.filters import (
+    PROBLEMS,
+    OrderFilter,
+    PatientFilter,
+    ReceivedFilter,
+    SenderFilter,
+    TroubleFilter,
+    touching,
+)
+from hl7.models import OPEN_STATES, InboundMessage, MessageState
 from ris import audit
 from ris.admin.lists import PatientDataAdmin
 from ris.desk import Page, Panel, register_page, register_panel
-from ris.models import Event, Patient
+from ris.models import Event
 from ris.roles import Role
-from ris.views import frame, searching, story
+from ris.views import frame, searching
 
-SEARCHED = 10_000
-"""Newest messages whose text is searched; older ones are found by control ID, patient and order."""
-MOST_CAUSES = 500
 NAME_SHOWN = 40
-CAUSE = "hl7:"
-PROBLEMS = (MessageState.FAILED, MessageState.KEPT, MessageState.INTERRUPTED)
-
-
-class TroubleFilter(admin.SimpleListFilter):
-    """Messages that a person should look at."""
-
-    title = _("needs attention")
-    parameter_name = "trouble"
-
-    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, Any]]:
-        """Offer those that failed, and those that were applied with warnings as well."""
-        return [("yes", _("Failed or kept")), ("warned", _("Also with warnings"))]
-
-    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
-        """Narrow the list."""
-        states = {
-            "yes": PROBLEMS,
-            "warned": (*PROBLEMS, MessageState.APPLIED_WITH_WARNINGS),
-        }.get(self.value() or "")
-        return queryset.filter(state__in=states) if states else queryset
 
 
 @admin.register(InboundMessage)
@@ -59,11 +43,35 @@ class InboundMessageAdmin(PatientDataAdmin):
 
     list_display = ("received_at", "sender", "kind", "control_id", "shown_state", "answer_code", "problem")
     list_display_links = ("received_at", "control_id")
-    list_filter = (TroubleFilter, "state", "answer_code", "message_type")
+    list_filter = (
+        *(TroubleFilter, PatientFilter, OrderFilter, SenderFilter, ReceivedFilter),
+        *("state", "answer_code", "message_type", "event"),
+    )
     search_fields = ("control_id",)  # shows the box; what it finds is decided in get_search_results
-    search_help_text = _("Text of the newest 10,000, control ID, type as in ADT^A08, patient, accession number")
+    search_help_text = _("Words of the text, control ID, type as in ADT^A08, patient, accession number")
     ordering = ("-pk",)
     sortable_by = ()
+    actions = ("send_again",)
+    actions_selection_counter = True
+    change_list_template = "hl7/messages.html"
+
+    def get_urls(self) -> list[URLPattern]:
+        """Add what can be done with messages."""
+        view = self.admin_site.admin_view
+        return [
+            path("replay/", view(self.replay_found), name="hl7_replay_found"),
+            path("replay/<int:pk>/", view(replay_pages.show), name="hl7_replay"),
+            path("replay/<int:pk>/stop/", view(replay_pages.stop), name="hl7_replay_stop"),
+            path("<int:pk>/try/", view(pages.try_it), name="hl7_message_try"),
+            path("<int:pk>/edit/", view(pages.edit), name="hl7_message_edit"),
+            path("<int:pk>/again/", view(pages.send_again), name="hl7_message_again"),
+            path("<int:pk>/dismiss/", view(pages.dismiss), name="hl7_message_dismiss"),
+            *super().get_urls(),
+        ]
+
+    def has_replay_permission(self, request: HttpRequest) -> bool:
+        """Tell whether a person may send messages again."""
+        return request.user.has_perm(pages.REPLAY)
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[InboundMessage]:
         """Leave the bytes where they are: a list does not show them."""
@@ -77,12 +85,17 @@ class InboundMessageAdmin(PatientDataAdmin):
         text = search_term.strip()
         if not text:
             return queryset, False
-        newest = InboundMessage.objects.aggregate(newest=Max("pk"))["newest"] or 0
-        found = Q(control_id=text) | Q(pk__in=_touching(text))
-        found |= Q(pk__gt=newest - SEARCHED, raw__holds=text.encode())
+        searched = texts.search(text)
+        request.searched = searched  # type: ignore[attr-defined]  # the page says what was searched
+        found = Q(control_id=text) | Q(pk__in={*searched.keys, *touching(searching.about(text))})
         kind, _caret, event = text.upper().partition("^")
         found |= Q(message_type=kind, event=event) if event else Q(message_type=kind)
         return queryset.filter(found), False
+
+    def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
+        """Show the list with the last replays."""
+        more = {"replays": replay_pages.latest(), "may_replay": self.has_replay_permission(request)}
+        return super().changelist_view(request, more | (extra_context or {}))
 
     def tell_list(self, request: HttpRequest, rows: Any, search: str) -> None:
         """Name the patients that the messages touched."""
@@ -94,27 +107,32 @@ class InboundMessageAdmin(PatientDataAdmin):
         self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: Any = None
     ) -> HttpResponse:
         """Show one message."""
-        frame.require(request, "hl7.view_inboundmessage")
-        message = get_object_or_404(InboundMessage.objects.select_related("repeat_of"), pk=frame.key(object_id))
-        raw = bytes(message.raw)
-        effects = Event.objects.filter(cause=(message.repeat_of or message).cause).exclude(kind__in=story.READS)
-        events = list(effects.select_related("patient", "order").order_by("pk")[:200])
-        patients = list({event.patient_id: event.patient for event in events if event.patient}.values())
-        answer = frame.page(
-            request,
-            "hl7/message.html",
-            title=_("Message %s") % (message.control_id or message.pk),
-            message=message,
-            segments=readable(raw),
-            raw=visible(raw),
-            answer=readable_answer(bytes(message.answer)),
-            raw_answer=visible(bytes(message.answer)),
-            patients=patients,
-            orders=list({event.order_id: event.order for event in events if event.order}.values()),
-            story=story.tell(events),
-        )
-        _tell(request, message, patients)
-        return answer
+        return pages.show(request, object_id)
+
+    @admin.action(description=_("Send again"), permissions=["replay"])
+    def send_again(self, request: HttpRequest, queryset: QuerySet[InboundMessage]) -> HttpResponse | None:
+        """Send the chosen messages again, as far as they are open."""
+        return self._start(request, queryset, str(_("Chosen in the list")))
+
+    def replay_found(self, request: HttpRequest) -> HttpResponse:
+        """Ask, then send again every open message that the list would show with the same search and filters."""
+        frame.require(request, pages.VIEW, pages.REPLAY)
+        found = self.get_changelist_instance(request).get_queryset(request).filter(state__in=OPEN_STATES)
+        said = " ".join(f"{name}={value}" for name, value in request.GET.items())
+        if request.method == "POST":
+            answer = self._start(request, found, said or str(_("All")))
+            return answer or frame.leads_to("hl7_inboundmessage_changelist")
+        count = found.order_by()[: replaying.MOST].count()
+        context = {"title": _("Send messages again"), "count": count, "said": said, "query": request.GET.urlencode()}
+        return frame.page(request, "hl7/replay_found.html", **context)
+
+    def _start(self, request: HttpRequest, rows: QuerySet[InboundMessage], about: str) -> HttpResponse | None:
+        waiting = rows.filter(state__in=OPEN_STATES).order_by("pk").values_list("pk", flat=True)
+        keys = list(waiting[: replaying.MOST])
+        if not keys:
+            messages.warning(request, _("None of these messages waits to be mended."))
+            return None
+        return replay_pages.start(request, keys, about)
 
     @admin.display(description=_("sender"))
     def sender(self, message: InboundMessage) -> SafeString:
@@ -140,25 +158,6 @@ class InboundMessageAdmin(PatientDataAdmin):
         if message.error_text:
             return " ".join(filter(None, (message.error_place, message.error_text)))
         return " · ".join(str(warning) for warning in message.warnings[:2])
-
-
-def _touching(text: str) -> list[int]:
-    """Return the messages that touched the patients or the order that the words mean, the newest first."""
-    touching = Event.objects.filter(searching.about(text), cause__startswith=CAUSE).order_by("-pk")
-    causes = touching.values_list("cause", flat=True)
-    keys = (cause.removeprefix(CAUSE) for cause in causes[:MOST_CAUSES])
-    return [int(key) for key in keys if key.isdigit()]
-
-
-def _tell(request: HttpRequest, message: InboundMessage, patients: list[Patient]) -> None:
-    """Write the event of one view of a message."""
-    subject = audit.subject_of(message)
-    if len(patients) == 1:
-        audit.patient_viewed(request, patients[0], subject=subject)
-    elif patients:
-        audit.patients_listed(request, [patient.pk for patient in patients], subject=subject)
-    else:
-        audit.record_viewed(request, subject)
 
 
 def health(request: HttpRequest) -> dict[str, Any]:

@@ -7,6 +7,7 @@ restart.
 import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from functools import partial
 from ipaddress import IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
 from time import monotonic
 from typing import Any
@@ -15,6 +16,7 @@ from django.db import InterfaceError, OperationalError
 from django.db.models.signals import post_delete, post_save
 
 from hl7.dialect import PLAIN, Dialect
+from hl7.message import Message, read
 from hl7.models import Endpoint
 from ris.models import Site
 
@@ -79,6 +81,11 @@ def dialect_for(application: str, facility: str, address: str) -> Dialect:
             _memory.senders.clear()
         _memory.senders[sender] = dialect
     return dialect
+
+
+def read_from(raw: bytes, address: str | None) -> Message:
+    """Read a message as what is agreed with its sender says; without an address nothing is. Raises NotHL7."""
+    return read(raw, None if address is None else partial(dialect_for, address=address))
 
 
 def forget(**_: Any) -> None:

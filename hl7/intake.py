@@ -13,8 +13,7 @@ import hashlib
 import logging
 import re
 import time
-from dataclasses import dataclass, field
-from functools import partial
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from django.conf import settings
@@ -23,8 +22,8 @@ from django.utils import timezone
 
 from hl7 import ack, handlers, replies
 from hl7.ack import Answer, Body, Condition, Header, Place, Problem, Reply
-from hl7.endpoints import dialect_for
-from hl7.message import Message, NotHL7, read
+from hl7.endpoints import read_from
+from hl7.message import Message, NotHL7
 from hl7.models import APPLIED_STATES, InboundMessage, MessageState
 from hl7.values import FieldError
 from ris.actions import catalogue
@@ -39,14 +38,22 @@ _LONGEST = {field.name: field.max_length for field in InboundMessage._meta.concr
 # Two transactions got in each other's way; the second attempt finds what the other one did.
 _CONFLICTS = {"40001", "40P01", "55P03"}
 _AWAY = Problem(Condition.INTERNAL_ERROR, "The message could not be stored now. Send it again later.")
-_BUG = Problem(Condition.INTERNAL_ERROR, "The message could not be applied. It is kept for a person to look at.")
-_NOT_HL7 = Problem(Condition.SEGMENT_SEQUENCE, "The message does not begin with an MSH segment.", Place("MSH"))
+BUG = Problem(Condition.INTERNAL_ERROR, "The message could not be applied. It is kept for a person to look at.")
+NOT_HL7 = Problem(Condition.SEGMENT_SEQUENCE, "The message does not begin with an MSH segment.", Place("MSH"))
 _NO_CONTROL_ID = Problem(
     Condition.REQUIRED_FIELD_MISSING, "MSH-10: a message needs a control ID.", Place("MSH", field=10)
 )
 _TWO_MESSAGES = Problem(
     Condition.SEGMENT_SEQUENCE, "There is more than one MSH segment in the frame.", Place("MSH", number=2)
 )
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """Where a message comes from that no sender sent: the message that it stands for, and who sent it again."""
+
+    replay_of: int
+    entered_by: int | None
 
 
 @dataclass(slots=True)
@@ -77,19 +84,21 @@ class _Case:
         return answer.content
 
 
-def receive(raw: bytes, peer: str) -> bytes:
+def receive(raw: bytes, peer: str, origin: Origin | None = None) -> bytes:
     """Take one message and return its answer; empty when it is an answer itself, which is never answered.
 
-    raw: what stood in the frame. peer: network address of the sender. Never raises on what a sender can cause.
+    raw: what stood in the frame. peer: network address of the sender. origin: given when a person sends it again.
+    Never raises on what a sender can cause.
     """
     started = time.perf_counter()
     header, message = Header(), None
     try:
-        message = read(raw, partial(dialect_for, address=peer))
+        message = read_from(raw, peer)
         header = replies.header_of(message)
-        return _process(_Case(_store(raw, peer, header, message), header, started, message, list(message.warnings)))
+        row = _store(raw, peer, header, message, origin)
+        return _process(_Case(row, header, started, message, list(message.warnings)))
     except NotHL7:
-        return _refuse(raw, peer, header, _NOT_HL7, started)
+        return _refuse(raw, peer, header, NOT_HL7, started, origin)
     except (OperationalError, InterfaceError) as error:
         return _away(header, error)
 
@@ -101,9 +110,12 @@ def refuse_oversized(head: bytes, peer: str) -> bytes:
     return _refuse(head, peer, ack.header_of_bytes(head), problem, time.perf_counter())
 
 
-def _refuse(raw: bytes, peer: str, header: Header, problem: Problem, started: float) -> bytes:
+def _refuse(
+    raw: bytes, peer: str, header: Header, problem: Problem, started: float, origin: Origin | None = None
+) -> bytes:
     try:
-        return _reject(_Case(_store(raw, peer, header, None), header, started), MessageState.FAILED, problem)
+        row = _store(raw, peer, header, None, origin)
+        return _reject(_Case(row, header, started), MessageState.FAILED, problem)
     except (OperationalError, InterfaceError) as error:
         return _away(header, error)
 
@@ -120,7 +132,9 @@ def _hang_up() -> None:
         connection.close()
 
 
-def _store(raw: bytes, peer: str, header: Header, message: Message | None) -> InboundMessage:
+def _store(
+    raw: bytes, peer: str, header: Header, message: Message | None, origin: Origin | None = None
+) -> InboundMessage:
     """Store the bytes as they came. A connection that went stale since the last message is made anew, once."""
     values: dict[str, Any] = {
         "raw": raw,
@@ -136,6 +150,8 @@ def _store(raw: bytes, peer: str, header: Header, message: Message | None) -> In
     if message is not None:
         values["message_type"], values["event"] = handlers.kind(message)
         values["endpoint_id"] = message.dialect.endpoint
+    if origin is not None:
+        values["replay_of_id"], values["entered_by_id"] = origin.replay_of, origin.entered_by
     for name, value in values.items():
         if isinstance(value, str):
             values[name] = value.replace("\x00", "")[: _LONGEST[name]]
@@ -170,11 +186,17 @@ def _process(case: _Case) -> bytes:
     assert case.message is not None
     if case.message["MSA"]:
         return case.settle(MessageState.KEPT, Reply())
-    if not case.row.control_id:
-        return _reject(case, MessageState.FAILED, _NO_CONTROL_ID)
-    if len(case.message.all("MSH")) > 1:
-        return _reject(case, MessageState.FAILED, _TWO_MESSAGES)
+    problem = unusable(case.message)
+    if problem is not None:
+        return _reject(case, MessageState.FAILED, problem)
     return _repeat(case) or _apply(case)
+
+
+def unusable(message: Message) -> Problem | None:
+    """Return what keeps a message out before anybody looks at what it says; None when nothing does."""
+    if not message["MSH"].field(10):
+        return _NO_CONTROL_ID
+    return _TWO_MESSAGES if len(message.all("MSH")) > 1 else None
 
 
 _SAME_CONTROL_ID = f"""
@@ -208,12 +230,8 @@ def _apply(case: _Case) -> bytes:
     """Apply the message, in as many attempts as other connections get in its way."""
     assert case.message is not None
     row = case.row
-    actor = Actor(
-        ActorKind.HL7,
-        f"{row.sending_application}|{row.sending_facility}"[:150],
-        address=row.peer,
-        cause=row.cause,
-    )
+    sender = sender_of(row.sending_application, row.sending_facility, row.peer, row.cause)
+    actor = replace(sender, user_id=row.entered_by_id)
     before = list(case.warnings)
     for attempt in range(1, _ATTEMPTS + 1):
         last = attempt == _ATTEMPTS
@@ -252,6 +270,11 @@ def _apply(case: _Case) -> bytes:
     raise AssertionError("every attempt returns or raises")
 
 
+def sender_of(application: str, facility: str, address: str, cause: str) -> Actor:
+    """Return who acts when a message is applied: its sender."""
+    return Actor(ActorKind.HL7, f"{application}|{facility}"[:150], address=address, cause=cause)
+
+
 def _fail(case: _Case, problem: Problem) -> bytes:
     body = replies.of_refused(case.message) if case.message is not None else None
     answer = case.settle(MessageState.FAILED, case.answer(Answer.ERROR, problem, body), **_columns(problem))
@@ -275,7 +298,7 @@ def _keep(case: _Case, problem: Problem) -> bytes:
 def _bug(case: _Case, error: Exception) -> bytes:
     """A fault of ours: the message is kept, the sender is told not to wait, and the log gets the places in the code."""
     log.error("message %d could not be applied", case.row.pk, exc_info=error)
-    return _fail(case, _BUG)
+    return _fail(case, BUG)
 
 
 def _columns(problem: Problem) -> dict[str, Any]:

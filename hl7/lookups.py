@@ -1,30 +1,32 @@
-"""Bytes inside bytes as a lookup of Django: `.filter(raw__holds=b"4711")`."""
+"""Text inside a text as a lookup of Django, the quick way of each database: `.filter(text__holds="4711")`."""
 
 from typing import TYPE_CHECKING
 
 from django.db.backends.base.base import BaseDatabaseWrapper
-from django.db.models import BinaryField, Lookup
+from django.db.models import Lookup, TextField
 from django.db.models.sql.compiler import SQLCompiler
 
 if TYPE_CHECKING:
-    BytesLookup = Lookup[bytes]
+    TextLookup = Lookup[str]
 else:
-    BytesLookup = Lookup  # generic for the type checker only
+    TextLookup = Lookup  # generic for the type checker only
+
+_SPECIAL = str.maketrans({"\\": r"\\", "%": r"\%", "_": r"\_"})
 
 
-@BinaryField.register_lookup
-class Holds(BytesLookup):
-    """The column holds these bytes somewhere."""
+@TextField.register_lookup
+class Holds(TextLookup):
+    """The column holds this text somewhere, letter by letter."""
 
     lookup_name = "holds"
     prepare_rhs = False
 
     def as_sql(self, compiler: SQLCompiler, connection: BaseDatabaseWrapper) -> tuple[str, tuple[str | int, ...]]:
-        """Use POSITION, as PostgreSQL has it for bytea."""
+        """Use LIKE, which PostgreSQL answers from an index of trigrams."""
         column, parameters = self.process_lhs(compiler, connection)
-        return f"POSITION(%s::bytea IN {column}) > 0", (bytes(self.rhs), *parameters)  # type: ignore[arg-type]
+        return f"{column} LIKE %s", (*parameters, f"%{str(self.rhs).translate(_SPECIAL)}%")
 
     def as_sqlite(self, compiler: SQLCompiler, connection: BaseDatabaseWrapper) -> tuple[str, tuple[str | int, ...]]:
-        """Use INSTR, which takes blobs."""
+        """Use INSTR: it compares bytes, where SQLite's LIKE looks at each letter's case."""
         column, parameters = self.process_lhs(compiler, connection)
-        return f"INSTR({column}, %s) > 0", (*parameters, bytes(self.rhs))  # type: ignore[arg-type]
+        return f"INSTR({column}, %s) > 0", (*parameters, str(self.rhs))

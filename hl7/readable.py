@@ -8,6 +8,7 @@ from typing import Any
 import hl7apy
 
 from hl7 import mllp
+from hl7.endpoints import read_from
 from hl7.message import NULL, Message, NotHL7, Repetition, Segment, read
 
 FALLBACK_VERSION = "2.5.1"
@@ -52,10 +53,10 @@ class ReadableSegment:
     fields: list[ReadableField]
 
 
-def readable(raw: bytes) -> list[ReadableSegment]:
-    """Return the segments of a message as people read them; empty when it is no HL7 message at all."""
+def readable(raw: bytes, peer: str | None = None) -> list[ReadableSegment]:
+    """Return the segments of a message of a sender as people read them; empty when it is no HL7 message at all."""
     try:
-        message = read(raw)
+        message = read_from(raw, peer)
     except NotHL7:
         return []
     version = _library_version(message)

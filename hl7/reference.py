@@ -71,8 +71,11 @@ _STATES = {
     MessageState.FAILED: "had no effect, answered AE or AR; the reason and its place are in the log",
     MessageState.KEPT: "kept for a person: of a kind that is not taken here (answered AR), or with an order control "
     "that has no row (answered AA); answers to us are kept too",
+    MessageState.WAITING: "had no effect yet: an earlier message of the same patient waits for a person",
     MessageState.REPEATED: "was applied before: answered as it was then, no second effect",
     MessageState.INTERRUPTED: "stored and never answered, because something stopped in between; the sender sends again",
+    MessageState.MENDED: "had no effect, and was sent again from the inbox with success",
+    MessageState.DISMISSED: "had no effect, and a person said why it is not needed",
 }
 
 

@@ -13,7 +13,7 @@ from django.db import transaction
 from django.db.models import Q, QuerySet
 from django.utils import timezone
 
-from hl7.models import APPLIED_STATES, Endpoint, InboundMessage, MessageState
+from hl7.models import APPLIED_STATES, Endpoint, InboundMessage, MessageState, MessageText
 from ris.actor import Actor
 from ris.models import Event, EventKind
 
@@ -67,6 +67,7 @@ def purge(share: Share, *, by: Actor) -> Iterator[int]:
                 return
             # The state is asked once more: somebody may be replaying one of them.
             found = share.messages().filter(pk__in=keys).update(raw=b"", answer=b"", purged_at=timezone.now())
+            MessageText.objects.filter(pk__in=keys, message__purged_at__isnull=False).delete()
             data = {"messages": found, "from": keys[0], "to": keys[-1], "before": share.before, "applied": share.done}
             subject = f"hl7.endpoint:{share.endpoint.pk}" if share.endpoint.pk else "hl7.inboundmessage"
             Event.objects.record(EventKind.MESSAGES_PURGED, by=by, subject=subject, data=data)

@@ -6,9 +6,9 @@ from datetime import timedelta
 from celery import shared_task
 from django.utils import timezone
 
-from hl7 import retention
-from hl7.models import InboundMessage, MessageState
-from ris.actor import system
+from hl7 import replaying, retention, texts
+from hl7.models import InboundMessage, MessageState, Replay
+from ris.actor import Actor, ActorKind, system
 
 log = logging.getLogger(__name__)
 
@@ -36,3 +36,27 @@ def purge_messages() -> int:
     if gone:
         log.info("the bytes of %d message(s) were deleted, because their time was over", gone)
     return gone
+
+
+@shared_task
+def index_texts() -> int:
+    """Make the text of new messages searchable; returns how many there were."""
+    done = 0
+    while found := texts.catch_up():
+        done += found
+    return done
+
+
+@shared_task
+def replay(key: int) -> int:
+    """Send the messages of a replay again for the person who started it; returns how many were sent now."""
+    row = Replay.objects.select_related("started_by").get(pk=key)
+    person = row.started_by
+    by = Actor(ActorKind.USER, person.get_username(), user_id=person.pk) if person else system("hl7_replay")
+    return replaying.work_off(key, by)
+
+
+@shared_task
+def resume_replays() -> int:
+    """Go on with replays whose process died, or of which the broker lost the news."""
+    return sum(replay(key) for key in replaying.unfinished())

@@ -240,4 +240,6 @@ CELERY_BEAT_SCHEDULE = {
     "forget old messages": {"task": "hl7.tasks.purge_messages", "schedule": crontab(hour=2, minute=40)},
     "pass scanners' reports on": {"task": "worklist.tasks.forward", "schedule": timedelta(seconds=20)},
     "flag interrupted messages": {"task": "hl7.tasks.flag_interrupted", "schedule": timedelta(minutes=1)},
+    "make messages searchable": {"task": "hl7.tasks.index_texts", "schedule": timedelta(minutes=1)},
+    "resume replays": {"task": "hl7.tasks.resume_replays", "schedule": timedelta(minutes=1)},
 }

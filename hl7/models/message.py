@@ -1,5 +1,6 @@
 """The message log: every message as it came, what became of it, and what was answered."""
 
+from django.conf import settings
 from django.db import models
 from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
@@ -13,11 +14,16 @@ class MessageState(models.TextChoices):
     APPLIED_WITH_WARNINGS = "warned", _("applied with warnings")
     FAILED = "failed", _("failed")
     KEPT = "kept", _("kept for a person")
+    WAITING = "waiting", _("waits for an earlier one")
     REPEATED = "repeated", _("repeated")
     INTERRUPTED = "interrupted", _("interrupted")
+    MENDED = "mended", _("mended by a later one")
+    DISMISSED = "dismissed", _("dismissed")
 
 
 APPLIED_STATES = (MessageState.APPLIED, MessageState.APPLIED_WITH_WARNINGS)
+OPEN_STATES = (MessageState.FAILED, MessageState.KEPT, MessageState.INTERRUPTED)
+"""Not applied, and nobody has settled it: it can be sent again, edited or dismissed."""
 
 
 class InboundMessage(models.Model):
@@ -61,6 +67,35 @@ class InboundMessage(models.Model):
     purged_at = models.DateTimeField(
         _("bytes deleted"), null=True, blank=True, help_text=_("When the message and its answer were kept long enough")
     )
+    replay_of = models.ForeignKey(
+        "self",
+        models.PROTECT,
+        null=True,
+        blank=True,
+        db_index=False,
+        related_name="replays",
+        verbose_name=_("sent again for"),
+    )
+    entered_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL,
+        models.PROTECT,
+        null=True,
+        blank=True,
+        db_index=False,
+        related_name="+",
+        verbose_name=_("sent again by"),
+    )
+    settled_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL,
+        models.PROTECT,
+        null=True,
+        blank=True,
+        db_index=False,
+        related_name="+",
+        verbose_name=_("settled by"),
+    )
+    settled_at = models.DateTimeField(_("settled"), null=True, blank=True)
+    settled_reason = models.CharField(_("why it was settled"), max_length=250, blank=True)
     milliseconds = models.FloatField(
         _("time taken (ms)"), null=True, blank=True, help_text=_("From the last byte of the message to its answer")
     )
@@ -70,10 +105,12 @@ class InboundMessage(models.Model):
         verbose_name_plural = _("messages received")
         ordering = ("-pk",)
         default_permissions = ("view",)
+        permissions = (("replay_inboundmessage", _("Can try, edit, send again and dismiss messages")),)
         indexes = (
             models.Index(fields=("state", "-id"), name="inbound_state_idx"),
             models.Index(fields=("message_type", "event", "-id"), name="inbound_type_idx"),
             models.Index(fields=("control_id",), name="inbound_control_id_idx"),
+            models.Index(fields=("replay_of",), name="inbound_replay_idx", condition=Q(replay_of__isnull=False)),
         )
         constraints = (
             # One effect for each message, whatever connections it comes over at the same time.

@@ -81,6 +81,8 @@ class EventKind(models.TextChoices):
     PERFORMED_UNLINKED = "performed.unlinked", _("performed step taken off the order")
     PERFORMED_SET_ASIDE = "performed.set_aside", _("performed step set aside")
     PERFORMED_RESENT = "performed.resent", _("scanner's report sent to the archive again")
+    MESSAGE_REPLAYED = "message.replayed", _("message sent again")
+    MESSAGE_DISMISSED = "message.dismissed", _("message dismissed")
     CATALOG_CHANGED = "catalog.changed", _("catalogue changed")
     MESSAGES_PURGED = "message.purged", _("old messages deleted")
     RECORD_VIEWED = "record.viewed", _("record viewed")

@@ -1,0 +1,69 @@
+"""What belongs to the inbox: the searchable text of messages, and messages that are sent again together."""
+
+from django.conf import settings
+from django.db import models
+from django.utils.translation import gettext_lazy as _
+
+from hl7.models.message import InboundMessage
+
+
+class MessageText(models.Model):
+    """The text of one message as it is searched: decoded, in small letters. Written a moment after the message came."""
+
+    message = models.OneToOneField(
+        InboundMessage, models.CASCADE, primary_key=True, related_name="text", verbose_name=_("message")
+    )
+    text = models.TextField(_("text"))
+
+    class Meta:
+        verbose_name = _("text of a message")
+        verbose_name_plural = _("texts of messages")
+        default_permissions = ()
+
+    def __str__(self) -> str:
+        return f"text of {self.message_id}"
+
+
+class Replay(models.Model):
+    """Messages that somebody sends again together. The clock works it off; everybody sees how far it is."""
+
+    started_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, models.PROTECT, null=True, related_name="+", verbose_name=_("started by")
+    )
+    started_at = models.DateTimeField(_("started"), auto_now_add=True)
+    finished_at = models.DateTimeField(_("finished"), null=True, blank=True)
+    stopped_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, models.PROTECT, null=True, blank=True, related_name="+", verbose_name=_("stopped by")
+    )
+    about = models.CharField(_("which messages"), max_length=250, blank=True)
+    held_until = models.DateTimeField(null=True, blank=True, editable=False, help_text="Until then one process has it")
+
+    class Meta:
+        verbose_name = _("replay")
+        verbose_name_plural = _("replays")
+        ordering = ("-pk",)
+        default_permissions = ()
+
+    def __str__(self) -> str:
+        return str(self.pk)
+
+
+class ReplayItem(models.Model):
+    """One message of a replay. done_at is empty until its turn has come; `result` is the message that it became."""
+
+    replay = models.ForeignKey(Replay, models.CASCADE, related_name="items", verbose_name=_("replay"))
+    message = models.ForeignKey(InboundMessage, models.CASCADE, related_name="+", verbose_name=_("message"))
+    result = models.ForeignKey(
+        InboundMessage, models.CASCADE, null=True, blank=True, related_name="+", verbose_name=_("became")
+    )
+    done_at = models.DateTimeField(_("done"), null=True, blank=True)
+
+    class Meta:
+        verbose_name = _("message of a replay")
+        verbose_name_plural = _("messages of a replay")
+        ordering = ("message_id",)
+        default_permissions = ()
+        constraints = (models.UniqueConstraint(fields=("replay", "message"), name="replay_each_message_once"),)
+
+    def __str__(self) -> str:
+        return f"{self.replay_id}: {self.message_id}"
