@@ -96,3 +96,11 @@ class DuplicatePerformedStep(DomainError):
 
 class PerformedStepEnded(DomainError):
     """The performed procedure step has ended; nothing of it can be changed any more."""
+
+
+class SlotTaken(DomainError):
+    """The time is taken; somebody was quicker. Choose another one."""
+
+
+class NotOpen(DomainError):
+    """The place is closed at this time, or the time is reserved. Choose another one."""

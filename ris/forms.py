@@ -246,6 +246,7 @@ class OrderForm(StartForm):
             comments=said["comments"],
             start=said["start"],
             station=said["station"],
+            asked=True,
         )
 
     def physician(self) -> str:
@@ -319,11 +320,14 @@ class BookForm(StartForm):
     station = forms.ModelChoiceField(
         label=_("Station"), queryset=Station.objects.none(), required=False, empty_label=_("chosen by Bucky")
     )
-    reason = forms.CharField(label=_("Why"), required=False, max_length=250, help_text=_("Optional"))
+    reason = forms.CharField(label=_("Why"), required=False, max_length=250, help_text=_("Needed to overbook"))
+    overbook = forms.BooleanField(
+        label=_("Book it although it is taken or closed"), required=False, help_text=_("Say why")
+    )
 
     field_order = ("start", "past")
 
-    def __init__(self, *args: Any, step: ScheduledProcedureStep, **kwargs: Any) -> None:
+    def __init__(self, *args: Any, step: ScheduledProcedureStep, may_overbook: bool, **kwargs: Any) -> None:
         """Begin with the step's own place; offer the stations of its modality."""
         kwargs["initial"] = {"start": step.start, "duration": step.duration, "station": step.station_id}
         super().__init__(*args, **kwargs)
@@ -331,6 +335,8 @@ class BookForm(StartForm):
         field = self.fields["station"]
         assert isinstance(field, forms.ModelChoiceField)
         field.queryset = stations.filter(modality=step.modality) if step.modality else stations
+        if not may_overbook:
+            del self.fields["overbook"]
 
 
 def at_station(said: dict[str, Any] | None) -> dict[str, Any] | None:

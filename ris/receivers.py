@@ -1,15 +1,17 @@
-"""Events of signing in: Django and django-axes say what happened, we keep it."""
+"""What follows from what others do: events of signing in, the scanner of a new station."""
 
 from typing import Any
 
 from axes.signals import user_locked_out
 from django.contrib.auth.signals import user_logged_in, user_logged_out, user_login_failed
+from django.db.models.signals import post_save
 from django.dispatch import receiver
 from django.http import HttpRequest
 
+from ris.actions import resources
 from ris.actor import Actor, ActorKind
 from ris.audit import address_of
-from ris.models import Event, EventKind, User
+from ris.models import Event, EventKind, Station, User
 
 
 @receiver(user_logged_in)
@@ -35,6 +37,13 @@ def sign_in_failed(credentials: dict[str, Any], request: HttpRequest | None = No
 def locked_out(request: HttpRequest | None, username: str, **_: Any) -> None:
     """Tell that an account was locked for an address."""
     _tell(EventKind.LOCKED_OUT, request, _account(username))
+
+
+@receiver(post_save, sender=Station)
+def station_saved(instance: Station, raw: bool = False, **_: Any) -> None:
+    """Keep the resource that stands for the scanner of a station."""
+    if not raw:
+        resources.keep_scanner(instance)
 
 
 def _account(name: object) -> User | None:

@@ -39,10 +39,16 @@ _SEE = (
     "view_station",
     "view_worklist",
     "view_performedprocedurestep",
+    "view_resource",
+    "view_openinghours",
+    "view_block",
+    "view_closure",
+    "view_examneed",
+    "view_booking",
 )
 _REGISTER = ("add_patient", "change_patient", "add_patientidentifier")
 _ORDER = ("add_order", "change_order", "cancel_order", "settle_order")
-EXAM_ROWS = ("examstep", "protocolcode", "exampreparation", "examgap", "examquestion")
+EXAM_ROWS = ("examstep", "protocolcode", "exampreparation", "examgap", "examquestion", "examneed")
 """What belongs to an exam and is kept on its page."""
 _EXAMS = (
     "add_exam",
@@ -54,11 +60,25 @@ _CATALOG = (
     "delete_exam",
     *(f"{verb}_{noun}" for verb in ("add", "change", "delete") for noun in ("site", "station")),
 )
+_CALENDAR = tuple(
+    f"{verb}_{noun}"
+    for verb in ("add", "change", "delete")
+    for noun in ("resource", "openinghours", "block", "closure")
+)
 _ACCOUNTS = ("add_user", "change_user", "view_user")
 
 RIS_GRANTS: Grants = {
     Role.FRONT_DESK: (*_SEE, *_REGISTER, *_ORDER, "book_step", "check_in_step"),
-    Role.SCHEDULER: (*_SEE, *_REGISTER, *_ORDER, *_EXAMS, "book_step", "check_in_step"),
+    Role.SCHEDULER: (
+        *_SEE,
+        *_REGISTER,
+        *_ORDER,
+        *_EXAMS,
+        *_CALENDAR,
+        "book_step",
+        "overbook_step",
+        "check_in_step",
+    ),
     Role.TECHNOLOGIST: (
         *_SEE,
         "change_patient",
@@ -73,15 +93,17 @@ RIS_GRANTS: Grants = {
         *_REGISTER,
         *_ORDER,
         *_CATALOG,
+        *_CALENDAR,
         "merge_patient",
         "view_patientmerge",
         "book_step",
+        "overbook_step",
         "check_in_step",
         "perform_step",
         "link_performedprocedurestep",
         "view_event",
     ),
-    Role.ADMINISTRATOR: (*_SEE, *_CATALOG, *_ACCOUNTS, "view_patientmerge", "view_event"),
+    Role.ADMINISTRATOR: (*_SEE, *_CATALOG, *_CALENDAR, *_ACCOUNTS, "view_patientmerge", "view_event"),
 }
 """What each role needs of the floor."""
 

@@ -21,7 +21,22 @@ from django.utils import timezone
 from ris.actions import exams, orders, patients, visits
 from ris.actions.requests import ProcedureRequest
 from ris.actor import Actor, ActorKind, system
-from ris.models import Exam, ExamStep, Order, Patient, ProtocolCode, ScheduledProcedureStep, Site, Station, User, Visit
+from ris.models import (
+    Block,
+    Closure,
+    Exam,
+    ExamStep,
+    OpeningHours,
+    Order,
+    Patient,
+    ProtocolCode,
+    Resource,
+    ScheduledProcedureStep,
+    Site,
+    Station,
+    User,
+    Visit,
+)
 from ris.roles import Role
 
 BY: Actor = system("tests")
@@ -66,6 +81,31 @@ def station(ae_title: str = "CT1", **values: Any) -> Station:
     values.setdefault("site", None)
     values["site"] = values["site"] or site()
     return Station.new(ae_title=ae_title, **(defaults | values))
+
+
+def resource(name: str = "Injector 1", **values: Any) -> Resource:
+    """Return the resource of this name, made if it is not there yet; equipment of the hospital unless said."""
+    found = Resource.objects.filter(name=name).exclude(kind="SCANNER").first()
+    if found is not None:
+        return found
+    values.setdefault("site", values["station"].site if values.get("station") else site())
+    return Resource.new(name=name, **({"kind": "EQUIPMENT"} | values))
+
+
+def hours(opens: str = "08:00", closes: str = "17:00", **values: Any) -> OpeningHours:
+    """Open a `site` or a `resource` on workdays, or on the days of a `rule`."""
+    return OpeningHours.new(opens=time.fromisoformat(opens), closes=time.fromisoformat(closes), **values)
+
+
+def block(opens: str = "12:00", closes: str = "13:00", **values: Any) -> Block:
+    """Block hours of every day, or of the days of a `rule`, for cleaning unless `kind` says otherwise."""
+    defaults = {"kind": "CLEANING", "rule": "FREQ=DAILY", "reason": "Wipe down"}
+    return Block.new(opens=time.fromisoformat(opens), closes=time.fromisoformat(closes), **(defaults | values))
+
+
+def closure(start: datetime, end: datetime, **values: Any) -> Closure:
+    """Close a `site` or a `resource` for maintenance."""
+    return Closure.new(start=start, end=end, **({"kind": "MAINTENANCE", "reason": "New tube"} | values))
 
 
 def exam(code: str = "CTABD", *, steps: Sequence[tuple[str, str, int]] = (), **values: Any) -> Exam:

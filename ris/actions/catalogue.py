@@ -10,7 +10,7 @@ from typing import Any, TypeVar, cast
 
 from django.db.models.signals import m2m_changed, post_delete, post_save
 
-from ris.models import Exam, ExamStep, ProtocolCode, Site
+from ris.models import Exam, ExamNeed, ExamStep, ProtocolCode, Site
 
 SECONDS = 1.0
 _MOST = 2000  # entries; a sender of endless unknown codes must not fill the memory
@@ -34,6 +34,18 @@ def _exams(codes: frozenset[str]) -> list[Exam]:
     return list(found.order_by("pk"))
 
 
+def needs() -> dict[int, list[ExamNeed]]:
+    """Return what the steps of exams need besides their scanner, by the key of the exam."""
+    return remembered("needs", _needs)
+
+
+def _needs() -> dict[int, list[ExamNeed]]:
+    found: dict[int, list[ExamNeed]] = {}
+    for row in ExamNeed.objects.order_by("exam", "step_number", "pk"):
+        found.setdefault(row.exam_id, []).append(row)
+    return found
+
+
 def remembered(key: Hashable, read: Callable[[], _Read]) -> _Read:
     """Return what `read` returned within the last SECONDS for this key, else what it returns now."""
     now = monotonic()
@@ -52,7 +64,7 @@ def forget(**_: Any) -> None:
     _kept.clear()
 
 
-for _model in (Site, Exam, ExamStep, ProtocolCode):
+for _model in (Site, Exam, ExamNeed, ExamStep, ProtocolCode):
     for _signal in (post_save, post_delete):
         _signal.connect(forget, sender=_model, dispatch_uid=f"catalogue {_model.__name__}")
 m2m_changed.connect(forget, sender=Exam.stations.through, dispatch_uid="catalogue stations")

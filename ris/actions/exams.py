@@ -7,7 +7,8 @@ from zoneinfo import ZoneInfo
 from django.db.models import Q
 from django.utils import timezone
 
-from ris.actions import rollup, schedule
+from ris.actions import bookings, rollup, schedule
+from ris.actions.placement import How, Placement
 from ris.actions.verb import verb
 from ris.actor import Actor, ActorKind
 from ris.models import Event, EventKind, Patient, ScheduledProcedureStep, Visit
@@ -53,7 +54,13 @@ def perform(*, by: Actor, step: ScheduledProcedureStep, **place: Any) -> Schedul
 def _moved(
     kind: EventKind, *, by: Actor, step: ScheduledProcedureStep, reason: str = "", **values: Any
 ) -> ScheduledProcedureStep:
-    rollup.tell(kind, by=by, step=step, diff=step.change(**values), reason=reason)
+    before, had_place = step.state, step.station_id is not None
+    diff = step.change(**values)
+    if step.station is not None and not had_place:
+        schedule.take(step, Placement(step.station), how=How.PROMISED)
+    else:
+        bookings.follow(step, before)
+    rollup.tell(kind, by=by, step=step, diff=diff, reason=reason)
     rollup.order_state(step.requested_procedure.order)
     return step
 

@@ -8,7 +8,7 @@ from django.db import IntegrityError
 from django.db.models import QuerySet
 from django.utils import timezone
 
-from ris.actions import rollup
+from ris.actions import bookings, rollup
 from ris.actions.verb import verb
 from ris.actor import Actor
 from ris.errors import DuplicateIdentifier, InvalidValue, MergedAway, MergeRefused
@@ -118,6 +118,7 @@ def merge(*, by: Actor, survivor: Patient, loser: Patient, reason: str = "") -> 
         moved_visits=list(visits.order_by("pk").values_list("pk", flat=True)),
     )
     orders.update(patient=survivor)
+    bookings.hand_over(journal.moved_orders, survivor)
     visits.update(patient=survivor)
     loser.change(merged_into=survivor)
     data = {

@@ -6,7 +6,8 @@ from datetime import datetime
 from django.utils import timezone
 
 from ris import identifiers
-from ris.actions import exams, rollup, schedule
+from ris.actions import exams, placement, places, rollup, schedule
+from ris.actions.placement import How, Placement
 from ris.actions.requests import ProcedureRequest, StepPlan, plan_steps
 from ris.actions.verb import verb
 from ris.actor import Actor
@@ -131,8 +132,8 @@ def _add_steps(*, by: Actor, procedure: RequestedProcedure, request: ProcedureRe
     start = request.start
     steps = []
     child = _is_child(procedure, request)
-    for number, plan in enumerate(plan_steps(request, child=child)):
-        step = _add_step(by=by, procedure=procedure, request=request, plan=plan, start=start, first=number == 0)
+    for number, plan in enumerate(plan_steps(request, child=child), start=1):
+        step = _add_step(by=by, procedure=procedure, request=request, plan=plan, start=start, number=number)
         steps.append(step)
         start = end_of(start, plan.duration) if start else None
     return steps
@@ -154,26 +155,21 @@ def _add_step(
     request: ProcedureRequest,
     plan: StepPlan,
     start: datetime | None,
-    first: bool,
+    number: int,
 ) -> ScheduledProcedureStep:
     order = procedure.order
     modality = plan.modality or (request.station.modality if request.station else "")
-    placement = schedule.Placement(None)
-    if start is not None:
-        if request.station is not None and request.station.modality == modality:
-            placement = schedule.on_station(request.station, modality=modality, start=start, duration=plan.duration)
-        else:
-            placement = schedule.choose_station(
-                modality=modality, site=order.site, exam=procedure.exam, start=start, duration=plan.duration
-            )
-    marks = [placement.attention] if placement.attention else []
+    chosen = Placement(None)
+    if start is not None and not request.asked:
+        chosen = _promised(procedure, request, plan, modality=modality, start=start, number=number)
+    marks = [chosen.attention] if chosen.attention else []
     step = ScheduledProcedureStep.new(
         requested_procedure=procedure,
-        sps_id=_sps_id(request if first else ProcedureRequest(), marks),
-        state=StepState.SCHEDULED if placement.station else StepState.REQUESTED,
+        sps_id=_sps_id(request if number == 1 else ProcedureRequest(), marks),
+        state=StepState.SCHEDULED if chosen.station else StepState.REQUESTED,
         modality=modality,
         description=plan.description,
-        station=placement.station,
+        station=chosen.station,
         start=start,
         duration=plan.duration,
         protocol_codes=plan.protocol_codes,
@@ -181,11 +177,40 @@ def _add_step(
         contrast_agent=procedure.exam.contrast_agent if procedure.exam else "",
         pre_medication=procedure.exam.pre_medication if procedure.exam else "",
     )
+    if chosen.station:
+        marks += schedule.take(step, chosen, how=How.PROMISED) - set(marks)
     rollup.mark(order, add=marks)
-    if placement.station:
-        place: Diff = {"station": [None, placement.station.pk], "start": [None, start]}
+    if chosen.station:
+        place: Diff = {"station": [None, chosen.station.pk], "start": [None, start]}
         rollup.tell(EventKind.STEP_BOOKED, by=by, step=step, diff=place)
+    elif start is not None and request.asked:
+        station = request.station if request.station and request.station.modality == modality else None
+        schedule.place(by=by, step=step, start=start, station=station, duration=None, how=How.ASKED)
     return step
+
+
+def _promised(
+    procedure: RequestedProcedure,
+    request: ProcedureRequest,
+    plan: StepPlan,
+    *,
+    modality: str,
+    start: datetime,
+    number: int,
+) -> Placement:
+    """Return the place of a new step whose time was promised to the patient by whoever ordered it."""
+    if request.station is not None and request.station.modality == modality:
+        chosen = placement.on_station(request.station, modality=modality, start=start, duration=plan.duration)
+    else:
+        chosen = placement.choose_station(
+            modality=modality,
+            site=procedure.order.site,
+            exam=procedure.exam,
+            start=start,
+            duration=plan.duration,
+        )
+    needs = places.needs_of(procedure.exam, number)
+    return placement.with_needs(chosen, procedure, needs, start=start, duration=plan.duration)
 
 
 def _replace_steps(*, by: Actor, procedure: RequestedProcedure, request: ProcedureRequest) -> None:
@@ -247,7 +272,8 @@ def _move_steps(*, by: Actor, procedure: RequestedProcedure, request: ProcedureR
         duration = request.duration if len(steps) == 1 else None
         if at is not None:
             station = request.station if request.station and step.modality in ("", request.station.modality) else None
-            schedule.place(by=by, step=step, start=at, station=station, duration=duration)
+            how = How.ASKED if request.asked else How.PROMISED
+            schedule.place(by=by, step=step, start=at, station=station, duration=duration, how=how)
             start = end_of(at, duration or step.duration) if start else None
     _describe_steps(by=by, procedure=procedure, request=request)
 

@@ -7,7 +7,7 @@ from dataclasses import asdict
 
 from django.db import IntegrityError
 
-from ris.actions import patients
+from ris.actions import bookings, patients
 from ris.actions.patients import Identifier
 from ris.actions.verb import verb
 from ris.actor import Actor
@@ -95,8 +95,10 @@ def move_visit(*, by: Actor, visit: Visit, source: Patient, to: Patient) -> bool
     if visit.patient_id != source.pk:
         raise DuplicateVisit
     orders = Order.objects.filter(visit=visit)
-    data = {"from": source.pk, "to": to.pk, "orders": list(orders.order_by("pk").values_list("pk", flat=True))}
+    moved = list(orders.order_by("pk").values_list("pk", flat=True))
+    data = {"from": source.pk, "to": to.pk, "orders": moved}
     orders.update(patient=to)
+    bookings.hand_over(moved, to)
     Visit.objects.filter(pk__in=_with_merged(visit)).update(patient=to)
     for patient in (source, to):
         subject = f"ris.visit:{visit.pk}"

@@ -48,6 +48,8 @@ class ProcedureRequest:
     sps_id: str | None = None
     performing_physician: str | None = None
     protocol_codes: tuple[CodedEntry, ...] | None = None
+    # Whether the start is a question, to be refused where it is taken or closed, and not promised to the patient yet.
+    asked: bool = False
 
     def said(self, *names: str) -> dict[str, Any]:
         """Return those of the named fields that were said."""

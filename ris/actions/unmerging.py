@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from django.db.models import Q, QuerySet
 from django.utils import timezone
 
-from ris.actions import patients
+from ris.actions import bookings, patients
 from ris.actions.verb import verb
 from ris.actor import Actor
 from ris.errors import MergeRefused
@@ -68,6 +68,7 @@ def unmerge(*, by: Actor, loser: Patient, reason: str = "") -> PatientMerge:
         "later_orders": list(plan.later.order_by("pk").values_list("pk", flat=True)),
     }
     Order.objects.filter(pk__in=orders).update(patient=loser)
+    bookings.hand_over(orders, loser)
     Visit.objects.filter(pk__in=visits).update(patient=loser)
     loser.change(merged_into=None)
     plan.journal.change(undone_at=timezone.now())

@@ -9,7 +9,7 @@ from django.urls import URLPattern, path
 from django.utils.translation import gettext_lazy as _
 
 from ris.admin.audited import AuditedAdmin
-from ris.models import Exam, ExamGap, ExamPreparation, ExamQuestion, ExamStep, ProtocolCode, Site, Station
+from ris.models import Exam, ExamGap, ExamNeed, ExamPreparation, ExamQuestion, ExamStep, ProtocolCode, Site, Station
 from ris.views import exam_exchange
 
 if TYPE_CHECKING:
@@ -72,6 +72,13 @@ class ExamQuestionRows(Rows):
     extra = 0
 
 
+class ExamNeedRows(Rows):
+    """What its steps need besides the scanner."""
+
+    model = ExamNeed
+    extra = 0
+
+
 @admin.register(Exam)
 class ExamAdmin(AuditedAdmin):
     """What referrers can order."""
@@ -81,7 +88,7 @@ class ExamAdmin(AuditedAdmin):
     list_filter = ("modality", "active")
     search_fields = ("code", "meaning", "body_part", "modality", "loinc_code", "playbook_code")
     filter_horizontal = ("stations",)
-    inlines = (ExamStepRows, ProtocolCodeRows, ExamPreparationRows, ExamGapRows, ExamQuestionRows)
+    inlines = (ExamStepRows, ProtocolCodeRows, ExamPreparationRows, ExamGapRows, ExamQuestionRows, ExamNeedRows)
     fieldsets = (
         (
             None,

@@ -12,6 +12,7 @@ register_page(Page(_("Schedule"), "ris_scheduledprocedurestep_changelist", "ris.
 register_page(Page(_("Performed"), "ris_performedprocedurestep_changelist", "ris.view_performedprocedurestep", 35))
 register_page(Page(_("Exams"), "ris_exam_changelist", "ris.view_exam", 60))
 register_page(Page(_("Stations"), "ris_station_changelist", "ris.view_station", 61))
+register_page(Page(_("Calendars"), "ris_resource_changelist", "ris.change_resource", 50))
 register_page(Page(_("Sites"), "ris_site_changelist", "ris.change_site", 62))
 register_page(Page(_("Audit trail"), "ris_event_changelist", "ris.view_event", 80))
 register_page(Page(_("Accounts"), "ris_user_changelist", "ris.view_user", 90))

@@ -13,7 +13,7 @@ from django.utils import timezone
 from ris.actions import exams, orders, patients, schedule, visits
 from ris.actions.requests import ProcedureRequest
 from ris.actor import system
-from ris.demo import details
+from ris.demo import calendars, details
 from ris.demo.exams import EXAMS
 from ris.demo.fates import Happening, Place
 from ris.demo.plan import PlannedOrder, make_plan
@@ -69,6 +69,7 @@ def load(*, seed: int, patients: int, orders: int, now: datetime | None = None) 
     for order, happening in plan.timeline(now):
         with clock_at(happening.at):
             actors.act(order, happening)
+    calendars.keep(actors.sites, actors.stations, now.astimezone(zone).date())
 
 
 def _people(people: Sequence[Any]) -> list[Patient]:
@@ -109,6 +110,7 @@ class _Actors:
             for rank, row in enumerate(STATIONS, start=1)
         }
         self.exams = self._catalogue()
+        calendars.add_resources(self.stations, self.exams)
         self.orders: dict[int, Order] = {}
         self.steps: dict[int, list[ScheduledProcedureStep]] = {}
 

@@ -1,5 +1,6 @@
 """The nouns of the department."""
 
+from ris.models.booking import Booking
 from ris.models.catalog import Exam, ExamStep, Laterality, ProtocolCode, Site, Station
 from ris.models.counter import Counter
 from ris.models.event import Event, EventKind
@@ -7,6 +8,16 @@ from ris.models.examrows import ExamGap, ExamPreparation, ExamQuestion
 from ris.models.order import Attention, Order, Priority, RequestedProcedure
 from ris.models.patient import Patient, PatientIdentifier, PatientLink, PatientMerge, PregnancyStatus, Sex
 from ris.models.performed import LinkedBy, PerformedLink, PerformedProcedureStep
+from ris.models.resource import (
+    Block,
+    BlockKind,
+    Closure,
+    ClosureKind,
+    ExamNeed,
+    OpeningHours,
+    Resource,
+    ResourceKind,
+)
 from ris.models.step import ScheduledProcedureStep
 from ris.models.upload import CatalogueUpload
 from ris.models.user import User
@@ -14,17 +25,24 @@ from ris.models.visit import Visit, VisitState
 
 __all__ = [
     "Attention",
+    "Block",
+    "BlockKind",
+    "Booking",
     "CatalogueUpload",
+    "Closure",
+    "ClosureKind",
     "Counter",
     "Event",
     "EventKind",
     "Exam",
     "ExamGap",
+    "ExamNeed",
     "ExamPreparation",
     "ExamQuestion",
     "ExamStep",
     "Laterality",
     "LinkedBy",
+    "OpeningHours",
     "Order",
     "Patient",
     "PatientIdentifier",
@@ -36,6 +54,8 @@ __all__ = [
     "Priority",
     "ProtocolCode",
     "RequestedProcedure",
+    "Resource",
+    "ResourceKind",
     "ScheduledProcedureStep",
     "Sex",
     "Site",

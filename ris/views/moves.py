@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 CHECK_IN = "ris.check_in_step"
 PERFORM = "ris.perform_step"
 BOOK = "ris.book_step"
+OVERBOOK = "ris.overbook_step"
 CANCEL = "ris.cancel_order"
 
 

@@ -17,7 +17,7 @@ from ris.forms import BookForm
 from ris.models import ScheduledProcedureStep
 from ris.states import STEP_MOVES
 from ris.views import frame
-from ris.views.moves import BOOK, STEP_BUTTONS, Button
+from ris.views.moves import BOOK, OVERBOOK, STEP_BUTTONS, Button
 
 
 def show(request: HttpRequest, object_id: str) -> HttpResponse:
@@ -74,7 +74,7 @@ def book(request: HttpRequest, pk: int) -> HttpResponse:
     order = step.requested_procedure.order
     # Times are typed as the clock on the wall shows them where the exam takes place.
     with timezone.override((step.station.site if step.station else order.site).zone):
-        form = BookForm(request.POST or None, step=step)
+        form = BookForm(request.POST or None, step=step, may_overbook=request.user.has_perm(OVERBOOK))
         if request.method == "POST" and form.is_valid() and _booked(request, step, form):
             return frame.back(request, "ris_order_change", order.pk)
         audit.patient_viewed(request, order.patient, order=order, step=step)
@@ -103,6 +103,7 @@ def _booked(request: HttpRequest, step: ScheduledProcedureStep, form: BookForm) 
             station=said["station"],
             duration=said["duration"],
             reason=said["reason"],
+            overbook=said.get("overbook", False),
         )
     except DomainError as error:
         frame.refuse(form, error)

@@ -184,7 +184,7 @@ EXAM = {"code": "CTABD", "coding_scheme": "L", "meaning": "CT abdomen", "modalit
 EXAM |= {"preparation_minutes": "0", "cleanup_minutes": "0", "child_below": "12", "lead_time": "0"}
 NO_ROWS = {
     f"{name}-{part}": count
-    for name in ("steps", "protocol_codes", "preparations", "gaps", "questions")
+    for name in ("steps", "protocol_codes", "preparations", "gaps", "questions", "needs")
     for part, count in (("TOTAL_FORMS", "0"), ("INITIAL_FORMS", "0"))
 }
 

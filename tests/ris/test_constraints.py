@@ -11,12 +11,17 @@ from django.db.models.deletion import ProtectedError
 
 from ris.actions import links, patients
 from ris.models import (
+    Block,
+    Booking,
+    Closure,
     Exam,
     ExamGap,
+    ExamNeed,
     ExamPreparation,
     ExamQuestion,
     ExamStep,
     LinkedBy,
+    OpeningHours,
     Order,
     Patient,
     PatientIdentifier,
@@ -26,6 +31,7 @@ from ris.models import (
     PerformedProcedureStep,
     ProtocolCode,
     RequestedProcedure,
+    Resource,
     ScheduledProcedureStep,
     Site,
     Station,
@@ -55,6 +61,7 @@ def department() -> None:
             exam=factories.exam(f"XX{number}", modality="CT"),
             order_fields={"filler_order_number": f"F{number}", "filler_issuer": "BUCKY"},
         )
+    calendar_rows()
     for name in ("L1", "L2", "L3"):
         factories.patient(name, number=name)
     survivor, *losers = Patient.objects.filter(patient_name__startswith="L").order_by("patient_name")
@@ -75,6 +82,16 @@ def performed_steps() -> None:
             start=factories.today_at(10),
         )
         PerformedLink.new(performed=done, step=step, linked_by=LinkedBy.PERSON, state_before=step.state)
+
+
+def calendar_rows() -> None:
+    """One row of each kind in the calendar of a room."""
+    site = factories.site("SITE1")
+    room = factories.resource("Room 1", kind="ROOM")
+    ExamNeed.new(exam=factories.exam("CT1"), kind="ROOM")
+    factories.hours(site=site)
+    factories.block(resource=room)
+    factories.closure(factories.today_at(10), factories.today_at(11), resource=room)
 
 
 def rows_below(exam: Exam) -> None:
@@ -159,6 +176,25 @@ BREAKS: dict[str, Callable[[], object]] = {
     "performed_uid_not_empty": lambda: PerformedProcedureStep.objects.filter(pps_id="PPS1").update(sop_instance_uid=""),
     "performed_link_once": like_the_first(PerformedLink, "performed", "step"),
     "performed_link_by_known": all_to(PerformedLink, linked_by="LUCK"),
+    "resource_one_scanner_a_station": lambda: Resource.objects.filter(kind="SCANNER").update(
+        station=Station.objects.all()[0]
+    ),
+    "resource_scanner_has_station": lambda: Resource.objects.filter(kind="SCANNER").update(station=None),
+    "resource_kind_known": lambda: Resource.objects.filter(kind="ROOM").update(kind="CAR"),
+    "resource_name_not_empty": all_to(Resource, name=""),
+    "resource_validity_in_order": all_to(Resource, valid_from="2026-01-02", valid_until="2026-01-01"),
+    "need_kind_known": all_to(ExamNeed, kind="SCANNER"),
+    "hours_one_owner": all_to(OpeningHours, site=None, resource=None),
+    "hours_validity_in_order": all_to(OpeningHours, valid_from="2026-01-02", valid_until="2026-01-01"),
+    "block_one_owner": all_to(Block, site=None, resource=None),
+    "block_validity_in_order": all_to(Block, valid_from="2026-01-02", valid_until="2026-01-01"),
+    "block_kind_known": all_to(Block, kind="TEA"),
+    "block_referrer_named": all_to(Block, kind="REFERRER", referrer=""),
+    "closure_one_owner": all_to(Closure, site=None, resource=None),
+    "closure_ends_after_start": all_to(Closure, end=F("start")),
+    "closure_kind_known": all_to(Closure, kind="TEA"),
+    "booking_of_one": all_to(Booking, resource=None, patient=None),
+    "booking_ends_after_start": all_to(Booking, end=F("start")),
     # unique columns, which Django does not call constraints
     "site.code": all_to(Site, code="X"),
     "station.ae_title": all_to(Station, ae_title="X"),
@@ -204,7 +240,7 @@ def test_orders_without_a_placer_number_are_many() -> None:
     assert Order.objects.filter(placer_order_number="").count() == 2
 
 
-@pytest.mark.parametrize("model", [Site, Station, Patient, Order, RequestedProcedure, ScheduledProcedureStep])
+@pytest.mark.parametrize("model", [Resource, Site, Station, Patient, Order, RequestedProcedure, ScheduledProcedureStep])
 def test_what_has_a_history_cannot_be_deleted(model: type[Model]) -> None:
     row = model._default_manager.order_by("pk")[0]
     with pytest.raises((ProtectedError, RestrictedError)), transaction.atomic():

@@ -9,12 +9,16 @@ import pytest
 import pytest_django
 from django.db import transaction
 
+from ris.actions.calendars import Calendars
 from ris.demo.exams import EXAMS
 from ris.demo.load import load
 from ris.demo.plan import DAYS_AHEAD, DAYS_BACK
 from ris.demo.sites import STATIONS
 from ris.models import (
     Attention,
+    Block,
+    Booking,
+    Closure,
     Event,
     EventKind,
     Exam,
@@ -151,3 +155,21 @@ def test_the_catalogue_has_what_the_screens_and_scanners_show(demo: None) -> Non
     assert Exam.objects.filter(steps__number=2).count() >= 4
     assert not Exam.objects.filter(protocol_codes=None).exists()
     assert Site.objects.filter(is_default=True).get().accession_prefix == "R"
+
+
+def test_every_placed_step_has_its_bookings_and_none_is_overbooked(demo: None) -> None:
+    placed = ScheduledProcedureStep.objects.filter(station__isnull=False)
+    assert Booking.objects.filter(patient__isnull=False).count() == placed.count()
+    assert Booking.objects.filter(resource__kind="SCANNER").count() == placed.count()
+    assert not Booking.objects.filter(overbooked=True).exists()
+    assert Booking.objects.filter(resource__role="Injector").exists()
+
+
+def test_appointments_are_within_hours_and_never_during_a_closure(demo: None) -> None:
+    for booking in Booking.objects.active().filter(resource__kind="SCANNER").select_related("resource__site"):
+        assert booking.resource
+        calendars = Calendars([booking.resource], booking.start, booking.end)
+        hours = calendars.opening(booking.resource)
+        assert hours == [(booking.start, booking.end)]
+    assert {row.kind for row in Closure.objects.all()} == {"HOLIDAY", "MAINTENANCE"}
+    assert Block.objects.count() == 5

@@ -162,7 +162,7 @@ NEW = dict(
 )
 ROWS = {
     f"{name}-{part}": count
-    for name in ("steps", "protocol_codes", "preparations", "gaps", "questions")
+    for name in ("steps", "protocol_codes", "preparations", "gaps", "questions", "needs")
     for part, count in (("TOTAL_FORMS", "0"), ("INITIAL_FORMS", "0"))
 }
 

@@ -233,7 +233,7 @@ def test_a_merge_costs_the_same_for_one_order_and_for_many(
     jane, twin = factories.patient(), factories.patient()
     for hour in range(8, 14):
         factories.order(patient=twin, start=factories.today_at(hour))
-    with django_assert_max_num_queries(11):
+    with django_assert_max_num_queries(14):
         patients.merge(by=BY, survivor=jane, loser=twin)
 
 
