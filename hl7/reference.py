@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 
-from hl7 import ack, charsets, listener, mapping, replies, tls
+from hl7 import ack, charsets, listener, mapping, replies
 from hl7.controls import DEFAULTS, Action
 from hl7.handlers import KINDS
 from hl7.handlers.dispatch import Handler
@@ -10,6 +10,7 @@ from hl7.handlers.refusals import CONDITIONS
 from hl7.handlers.stays import STAYS
 from hl7.mapping import Row
 from hl7.models import MessageState
+from ris import tls
 from ris.reference import markdown_table, page
 
 _EFFECTS = {

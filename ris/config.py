@@ -201,10 +201,16 @@ SETTINGS = (
     Setting(
         "BUCKY_TLS_CLIENT_CA",
         "",
-        "Authorities whose certificates senders must show, a PEM file. Empty: they need none.",
+        "Authorities whose certificates senders and scanners must show, a PEM file. Empty: they need none.",
         file_if_any,
     ),
     Setting("BUCKY_DICOM", "127.0.0.1:11112", "Where scanners reach the worklist: HOST:PORT.", address),
+    Setting(
+        "BUCKY_DICOM_TLS",
+        "",
+        "Where scanners reach the worklist over TLS: HOST:PORT. Empty: nowhere.",
+        address_if_any,
+    ),
     Setting("BUCKY_AE_TITLE", "BUCKY", "The AE title that scanners must call.", ae_title),
     Setting("BUCKY_DATA", "./data", "Directory for everything Bucky keeps. Relative to manage.py.", folder),
     Setting(
@@ -260,6 +266,12 @@ SETTINGS = (
     ),
     Setting("BUCKY_DICOM_MAX_ASSOCIATIONS", "200", "Associations open at the same time.", whole_number(1, 10_000)),
     Setting(
+        "BUCKY_DICOM_MAX_PER_ADDRESS",
+        "50",
+        "Associations that one network address may have open, so that a broken device leaves room for others.",
+        whole_number(1, 10_000),
+    ),
+    Setting(
         "BUCKY_WORKLIST_MAX_ANSWERS",
         "10000",
         "Steps in one answer to a scanner; a query that matches more is refused.",
@@ -310,8 +322,9 @@ def load(environment: Mapping[str, str] | None = None) -> dict[str, Any]:
             values[setting.name] = setting.read(environment.get(setting.name, "").strip() or setting.default)
         except ConfigError as reason:
             wrong.append(str(reason))
-    if values.get("BUCKY_MLLP_TLS") and "BUCKY_TLS_CERT" in values and not values["BUCKY_TLS_CERT"]:
-        wrong.append("BUCKY_MLLP_TLS: needs BUCKY_TLS_CERT, the certificate to show")
+    for name in ("BUCKY_MLLP_TLS", "BUCKY_DICOM_TLS"):
+        if values.get(name) and "BUCKY_TLS_CERT" in values and not values["BUCKY_TLS_CERT"]:
+            wrong.append(f"{name}: needs BUCKY_TLS_CERT, the certificate to show")
     wrong.extend(_unknown(environment))
     if wrong:
         raise ConfigError("\n".join(wrong))

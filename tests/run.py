@@ -36,7 +36,8 @@ def run_suite(database: str, environment: Mapping[str, str], words: Sequence[str
     started = time.monotonic()
     with tempfile.TemporaryDirectory(prefix="bucky-figures-") as directory:
         report = Path(directory) / "report.xml"
-        own = ["-n", "2", "--dist", "loadgroup", f"--junitxml={report}"]
+        # Many tests wait for processes to start or stop: three workers keep two cores busy.
+        own = ["-n", "3", "--dist", "loadgroup", f"--junitxml={report}"]
         code = subprocess.call(
             [sys.executable, "-m", "pytest", *own, *words],
             # Importing Bucky named its settings; pytest-django would read them before conftest.py has prepared them.

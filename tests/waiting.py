@@ -7,7 +7,7 @@ from typing import TypeVar
 T = TypeVar("T")
 
 
-def wait_until(condition: Callable[[], T], *, seconds: float = 10, what: str = "") -> T:
+def wait_until(condition: Callable[[], T], *, seconds: float = 30, what: str = "") -> T:
     """Ask until the answer is true and give it; fail with `what` was waited for after `seconds`."""
     until = time.monotonic() + seconds
     while True:

@@ -35,9 +35,8 @@ class Host(Protocol):
     refuse_unknown: bool
     limits: Limits
 
-    @property
-    def is_full(self) -> bool:
-        """Whether as many associations are open as may be."""
+    def is_full_for(self, address: str) -> bool:
+        """Tell whether as many associations are open as may be, in all or from this address."""
 
     def joined(self, peer: Any) -> bool:
         """Take a connection in; tells whether there is room for it."""

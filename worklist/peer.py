@@ -182,7 +182,7 @@ class Peer(asyncio.Protocol):
 
     def _requested(self, request: Request) -> None:
         self.caller = Caller(request.calling_ae_title, request.called_ae_title, self.address)
-        rejection = judge(request, self.door.ae_title, is_full=self.door.is_full)
+        rejection = judge(request, self.door.ae_title, is_full=self.door.is_full_for(self.address))
         if rejection is not None:
             self._reject(rejection)
         elif self.door.refuse_unknown:

@@ -158,7 +158,9 @@ def _association() -> Iterator[tuple[str, str]]:
         "Calling AE title",
         "noted where it is no station; rejected (1, 1, 3) where `BUCKY_UNKNOWN_CALLERS` is `refuse`",
     )
-    yield "Associations", "`BUCKY_DICOM_MAX_ASSOCIATIONS` at a time, one more is rejected (2, 3, 2)"
+    most = "`BUCKY_DICOM_MAX_ASSOCIATIONS` at a time, `BUCKY_DICOM_MAX_PER_ADDRESS` from one network address"
+    yield "Associations", f"{most}; one more is rejected (2, 3, 2)"
+    yield "TLS", "1.2 and 1.3 at `BUCKY_DICOM_TLS`, beside plain (BCP 195); mutual with `BUCKY_TLS_CLIENT_CA`"
     yield "Application context", f"`{APPLICATION_CONTEXT}`, else rejected (1, 1, 2)"
     yield "Maximum PDU", f"{Limits().pdu:,} bytes announced and read"
     yield "Largest request", f"{Limits().message:,} bytes, of MPPS {LARGEST_MPPS:,} bytes"

@@ -5,16 +5,21 @@ One asyncio loop serves every association, so that an idle one costs nothing; a 
 
 import asyncio
 import logging
+import os
 import socket
+import ssl
 import threading
 import time
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from dataclasses import dataclass
 from itertools import islice
 from typing import ParamSpec, TypeVar
 
 from django.db import Error as DatabaseError
 from django.utils import timezone
 
+from ris import tls
 from ris.config import Address
 from ris.models import Station
 from worklist.errors import OUT_OF_RESOURCES, QueryError
@@ -24,7 +29,7 @@ from worklist.mpps import Operation, Outcome, handle
 from worklist.mpps_rules import RESOURCE_LIMITATION
 from worklist.negotiation import PERFORMED_STEP
 from worklist.pdu import Limits
-from worklist.peer import Peer
+from worklist.peer import ARTIM_SECONDS, Peer
 from worklist.prepared import reply_to
 from worklist.query import Caller
 from worklist.silence import keep_silent
@@ -53,6 +58,31 @@ def is_active_station(ae_title: str) -> bool:
     return Station.objects.active().filter(ae_title=ae_title).exists()
 
 
+class CannotListen(Exception):
+    """An address is taken or is not ours."""
+
+    def __init__(self, address: Address, error: OSError) -> None:
+        """Say which address, and why."""
+        super().__init__(f"{address} cannot be used ({os.strerror(error.errno or 0)})")
+        self.address = address
+
+
+def _listen(at: Address) -> socket.socket:
+    family = socket.AF_INET6 if ":" in at.host else socket.AF_INET
+    try:
+        return socket.create_server((at.host, at.port), family=family, backlog=BACKLOG, reuse_port=False)
+    except OSError as error:
+        raise CannotListen(at, error) from None
+
+
+@dataclass(frozen=True)
+class Secure:
+    """A second address, where DICOM is spoken over TLS (PS3.15 annex B.9, BCP 195)."""
+
+    address: Address
+    files: tls.Files
+
+
 class Door:
     """The listener and its associations."""
 
@@ -63,6 +93,8 @@ class Door:
         *,
         refuse_unknown: bool = False,
         most: int = 50,
+        most_per_address: int = 50,
+        secure: Secure | None = None,
         answers: Callable[[bytes, str, Caller], Answers] = reply_to,
         is_station: Callable[[str], bool] = is_active_station,
         perform: Callable[[Operation], Outcome] = handle,
@@ -72,13 +104,16 @@ class Door:
         """Prepare; nothing listens yet.
 
         ae_title: what callers must call. refuse_unknown: refuse AE titles that are no active station.
-        most: associations at the same time. answers, is_station, perform, journal: what stands behind the door.
+        most, most_per_address: associations at the same time. secure: where TLS is spoken, if anywhere.
+        answers, is_station, perform, journal: what stands behind the door.
         """
         self.address = at
         self.ae_title = ae_title
         self.refuse_unknown = refuse_unknown
         self.limits = limits or Limits(larger={PERFORMED_STEP: LARGEST_MPPS})
         self._most = most
+        self._most_per_address = most_per_address
+        self._secure = secure
         self._answers_to = answers
         self._is_active_station = is_station
         self._carry_out = perform
@@ -88,27 +123,57 @@ class Door:
         self._known: dict[str, tuple[float, bool]] = {}
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._serve, name="worklist-door", daemon=True)
-        self._server: asyncio.Server | None = None
+        self._servers: list[asyncio.Server] = []
+        self._secure_server: asyncio.Server | None = None
 
     # --- opening and closing ----------------------------------------------------------------------
 
     def start(self) -> None:
-        """Listen and serve in a thread of its own. Raises OSError when the address is taken."""
+        """Listen and serve in a thread of its own. Raises CannotListen, or OSError by the certificate."""
         keep_silent()
-        family = socket.AF_INET6 if ":" in self.address.host else socket.AF_INET
-        listening = socket.create_server(
-            (self.address.host, self.address.port), family=family, backlog=BACKLOG, reuse_port=False
-        )
+        try:
+            self._loop.run_until_complete(self._listen())
+        except BaseException:
+            self._loop.close()
+            raise
         self._journal.start()
-        self._server = self._loop.run_until_complete(
-            self._loop.create_server(lambda: Peer(self), sock=listening, backlog=BACKLOG)
-        )
         self._thread.start()
+
+    async def _listen(self) -> None:
+        context = self._secure.files.context() if self._secure else None
+        with ExitStack() as taken:
+            plain = taken.enter_context(_listen(self.address))
+            secure = taken.enter_context(_listen(self._secure.address)) if self._secure else None
+            taken.pop_all()
+        self._servers = [await self._open(plain)]
         log.info("worklist: %s listens on %s", self.ae_title, self.address)
+        if self._secure is not None and secure is not None:
+            self._secure_server = await self._open(secure, context)
+            self._following = self._loop.create_task(tls.follow(self._secure.files, self.renew, tls.LOOK_EVERY))
+            log.info("worklist: %s listens on %s over TLS", self.ae_title, self._secure.address)
+
+    async def _open(self, at: socket.socket, context: ssl.SSLContext | None = None) -> asyncio.Server:
+        # Each handshake has a deadline of its own, outside of accepting: a silent client keeps nobody waiting.
+        deadline = ARTIM_SECONDS if context else None
+        return await self._loop.create_server(
+            lambda: Peer(self),
+            sock=at,
+            backlog=BACKLOG,
+            ssl=context,
+            ssl_handshake_timeout=deadline,
+            ssl_shutdown_timeout=deadline,
+        )
+
+    async def renew(self, context: ssl.SSLContext) -> None:
+        """Use another context for TLS from now on; associations that are open stay, and nobody is turned away."""
+        old = self._secure_server
+        assert old is not None
+        self._secure_server = await self._open(old.sockets[0].dup(), context)
+        old.close()
 
     def stop(self) -> None:
         """Take no more callers, let running answers finish, end the associations and write down the rest."""
-        if self._server is None or self._loop.is_closed():
+        if not self._servers or self._loop.is_closed():
             return
         asyncio.run_coroutine_threadsafe(self._close(), self._loop).result(STOP_SECONDS + 5)
         self._loop.call_soon_threadsafe(self._loop.stop)
@@ -129,12 +194,13 @@ class Door:
             self._loop.close()
 
     async def _close(self) -> None:
-        assert self._server is not None
-        for listening in self._server.sockets:
+        servers = [*self._servers, *([self._secure_server] if self._secure_server else [])]
+        for listening in (one for server in servers for one in server.sockets):
             self._loop.remove_reader(listening.fileno())
         # asyncio loses connections that it has accepted but not handed over yet when the server is closed under them.
         await asyncio.sleep(0.05)
-        self._server.close()
+        for server in servers:
+            server.close()
         until = time.monotonic() + STOP_SECONDS
         while any(peer.busy for peer in self._peers) and time.monotonic() < until:
             await asyncio.sleep(0.02)
@@ -170,10 +236,10 @@ class Door:
         """Forget a connection."""
         self._peers.discard(peer)
 
-    @property
-    def is_full(self) -> bool:
-        """Whether as many associations are open as may be."""
-        return sum(peer.established for peer in self._peers) >= self._most
+    def is_full_for(self, address: str) -> bool:
+        """Tell whether as many associations are open as may be, in all or from this address."""
+        open_from = [peer.address for peer in self._peers if peer.established]
+        return len(open_from) >= self._most or open_from.count(address) >= self._most_per_address
 
     async def is_station(self, caller: Caller) -> bool | None:
         """Tell whether a caller is an active station; None when the database is away. Notes callers that are none."""

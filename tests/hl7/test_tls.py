@@ -2,31 +2,21 @@
 
 import asyncio
 import ssl
-import subprocess
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
 
-from hl7 import tls
 from hl7.listener import Limits
 from hl7.mllp import frame
+from ris import tls
+from tests.certificates import make_certificate
 from tests.hl7.test_listener import Connection, Door
 
 QUICK = Limits(max_bytes=10_000, idle=5, frame=5, write=1, linger=1, handshake=1, stop=3)
 
 Story = Callable[["SecureDoor"], Awaitable[None]]
-
-
-def make_certificate(directory: Path, name: str) -> tls.Files:
-    """Make a certificate for localhost that is its own authority, and its key."""
-    key, certificate = directory / f"{name}.key", directory / f"{name}.pem"
-    words = ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes"]
-    words += ["-keyout", str(key), "-out", str(certificate), "-days", "2", "-subj", f"/CN={name}"]
-    words += ["-addext", "subjectAltName=DNS:localhost"]
-    subprocess.run(words, check=True, capture_output=True)
-    return tls.Files(certificate, key)
 
 
 @pytest.fixture(scope="module")

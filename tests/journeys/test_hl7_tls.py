@@ -6,8 +6,8 @@ from pathlib import Path
 
 from hl7.message import read
 from hl7.mllp import frame
+from tests.certificates import make_certificate
 from tests.conftest import MakeDepartment
-from tests.hl7.test_tls import make_certificate
 from tests.messages import adt, pid
 from tests.ports import free_port
 

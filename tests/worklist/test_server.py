@@ -24,7 +24,6 @@ from pynetdicom import AE
 from pynetdicom.association import Association
 from pynetdicom.dimse_primitives import C_FIND
 from pynetdicom.dsutils import encode
-from pynetdicom.transport import AssociationSocket
 
 from ris.config import Address
 from tests.ports import free_port
@@ -112,17 +111,6 @@ class Notebook:
         return [entry for entry in self.entries if isinstance(entry, UnknownCallerEntry)]
 
 
-@pytest.fixture(autouse=True)
-def _sockets_of_scanners_are_closed(monkeypatch: pytest.MonkeyPatch) -> None:
-    """pynetdicom's own side leaves a descriptor open when the door was faster, which pytest rightly reports."""
-
-    def close(self: AssociationSocket) -> None:
-        if self.socket is not None:
-            self.socket.close()
-
-    monkeypatch.setattr(AssociationSocket, "_shutdown_socket", close)
-
-
 @pytest.fixture
 def notebook() -> Notebook:
     return Notebook()
@@ -158,7 +146,10 @@ def associate(
     scanner.acse_timeout = scanner.dimse_timeout = scanner.network_timeout = 20
     scanner.add_requested_context(MODALITY_WORKLIST_FIND, syntax)
     scanner.add_requested_context(VERIFICATION, syntax)
-    return without_thieves(scanner.associate(door.address.host, door.address.port, ae_title=called))
+    assoc = scanner.associate(door.address.host, door.address.port, ae_title=called)
+    # pynetdicom returns when the connection is gone, which may be a moment before it has noted why.
+    wait_until(lambda: assoc.is_established or assoc.is_rejected or assoc.is_aborted, what="the answer to a request")
+    return without_thieves(assoc)
 
 
 def without_thieves(assoc: Association) -> Association:

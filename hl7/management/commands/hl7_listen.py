@@ -13,8 +13,9 @@ from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 from django.db import connection
 
-from hl7 import intake, tls
+from hl7 import intake
 from hl7.listener import Handlers, Limits, Listener
+from ris import tls
 from ris.config import Address
 
 log = logging.getLogger(__name__)

@@ -9,7 +9,8 @@ from typing import Any
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 
-from worklist.server import Door
+from ris import tls
+from worklist.server import CannotListen, Door, Secure
 
 log = logging.getLogger(__name__)
 
@@ -30,12 +31,17 @@ class Command(BaseCommand):
             settings.BUCKY_AE_TITLE,
             refuse_unknown=settings.BUCKY_UNKNOWN_CALLERS == "refuse",
             most=settings.BUCKY_DICOM_MAX_ASSOCIATIONS,
+            most_per_address=settings.BUCKY_DICOM_MAX_PER_ADDRESS,
+            secure=_secure(),
         )
         try:
             door.start()
+        except CannotListen as reason:
+            name = "BUCKY_DICOM" if reason.address == settings.BUCKY_DICOM else "BUCKY_DICOM_TLS"
+            raise CommandError(f"{name}: {reason}", returncode=2) from None
         except OSError as reason:
             raise CommandError(
-                f"BUCKY_DICOM: {settings.BUCKY_DICOM} cannot be used ({os.strerror(reason.errno or 0)})", returncode=2
+                f"BUCKY_TLS_CERT: the certificate cannot be used ({reason.strerror or reason})", returncode=2
             ) from None
         asked_to_stop.wait()
         door.stop()
@@ -43,3 +49,10 @@ class Command(BaseCommand):
             log.warning("worklist: a peer did not let go and was cut off")
             logging.shutdown()
             os._exit(0)  # pynetdicom's threads would keep the process alive for as long as their peers like
+
+
+def _secure() -> Secure | None:
+    if settings.BUCKY_DICOM_TLS is None or settings.BUCKY_TLS_CERT is None:
+        return None
+    files = tls.Files(settings.BUCKY_TLS_CERT, settings.BUCKY_TLS_KEY, settings.BUCKY_TLS_CLIENT_CA)
+    return Secure(settings.BUCKY_DICOM_TLS, files)

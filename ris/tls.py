@@ -1,4 +1,4 @@
-"""TLS for the listener: versions and ciphers of BCP 195 (RFC 8996, RFC 9325), certificates that may change any time."""
+"""TLS for the doors: versions and ciphers of BCP 195 (RFC 8996, RFC 9325), certificates that may change any time."""
 
 import asyncio
 import logging
@@ -21,9 +21,9 @@ def _no_pass_phrase() -> str:
 
 @dataclass(frozen=True, slots=True)
 class Files:
-    """PEM files: our certificate with its chain, its key (None: in the same file), and whom to believe about senders.
+    """PEM files: our certificate with its chain, its key (None: in the same file), and whom to believe about peers.
 
-    client_ca: certificates of the authorities whose senders may come in; None: no sender has to show a certificate.
+    client_ca: certificates of the authorities whose peers may come in; None: no peer has to show a certificate.
     """
 
     certificate: Path

@@ -1,0 +1,15 @@
+"""What every test of the DICOM door needs."""
+
+import pytest
+from pynetdicom.transport import AssociationSocket
+
+
+@pytest.fixture(autouse=True)
+def _sockets_of_scanners_are_closed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """pynetdicom's own side leaves a descriptor open when the door was faster, which pytest rightly reports."""
+
+    def close(self: AssociationSocket) -> None:
+        if self.socket is not None:
+            self.socket.close()
+
+    monkeypatch.setattr(AssociationSocket, "_shutdown_socket", close)
