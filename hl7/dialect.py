@@ -4,8 +4,19 @@ A dialect is a row of `hl7.models.Endpoint` with what belongs to it, read into m
 `Segment.dialect` lead to it, so that whoever reads a field also knows in which dialect it is written.
 """
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from enum import StrEnum
+
+
+class CodeTable(StrEnum):
+    """What an endpoint may have its own codes for."""
+
+    SEX = "sex"
+    PRIORITY = "priority"
+    PATIENT_CLASS = "class"
+    MODALITY = "modality"
+    EXAM = "exam"
 
 
 class CharsetPolicy(StrEnum):
@@ -48,7 +59,8 @@ class Dialect:
     endpoint: primary key of the row; None where there is none. site: code of the site whose messages these are where
     they name none. issuer: authority of a patient number without one. charset: what counts as MSH-18 where it is empty.
     processing_ids: values of MSH-11 that are taken ("PT": P and T), or ANY_PROCESSING_ID. versions: values of MSH-12
-    that are taken; empty: any.
+    that are taken; empty: any. sources: name of an argument (hl7.mapping.Row.name) -> the fields that fill it instead
+    of the usual ones. codes: table -> the sender's code in capitals -> what it is here.
     """
 
     endpoint: int | None = None
@@ -63,6 +75,12 @@ class Dialect:
     versions: frozenset[str] = frozenset()
     application_replies: bool = False
     waiting: Waiting = Waiting.GO_ON
+    sources: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    codes: Mapping[CodeTable, Mapping[str, str]] = field(default_factory=dict)
+
+    def code(self, table: CodeTable, said: str) -> str | None:
+        """Return what a code of the sender is here; None where nothing is agreed about it."""
+        return self.codes.get(table, {}).get(said.upper()) if self.codes else None
 
 
 PLAIN = Dialect()

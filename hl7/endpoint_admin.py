@@ -1,11 +1,32 @@
 """Endpoints on the desk: who sends, and what is agreed with each sender. Every change is told in the history."""
 
+from typing import TYPE_CHECKING, Any, TypeAlias
+
 from django.contrib import admin
 from django.utils.translation import gettext_lazy as _
 
-from hl7.models import Endpoint
+from hl7.models import CodeTranslation, Endpoint, FieldSource
 from ris.admin.audited import AuditedAdmin
 from ris.desk import Page, register_page
+
+if TYPE_CHECKING:
+    Rows: TypeAlias = admin.TabularInline[Any, Any]
+else:
+    Rows = admin.TabularInline
+
+
+class FieldSourceRows(Rows):
+    """Fields that fill something else than usual."""
+
+    model = FieldSource
+    extra = 0
+
+
+class CodeRows(Rows):
+    """Codes of the sender."""
+
+    model = CodeTranslation
+    extra = 0
 
 
 @admin.register(Endpoint)
@@ -15,6 +36,7 @@ class EndpointAdmin(AuditedAdmin):
     list_display = ("name", "sending_application", "sending_facility", "address", "master_authority", "active")
     list_filter = ("active",)
     search_fields = ("name", "sending_application", "sending_facility", "address")
+    inlines = (FieldSourceRows, CodeRows)
     fieldsets = (
         (None, {"fields": ("name", "active")}),
         (_("Who it is"), {"fields": ("sending_application", "sending_facility", "address")}),

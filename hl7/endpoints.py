@@ -13,11 +13,12 @@ from time import monotonic
 from typing import Any
 
 from django.db import InterfaceError, OperationalError
+from django.db.models import QuerySet
 from django.db.models.signals import post_delete, post_save
 
 from hl7.dialect import PLAIN, Dialect
 from hl7.message import Message, read
-from hl7.models import Endpoint
+from hl7.models import CodeTranslation, Endpoint, FieldSource
 from ris.models import Site
 
 SECONDS = 1.0
@@ -54,11 +55,16 @@ class _Memory:
         """Read the endpoints in use. While the database is away those known before count on."""
         self.until = now + SECONDS
         try:
-            rows = list(Endpoint.objects.filter(active=True).select_related("site").order_by("pk"))
+            rows = list(_endpoints())
         except (OperationalError, InterfaceError):
             return  # the message itself cannot be stored either, and is answered accordingly
         self.known = sorted(map(_made_ready, rows), key=lambda known: -known.rank)
         self.senders = {}
+
+
+def _endpoints() -> QuerySet[Endpoint]:
+    rows = Endpoint.objects.filter(active=True).select_related("site").prefetch_related("field_sources", "codes")
+    return rows.order_by("pk")
 
 
 _memory = _Memory()
@@ -129,6 +135,6 @@ def _is_within(address: str, network: IPv4Network | IPv6Network) -> bool:
     return found in network
 
 
-for _model in (Endpoint, Site):
+for _model in (Endpoint, FieldSource, CodeTranslation, Site):
     for _signal in (post_save, post_delete):
         _signal.connect(forget, sender=_model, dispatch_uid=f"endpoints {_model.__name__}")

@@ -6,7 +6,7 @@ that says anything wins. An empty field leaves what is known as it is, ``""`` er
 
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from decimal import Decimal
 from typing import Any
@@ -14,6 +14,7 @@ from zoneinfo import ZoneInfo
 
 from hl7 import values
 from hl7.ack import Place
+from hl7.dialect import CodeTable
 from hl7.message import NULL, Segment
 from hl7.values import Doubt
 
@@ -30,6 +31,8 @@ class Row:
     read: Callable[[Segment, str], Any]
     longest: int | None = None
     empty: Any = ""
+    name: str = ""
+    """What an endpoint calls it that has other sources for it: its table and its argument."""
 
 
 @dataclass(slots=True)
@@ -41,16 +44,22 @@ class Filled:
 
 
 def fill(rows: tuple[Row, ...], segments: Segments, zone: ZoneInfo, warnings: list[str]) -> Filled:
-    """Read the rows of a table. Times without an offset are the wall clock of `zone`. Raises FieldError."""
+    """Read the rows of a table. Times without an offset are the wall clock of `zone`. Raises FieldError.
+
+    Where the endpoint has other sources for an argument, these are read instead, from any segment of the message.
+    """
     filled = Filled()
+    agreed = next(iter(segments.values())).dialect.sources
     for row in rows:
-        for source in row.sources:
+        for source in agreed.get(row.name, row.sources) if agreed else row.sources:
             name, path = source.split("-", 1)
             segment = segments.get(name)
+            if segment is None and agreed:
+                segment = _about(segments).following(name)
             if not segment:
                 continue
             try:
-                value = row.read(segment, path)
+                value = (_reader(row, path) if agreed else row.read)(segment, path)
             except Doubt as doubt:
                 value = doubt.value
                 warnings.append(f"{source}: {doubt}")
@@ -60,6 +69,16 @@ def fill(rows: tuple[Row, ...], segments: Segments, zone: ZoneInfo, warnings: li
             filled.places[row.argument] = values.place(segment, path)
             break
     return filled
+
+
+def _about(segments: Segments) -> Segment:
+    """Return the segment that says most exactly what the segments speak about."""
+    return next((segments[name] for name in ("OBR", "ORC", "PID") if segments.get(name)), next(iter(segments.values())))
+
+
+def _reader(row: Row, path: str) -> Callable[[Segment, str], Any]:
+    """Return how a source of an endpoint is read: one component of a field is a text."""
+    return values.text if "." in path and row.read in WHOLE_TEXTS else row.read
 
 
 def _fitting(row: Row, source: str, value: Any, zone: ZoneInfo, warnings: list[str]) -> Any:
@@ -165,6 +184,9 @@ def _sex(segment: Segment, path: str) -> str | None:
     value = values.text(segment, path)
     if value is None or value is NULL:
         return value
+    agreed = segment.dialect.code(CodeTable.SEX, value)
+    if agreed is not None:
+        return agreed
     if value.upper() not in SEX:
         raise Doubt("the code is not in table 0001 and was taken as unknown", "")
     return SEX[value.upper()]
@@ -174,6 +196,9 @@ def _priority(segment: Segment, path: str) -> str | None:
     value = values.text(segment, path)
     if value is None or value is NULL:
         return None
+    agreed = segment.dialect.code(CodeTable.PRIORITY, value)
+    if agreed:
+        return agreed
     if value[:1].upper() not in PRIORITIES:
         raise Doubt("the priority is not known and was left as it is")
     return PRIORITIES[value[:1].upper()]
@@ -184,9 +209,19 @@ def _modality(segment: Segment, path: str) -> str | None:
     if value is None or value is NULL:
         return None
     value = value.upper()
+    agreed = segment.dialect.code(CodeTable.MODALITY, value)
+    if agreed:
+        return agreed
     if not re.fullmatch(r"[A-Z0-9_ ]{1,16}", value):
         raise Doubt("this is not a modality")
     return MODALITIES.get(value, value) or None
+
+
+def _patient_class(segment: Segment, path: str) -> str | None:
+    value = values.text(segment, path)
+    if value is None or value is NULL:
+        return value
+    return segment.dialect.code(CodeTable.PATIENT_CLASS, value) or value
 
 
 def _pregnancy(segment: Segment, path: str) -> int | str | None:
@@ -224,7 +259,13 @@ def _physicians(segment: Segment, path: str) -> str | None:
 
 # --- the tables -----------------------------------------------------------------------------------
 
-PATIENT: tuple[Row, ...] = (
+
+def _table(name: str, *rows: Row) -> tuple[Row, ...]:
+    return tuple(replace(row, name=f"{name}.{row.argument}") for row in rows)
+
+
+PATIENT = _table(
+    "patient",
     Row("patient_name", ("PID-5",), values.name_group("alphabetic"), 64),
     Row("patient_name_ideographic", ("PID-5",), values.name_group("ideographic"), 64),
     Row("patient_name_phonetic", ("PID-5",), values.name_group("phonetic"), 64),
@@ -236,7 +277,8 @@ PATIENT: tuple[Row, ...] = (
 )
 """ris.actions.patients.register and update."""
 
-CLINICAL: tuple[Row, ...] = (
+CLINICAL = _table(
+    "patient",
     Row("pregnancy_status", ("PV1-15",), _pregnancy, empty=None),
     Row("special_needs", ("PV1-15",), _special_needs, 64),
     Row("confidentiality", ("ORC-28", "PV1-16"), values.coded_text, 64),
@@ -246,8 +288,9 @@ CLINICAL: tuple[Row, ...] = (
 """ris.actions.patients.update: what a scanner should know before it starts. Beside these AL1-3 (all) fills
 allergies, and OBX-5 with OBX-3 and OBX-6 fills weight and size."""
 
-VISIT: tuple[Row, ...] = (
-    Row("patient_class", ("PV1-2",), values.text, 8),
+VISIT = _table(
+    "visit",
+    Row("patient_class", ("PV1-2",), _patient_class, 8),
     Row("location", ("PV1-3",), values.location, 64),
     Row("referring_physician", ("PV1-8",), values.physician, 64),
     Row("ambulatory_status", ("PV1-15",), values.text, 16),
@@ -258,14 +301,15 @@ VISIT: tuple[Row, ...] = (
 
 DISCHARGE: tuple[Row, ...] = (
     *VISIT[:-1],
-    Row("discharged_at", ("PV1-45", "EVN-6", "EVN-2"), values.moment, empty=None),
+    Row("discharged_at", ("PV1-45", "EVN-6", "EVN-2"), values.moment, empty=None, name="visit.discharged_at"),
 )
 """The same of an ADT^A03: a discharge without its time happened when the event did."""
 
 PLANNED: tuple[Row, ...] = VISIT[:-1]
 """The same of ADT^A16 and A25, whose PV1-45 is a plan."""
 
-ORDER: tuple[Row, ...] = (
+ORDER = _table(
+    "order",
     Row("requesting_physician", ("ORC-12", "OBR-16"), values.physician, 64),
     Row("referring_physician", ("PV1-8",), values.physician, 64),
     Row("requesting_service", ("ORC-17",), values.coded_text, 64),
@@ -274,7 +318,8 @@ ORDER: tuple[Row, ...] = (
 )
 """ris.actions.orders.place and change, one order for each ORC."""
 
-PROCEDURE: tuple[Row, ...] = (
+PROCEDURE = _table(
+    "procedure",
     Row("requested_procedure_id", ("IPC-2", "OBR-19"), values.text),
     Row("study_instance_uid", ("IPC-3", "ZDS-1"), values.text),
     Row("priority", ("TQ1-9", "ORC-7.6", "OBR-27.6", "OBR-5"), _priority),
@@ -289,6 +334,18 @@ PROCEDURE: tuple[Row, ...] = (
     Row("performing_physician", ("OBR-34",), values.performer, 64),
 )
 """ris.actions.requests.ProcedureRequest, one for each OBR; NTE-3 below it fills comments."""
+
+WHOLE_TEXTS = (
+    *(values.words, values.coded_text, values.location, values.phone, values.physician, values.performer),
+    _physicians,
+)
+"""Readers of a whole field, whose components are texts as well."""
+
+WHOLE_ONLY = (_pregnancy, _special_needs, *(row.read for row in PATIENT if row.sources == ("PID-5",)))
+"""Readers of a whole field, whose components mean nothing alone."""
+
+ARGUMENTS: dict[str, Row] = {row.name: row for row in (*PATIENT, *CLINICAL, *VISIT, *ORDER, *PROCEDURE)}
+"""What an endpoint may have other sources for."""
 
 EXAM: tuple[tuple[str, str], ...] = (
     ("exam", "OBR-4.1 with OBR-4.3, else OBR-4.4 with OBR-4.6, as found in the catalogue"),

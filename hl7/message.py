@@ -115,6 +115,16 @@ class Segment:
         """What is agreed with the sender."""
         return self._context.dialect
 
+    def following(self, name: str) -> "Segment | None":
+        """Return the segment of that name behind this one and before the next of its own, else the message's first."""
+        segments = self._context.segments
+        for segment in segments[self.position + 1 :]:
+            if segment.name == name:
+                return segment
+            if segment.name == self.name:
+                break
+        return next((segment for segment in segments if segment.name == name), None)
+
     def __bool__(self) -> bool:
         """False for a segment that the message does not have."""
         return bool(self.raw)
@@ -155,6 +165,7 @@ class _Context:
     delimiters: Delimiters
     codec: str
     dialect: Dialect
+    segments: list[Segment]
 
     def text(self, value: str) -> str:
         """Undo the escapes of one value; control characters, which no screen and no scanner can show, are left out."""
@@ -213,9 +224,9 @@ def read(raw: bytes, dialect_of: Callable[[str, str], Dialect] | None = None) ->
     if "\x00" in text:
         text = text.replace("\x00", "")  # no database keeps it in a text
         warnings.append("zero bytes were left out")
-    context = _Context(delimiters, codec, dialect)
-    segments = _segments(text, context, warnings)
-    message = Message(segments, context, charset, warnings)
+    context = _Context(delimiters, codec, dialect, [])
+    _cut(text, context, warnings)
+    message = Message(context.segments, context, charset, warnings)
     message.charset_fits = fits
     message.terminated = body.endswith((b"\r", b"\n"))
     return message
@@ -244,9 +255,10 @@ def _header_field(header: list[bytes], number: int) -> str:
         return header[number - 1].decode("latin-1").strip()
 
 
-def _segments(text: str, context: _Context, warnings: list[str]) -> list[Segment]:
+def _cut(text: str, context: _Context, warnings: list[str]) -> None:
+    """Cut a text into the segments of its message."""
     separator = context.delimiters.field
-    found: list[Segment] = []
+    found = context.segments
     counts: dict[str, int] = {}
     joined = 0
     for line in _LINE_ENDS.split(text):
@@ -265,7 +277,6 @@ def _segments(text: str, context: _Context, warnings: list[str]) -> list[Segment
         found.append(Segment(name, line, context, counts[name], len(found)))
     if joined:
         warnings.append(f"{joined} line(s) without a segment name were read as part of the field before them")
-    return found
 
 
 def _is_name(name: str) -> bool:

@@ -189,10 +189,11 @@ def _fields() -> str:
     text = (
         "## Fields\n\n"
         'The first source that says anything wins. An empty field changes nothing; `""` erases. '
-        "Times without an offset are the clock of the site. A text that is too long is cut, with a warning.\n"
+        "Times without an offset are the clock of the site. A text that is too long is cut, with a warning. "
+        "An endpoint may have other sources for whatever is named with a dot here.\n"
     )
     for title, rows in tables:
-        lines = [(f"`{row.argument}`", ", ".join(row.sources), str(row.longest or "")) for row in rows]
+        lines = [(f"`{row.name}`", ", ".join(row.sources), str(row.longest or "")) for row in rows]
         text += f"\n### {title}\n\n" + markdown_table(("Fills", "From", "Longest"), lines)
     text += "\n### What is ordered\n\n" + markdown_table(("Fills", "From"), _coded(mapping.EXAM))
     text += "\n### How an order is named\n\n" + markdown_table(("Fills", "From"), _coded(mapping.NUMBERS))

@@ -23,6 +23,9 @@ BATCH = 1000
 DONE = (*APPLIED_STATES, MessageState.REPEATED)
 """States of messages that nobody has to look at any more. All others are kept as the endpoint says for these."""
 
+NEEDED = (MessageState.RECEIVED, MessageState.WAITING)
+"""States of messages that are applied now or as soon as an earlier one is; their bytes never go."""
+
 
 @dataclass(frozen=True, slots=True)
 class Share:
@@ -36,7 +39,7 @@ class Share:
     def messages(self) -> QuerySet[InboundMessage]:
         """Return the messages whose bytes are still here."""
         rows = InboundMessage.objects.filter(received_at__lt=self.before, purged_at__isnull=True)
-        rows = rows.filter(state__in=DONE) if self.done else rows.exclude(state__in=[*DONE, MessageState.RECEIVED])
+        rows = rows.filter(state__in=DONE) if self.done else rows.exclude(state__in=[*DONE, *NEEDED])
         if self.endpoint.pk is not None:
             return rows.filter(endpoint=self.endpoint)
         return rows.filter(Q(endpoint__isnull=True) | ~Q(endpoint__in=Endpoint.objects.values("pk")))

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from hl7 import mapping
+from hl7.dialect import PLAIN, CodeTable, Dialect
 from hl7.handlers.order_groups import Detail, Group
 from hl7.mapping import Filled
 from hl7.message import NULL, Segment
@@ -20,14 +21,25 @@ class Catalogue:
     """The exams that a message may mean, read in one go."""
 
     exams: list[Exam]
+    dialect: Dialect = PLAIN
 
     @classmethod
     def of(cls, obrs: list[Segment]) -> "Catalogue":
-        """Read the exams with any of the codes of these OBRs."""
-        return cls(catalogue.exams(frozenset(entry.code for obr in obrs for entry in ordered_codes(obr))))
+        """Read the exams with any of the codes of these OBRs, and those that the endpoint has for such codes."""
+        dialect = obrs[0].dialect if obrs else PLAIN
+        said = {entry.code for obr in obrs for entry in ordered_codes(obr)}
+        agreed = {code for one in said if (code := dialect.code(CodeTable.EXAM, one))}
+        return cls(catalogue.exams(frozenset(said | agreed)), dialect)
 
     def find(self, entry: CodedEntry) -> Exam | None:
-        """Return the exam with this code, in the same coding scheme; all local schemes are the same one."""
+        """Return the exam of this code: as the endpoint has it, else in the same coding scheme.
+
+        All local schemes are the same one.
+        """
+        agreed = self.dialect.code(CodeTable.EXAM, entry.code)
+        for exam in self.exams if agreed else ():
+            if exam.code == agreed:
+                return exam
         for exam in self.exams:
             if exam.code == entry.code and _same_scheme(exam.coding_scheme, entry.coding_scheme):
                 return exam

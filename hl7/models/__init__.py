@@ -1,5 +1,6 @@
 """The rows of the HL7 door: who sends, every message that came, what an order control means, what is sent again."""
 
+from hl7.models.agreement import CodeTranslation, FieldSource
 from hl7.models.endpoint import Endpoint
 from hl7.models.inbox import MessageText, Replay, ReplayItem
 from hl7.models.message import APPLIED_STATES, OPEN_STATES, InboundMessage, MessageState
@@ -8,7 +9,9 @@ from hl7.models.order_control import OrderControl
 __all__ = [
     "APPLIED_STATES",
     "OPEN_STATES",
+    "CodeTranslation",
     "Endpoint",
+    "FieldSource",
     "InboundMessage",
     "MessageState",
     "MessageText",

@@ -11,7 +11,7 @@ from django.utils.translation import gettext_lazy as _
 
 from hl7.ack import VERSIONS
 from hl7.charsets import NAMES
-from hl7.dialect import ANY_PROCESSING_ID, CharsetPolicy, Dialect, MasterMissing, Waiting
+from hl7.dialect import ANY_PROCESSING_ID, CharsetPolicy, CodeTable, Dialect, MasterMissing, Waiting
 from ris.models import Site
 
 _CHARSET_POLICIES = (
@@ -204,6 +204,10 @@ class Endpoint(models.Model):
     @property
     def dialect(self) -> Dialect:
         """What is agreed with the sender, as its messages carry it along."""
+        codes: dict[CodeTable, dict[str, str]] = {}
+        for row in self.codes.all() if self.pk else ():
+            codes.setdefault(CodeTable(row.table), {})[row.code.upper()] = row.meaning
+        fields = self.field_sources.all() if self.pk else ()
         return Dialect(
             endpoint=self.pk,
             site=self.site.code if self.site else "",
@@ -217,4 +221,6 @@ class Endpoint(models.Model):
             versions=frozenset(_words(self.versions)),
             application_replies=self.application_replies,
             waiting=Waiting(self.waiting),
+            sources={row.argument: tuple(_words(row.sources.upper())) for row in fields},
+            codes=codes,
         )

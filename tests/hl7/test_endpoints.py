@@ -223,6 +223,10 @@ FORM = {
     "versions": "",
     "keep_applied_days": "365",
     "keep_failed_days": "",
+    "field_sources-TOTAL_FORMS": "0",
+    "field_sources-INITIAL_FORMS": "0",
+    "codes-TOTAL_FORMS": "0",
+    "codes-INITIAL_FORMS": "0",
 }
 
 

@@ -49,20 +49,21 @@ def log(send: Send) -> Endpoint:
     send(adt("A08", pid(""), control_id="FAILED"))
     send(written(msh("ADT^A04", control_id="KEPT", processing_id="T"), pid()))
     send(written(msh("ADT^A04", control_id="OTHER", application="LAB"), pid()))
-    InboundMessage.objects.create(raw=b"MSH|", content_hash="x", control_id="UNDER WAY", endpoint=endpoint)
+    for name, state in (("UNDER WAY", MessageState.RECEIVED), ("WAITING", MessageState.WAITING)):
+        InboundMessage.objects.create(raw=b"MSH|", content_hash="x", control_id=name, endpoint=endpoint, state=state)
     return endpoint
 
 
-ALL = {"APPLIED", "REPEATED", "FAILED", "KEPT", "OTHER", "UNDER WAY"}
+ALL = {"APPLIED", "REPEATED", "FAILED", "KEPT", "OTHER", "UNDER WAY", "WAITING"}
 
 
 @pytest.mark.parametrize(
     ("days", "stay"),
     [
         (6, ALL),
-        (8, {"FAILED", "KEPT", "OTHER", "UNDER WAY"}),
-        (31, {"OTHER", "UNDER WAY"}),
-        (366, {"UNDER WAY"}),
+        (8, {"FAILED", "KEPT", "OTHER", "UNDER WAY", "WAITING"}),
+        (31, {"OTHER", "UNDER WAY", "WAITING"}),
+        (366, {"UNDER WAY", "WAITING"}),
     ],
 )
 def test_each_endpoint_keeps_its_messages_as_long_as_it_says(log: Endpoint, days: int, stay: set[str]) -> None:
