@@ -1,0 +1,110 @@
+"""`manage.py scanner`: what it asks, what it tells, and what it says when something is wrong."""
+
+import io
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+from django.core.management import CommandError, call_command
+from pydicom.dataset import Dataset
+from pydicom.sequence import Sequence as Items
+
+from tests.worklist.archive import FakeArchive
+from worklist import scanner
+from worklist.management.commands import scanner as command
+from worklist.mpps_rules import check_creation, check_end, check_update
+from worklist.scanner import Entry
+
+pytestmark = pytest.mark.django_db
+
+NOW = datetime(2026, 11, 22, 10, 0, tzinfo=UTC)
+
+
+def entry(number: str) -> Entry:
+    answer, step = Dataset(), Dataset()
+    step.ScheduledProcedureStepID, step.ScheduledProcedureStepStartTime = f"S{number}", "101500"
+    step.Modality, step.ScheduledProcedureStepDescription = "CT", "CT abdomen"
+    answer.ScheduledProcedureStepSequence = Items([step])
+    answer.AccessionNumber, answer.PatientName, answer.PatientID = f"A{number}", "Doe^Jane", "4711"
+    answer.StudyInstanceUID = f"1.2.{number}"
+    return Entry(answer)
+
+
+@pytest.fixture
+def pacs() -> Iterator[FakeArchive]:
+    with FakeArchive() as opened:
+        yield opened
+
+
+@pytest.fixture
+def listed(monkeypatch: pytest.MonkeyPatch) -> list[Entry]:
+    """The worklist that it gets."""
+    found = [entry("1"), entry("2")]
+    monkeypatch.setattr(scanner, "worklist", lambda called, day: found)
+    return found
+
+
+def play(pacs: FakeArchive, *words: str, called: str = "PACS") -> list[str]:
+    out = io.StringIO()
+    call_command(
+        "scanner", "CT1", "--host", "127.0.0.1", "--port", str(pacs.port), "--called", called, *words, stdout=out
+    )
+    return out.getvalue().splitlines()
+
+
+def why(pacs: FakeArchive, *words: str, **values: Any) -> str:
+    with pytest.raises(CommandError) as info:
+        play(pacs, *words, **values)
+    return str(info.value)
+
+
+def test_what_it_tells_keeps_every_rule_of_the_service() -> None:
+    for entries in ([], [entry("1")], [entry("1"), entry("2")]):
+        assert check_creation(scanner.beginning("CT1", "MR", entries, NOW)) == []
+    done = scanner.ending(NOW, images=2)
+    assert check_update(done) == ("COMPLETED", [])
+    assert check_end("COMPLETED", done) == []
+    assert check_end("DISCONTINUED", scanner.ending(NOW, reason="110514")) == []
+
+
+def test_entries_that_are_named_are_performed_as_a_group(pacs: FakeArchive, listed: list[Entry]) -> None:
+    begun, ended = play(pacs, "--pick", "A1", "--pick", "S2", "--images", "5")
+    assert begun.startswith("in progress   2.25.")
+    assert ended == "completed"
+    (_, uid, created), (_, same, updated) = pacs.told
+    assert uid == same
+    assert [item.AccessionNumber for item in created.ScheduledStepAttributesSequence] == ["A1", "A2"]
+    assert len(updated.PerformedSeriesSequence[0].ReferencedImageSequence) == 5
+
+
+def test_without_a_pick_it_shows_the_list_and_asks_who_sits_there(
+    pacs: FakeArchive, listed: list[Entry], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shown = ["  1  10:15  Doe Jane  S1  A1  4711  CT abdomen", "  2  10:15  Doe Jane  S2  A2  4711  CT abdomen"]
+    monkeypatch.setattr(command.Command, "_can_ask", lambda self: False)
+    assert play(pacs) == shown
+    monkeypatch.setattr(command.Command, "_can_ask", lambda self: True)
+    answers = iter(["", "9", "2"])
+    monkeypatch.setattr("builtins.input", lambda prompt: next(answers))
+    assert play(pacs) == shown
+    assert why(pacs) == "There is no entry 9"
+    assert play(pacs, "--end", "discontinue", "--reason", "110514")[-1] == "discontinued  110514"
+    assert pacs.told[0][2].ScheduledStepAttributesSequence[0].ScheduledProcedureStepID == "S2"
+    reason = pacs.told[1][2].PerformedProcedureStepDiscontinuationReasonCodeSequence[0]
+    assert (reason.CodeValue, reason.CodeMeaning) == ("110514", "Incorrect worklist entry selected")
+
+
+def test_each_failure_is_told_in_words(pacs: FakeArchive, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert "it is not called OTHER" in why(pacs, called="OTHER")
+    assert "does not offer this service" in why(pacs) or "offers none of what was asked for" in why(pacs)
+    pacs.answers = [0x0213]
+    assert "did not let us begin the step, status 0213" in why(pacs, "--unscheduled")
+    pacs.answers = [0, 0x0110]
+    assert "did not let us end the step, status 0110" in why(pacs, "--unscheduled")
+    assert "cannot be reached" in why(pacs, "--unscheduled", "--port", "1")
+    assert "cannot be" in why(pacs, "--unscheduled", "--host", "no.such.host.invalid")
+    monkeypatch.setattr(scanner, "worklist", lambda called, day: [entry("1"), entry("1")])
+    assert "is the number of 2 entries" in why(pacs, "--pick", "A1")
+    monkeypatch.setattr(scanner, "worklist", lambda called, day: [])
+    assert "is empty on 2026-01-02" in why(pacs, "--day", "2026-01-02")
