@@ -224,6 +224,15 @@ def _patient_class(segment: Segment, path: str) -> str | None:
     return segment.dialect.code(CodeTable.PATIENT_CLASS, value) or value
 
 
+def modality(segment: Segment, path: str, warnings: list[str]) -> str | None:
+    """Read one modality outside a table; what is none is a warning."""
+    try:
+        return _modality(segment, path)
+    except Doubt as doubt:
+        warnings.append(f"{values.place(segment, path)}: {doubt}")
+        return None
+
+
 def _pregnancy(segment: Segment, path: str) -> int | str | None:
     codes = _ambulatory_codes(segment, path)
     if codes is NULL:
@@ -355,6 +364,11 @@ EXAM: tuple[tuple[str, str], ...] = (
         "OBR-4.4 to OBR-4.6, else OBR-4.1 to OBR-4.3, where the catalogue does not know the exam; IPC-6 (all) first",
     ),
     ("comments", "NTE-3, all below the ORC or OBR"),
+    (
+        "steps",
+        "each IPC where there are several: IPC-4 is the step ID, IPC-5 the modality, IPC-6 protocols and name, IPC-9 "
+        "the station; NTE-3 below an IPC is the comment of its step",
+    ),
 )
 """What is ordered: also part of ProcedureRequest."""
 

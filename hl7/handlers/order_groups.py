@@ -15,6 +15,8 @@ class Detail:
     tq1: Segment | None = None
     zds: Segment | None = None
     ipcs: list[Segment] = field(default_factory=list)
+    ipc_comments: dict[int, list[str]] = field(default_factory=dict)
+    """NTE-3 below an IPC, by the place of the IPC in `ipcs`."""
     comments: list[str] = field(default_factory=list)
 
 
@@ -87,7 +89,9 @@ def _add(group: Group, segment: Segment, previous: str) -> None:
             current.tq1 = current.tq1 or segment
     elif segment.name == "NTE" and previous not in ("OBX", "DG1", "CTI"):
         text = segment.text(3)
-        if text:
+        if text and current is not None and previous == "IPC":
+            current.ipc_comments.setdefault(len(current.ipcs) - 1, []).append(text)
+        elif text:
             (current or group).comments.append(text)
     elif segment.name == "IPC":
         if current is not None:

@@ -1,14 +1,15 @@
 """OBR as a ProcedureRequest: the exam from the catalogue, the station, the identifiers."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
-from hl7 import mapping
+from hl7 import mapping, values
 from hl7.dialect import PLAIN, CodeTable, Dialect
 from hl7.handlers.order_groups import Detail, Group
 from hl7.mapping import Filled
 from hl7.message import NULL, Segment
 from ris.actions import catalogue, schedule
-from ris.actions.requests import CodedEntry, ProcedureRequest
+from ris.actions.requests import CodedEntry, ProcedureRequest, StepWish
 from ris.models import Exam, Station
 
 _CODE_LENGTH = 16
@@ -63,37 +64,67 @@ def ordered_codes(obr: Segment) -> list[CodedEntry]:
 
 def read_request(known: Catalogue, group: Group, detail: Detail, read: Filled, warnings: list[str]) -> ProcedureRequest:
     """Return what one OBR asks for. `read` holds the arguments of mapping.PROCEDURE."""
-    values = dict(read.values)
+    said = dict(read.values)
     codes = ordered_codes(detail.obr)
     exam = next((exam for entry in codes if (exam := known.find(entry))), None)
     if codes:
         ordered = codes[0]
-        values |= {"code": ordered.code, "coding_scheme": ordered.coding_scheme, "meaning": ordered.meaning}
+        said |= {"code": ordered.code, "coding_scheme": ordered.coding_scheme, "meaning": ordered.meaning}
     if exam is None:
-        entries = protocol_codes(detail) or codes[-1:]
-        protocol = tuple(map(_short, (entry for entry in entries if 0 < len(entry.code) <= _CODE_LENGTH)))
-        values["protocol_codes"] = protocol or None
-    elif values.pop("modality", exam.modality) != exam.modality:
+        entries = protocol_codes(detail.ipcs[0]) if detail.ipcs else []
+        said["protocol_codes"] = _fitting(entries or codes[-1:]) or None
+    elif said.pop("modality", exam.modality) != exam.modality:
         warnings.append(
             f"{read.places['modality']}: the modality is not the one of the exam in the catalogue, which was taken"
         )
     place = str(read.places.get("station", ""))
-    values["station"] = _station(values.get("station"), place, exam, values.get("modality"), warnings)
-    if len(detail.ipcs) > 1:
-        warnings.append("IPC[2]: the steps of a procedure come from the catalogue; only the first IPC was read")
+    said["station"] = _station(said.get("station"), place, exam, said.get("modality"), warnings)
+    if detail.ipcs:
+        first = StepWish(sps_id=said.get("sps_id"), station=said["station"], comments=_ipc_comments(detail, 0))
+        said["steps"] = _step_wishes(detail, warnings) if len(detail.ipcs) > 1 else (first,)
     comments = [*group.comments, *detail.comments]
     if comments:
-        values["comments"] = "\n".join(comments)
-    return ProcedureRequest(exam=exam, **values)
+        said["comments"] = "\n".join(comments)
+    return ProcedureRequest(exam=exam, **said)
 
 
-def protocol_codes(detail: Detail) -> list[CodedEntry]:
-    """Return the protocol codes of the first IPC (IPC-6)."""
+def _step_wishes(detail: Detail, warnings: list[str]) -> tuple[StepWish, ...]:
+    """Return what each IPC asks for: its step, station, modality, protocols and the comments below it."""
+    wishes = []
+    for number, ipc in enumerate(detail.ipcs):
+        modality = mapping.modality(ipc, "5", warnings)
+        entries = protocol_codes(ipc)
+        named = next((entry.meaning for entry in entries if entry.meaning), None)
+        place = f"{values.place(ipc, '9')}"
+        wishes.append(
+            StepWish(
+                sps_id=_said(ipc.get("4")) or None,
+                description=named[:_MEANING_LENGTH] if named else None,
+                modality=modality,
+                station=_station(_said(ipc.get("9")) or None, place, None, modality, warnings),
+                protocol_codes=_fitting(entries) or None,
+                comments=_ipc_comments(detail, number),
+            )
+        )
+    return tuple(wishes)
+
+
+def _ipc_comments(detail: Detail, number: int) -> str | None:
+    return "\n".join(detail.ipc_comments.get(number, ())) or None
+
+
+def protocol_codes(ipc: Segment) -> list[CodedEntry]:
+    """Return the protocol codes of an IPC (IPC-6)."""
     found = []
-    for repetition in detail.ipcs[0].repetitions(6) if detail.ipcs else ():
+    for repetition in ipc.repetitions(6):
         code, meaning, scheme = (_said(repetition.get(number)) for number in (1, 2, 3))
         found.append(CodedEntry(code, scheme[:_SCHEME_LENGTH], meaning))
     return found
+
+
+def _fitting(entries: Iterable[CodedEntry]) -> tuple[CodedEntry, ...]:
+    """Leave out codes that DICOM cannot write, and cut meanings that are too long for it."""
+    return tuple(_short(entry) for entry in entries if 0 < len(entry.code) <= _CODE_LENGTH)
 
 
 def _station(

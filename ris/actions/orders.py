@@ -213,4 +213,10 @@ def _accession_number(wanted: str, site: Site) -> tuple[str, list[Attention]]:
 
 def _plain(fields: dict[str, Any]) -> dict[str, Any]:
     """Return fields as an event keeps them: rows as their primary keys, what was not said left out."""
-    return {name: getattr(value, "pk", value) for name, value in fields.items() if value not in (None, "", [], ())}
+    return {name: _value(value) for name, value in fields.items() if value not in (None, "", [], ())}
+
+
+def _value(value: Any) -> Any:
+    if isinstance(value, dict):
+        return _plain(value)
+    return [_value(one) for one in value] if isinstance(value, list | tuple) else getattr(value, "pk", value)

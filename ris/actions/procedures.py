@@ -1,14 +1,16 @@
 """Requested procedures and their steps: make them, change them, give an unknown one its exam."""
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from datetime import datetime
+from typing import Any
 
 from django.utils import timezone
 
 from ris import identifiers
 from ris.actions import exams, placement, places, rollup, schedule
 from ris.actions.placement import How, Placement
-from ris.actions.requests import ProcedureRequest, StepPlan, plan_steps
+from ris.actions.requests import ProcedureRequest, StepPlan, StepWish, plan_steps
 from ris.actions.verb import verb
 from ris.actor import Actor
 from ris.errors import OrderClosed, OrderStarted
@@ -67,6 +69,7 @@ def change(*, by: Actor, order: Order, procedure: RequestedProcedure, request: P
         _replace_steps(by=by, procedure=procedure, request=request)
     else:
         _move_steps(by=by, procedure=procedure, request=request)
+        _add_further_steps(by=by, procedure=procedure, request=request)
 
 
 @verb
@@ -132,11 +135,22 @@ def _add_steps(*, by: Actor, procedure: RequestedProcedure, request: ProcedureRe
     start = request.start
     steps = []
     child = _is_child(procedure, request)
-    for number, plan in enumerate(plan_steps(request, child=child), start=1):
+    for number, plan in enumerate(plan_steps(request, child=child)):
         step = _add_step(by=by, procedure=procedure, request=request, plan=plan, start=start, number=number)
         steps.append(step)
         start = end_of(start, plan.duration) if start else None
     return steps
+
+
+def _add_further_steps(*, by: Actor, procedure: RequestedProcedure, request: ProcedureRequest) -> None:
+    """Add the steps that a request has beyond those that there are, after the last one. None is taken away."""
+    steps = _steps(procedure)
+    if len(request.steps) <= max(1, len(steps)):
+        return
+    start = steps[-1].end
+    for number, plan in list(enumerate(plan_steps(request, child=_is_child(procedure, request))))[len(steps) :]:
+        _add_step(by=by, procedure=procedure, request=request, plan=plan, start=start, number=number)
+        start = end_of(start, plan.duration) if start else None
 
 
 def _is_child(procedure: RequestedProcedure, request: ProcedureRequest) -> bool:
@@ -158,14 +172,15 @@ def _add_step(
     number: int,
 ) -> ScheduledProcedureStep:
     order = procedure.order
-    modality = plan.modality or (request.station.modality if request.station else "")
+    wish = request.wish(number)
+    modality = plan.modality or (wish.station.modality if wish.station else "")
     chosen = Placement(None)
     if start is not None and not request.asked:
-        chosen = _promised(procedure, request, plan, modality=modality, start=start, number=number)
+        chosen = _promised(procedure, wish, plan, modality=modality, start=start, number=number)
     marks = [chosen.attention] if chosen.attention else []
     step = ScheduledProcedureStep.new(
         requested_procedure=procedure,
-        sps_id=_sps_id(request if number == 1 else ProcedureRequest(), marks),
+        sps_id=_sps_id(wish.sps_id, marks),
         state=StepState.SCHEDULED if chosen.station else StepState.REQUESTED,
         modality=modality,
         description=plan.description,
@@ -176,6 +191,7 @@ def _add_step(
         performing_physician=request.performing_physician or "",
         contrast_agent=procedure.exam.contrast_agent if procedure.exam else "",
         pre_medication=procedure.exam.pre_medication if procedure.exam else "",
+        comments=wish.comments or "",
     )
     if chosen.station:
         marks += schedule.take(step, chosen, how=How.PROMISED) - set(marks)
@@ -184,14 +200,14 @@ def _add_step(
         place: Diff = {"station": [None, chosen.station.pk], "start": [None, start]}
         rollup.tell(EventKind.STEP_BOOKED, by=by, step=step, diff=place)
     elif start is not None and request.asked:
-        station = request.station if request.station and request.station.modality == modality else None
+        station = wish.station if wish.station and wish.station.modality == modality else None
         schedule.place(by=by, step=step, start=start, station=station, duration=None, how=How.ASKED)
     return step
 
 
 def _promised(
     procedure: RequestedProcedure,
-    request: ProcedureRequest,
+    wish: StepWish,
     plan: StepPlan,
     *,
     modality: str,
@@ -199,8 +215,8 @@ def _promised(
     number: int,
 ) -> Placement:
     """Return the place of a new step whose time was promised to the patient by whoever ordered it."""
-    if request.station is not None and request.station.modality == modality:
-        chosen = placement.on_station(request.station, modality=modality, start=start, duration=plan.duration)
+    if wish.station is not None and wish.station.modality == modality:
+        chosen = placement.on_station(wish.station, modality=modality, start=start, duration=plan.duration)
     else:
         chosen = placement.choose_station(
             modality=modality,
@@ -209,7 +225,7 @@ def _promised(
             start=start,
             duration=plan.duration,
         )
-    needs = places.needs_of(procedure.exam, number)
+    needs = places.needs_of(procedure.exam, number + 1)
     return placement.with_needs(chosen, procedure, needs, start=start, duration=plan.duration)
 
 
@@ -239,6 +255,7 @@ def _replace_steps(*, by: Actor, procedure: RequestedProcedure, request: Procedu
         station=request.station or same_station,
         performing_physician=request.performing_physician or first.performing_physician,
         protocol_codes=request.protocol_codes,
+        steps=tuple(replace(wish, sps_id=None) for wish in request.steps),
     )
     _add_steps(by=by, procedure=procedure, request=wish)
     rollup.order_state(procedure.order)
@@ -267,11 +284,13 @@ def _move_steps(*, by: Actor, procedure: RequestedProcedure, request: ProcedureR
     if not live or live[0].state not in _MOVABLE:
         raise OrderStarted("The patient has arrived or the exam has started; its time cannot be changed any more.")
     start = request.start
+    wishes = _wishes(steps, request)
     for step in steps:
         at = start or step.start
         duration = request.duration if len(steps) == 1 else None
         if at is not None:
-            station = request.station if request.station and step.modality in ("", request.station.modality) else None
+            station = wishes[step.pk].station
+            station = station if station and step.modality in ("", station.modality) else None
             how = How.ASKED if request.asked else How.PROMISED
             schedule.place(by=by, step=step, start=at, station=station, duration=duration, how=how)
             start = end_of(at, duration or step.duration) if start else None
@@ -297,12 +316,32 @@ def _describe_steps(*, by: Actor, procedure: RequestedProcedure, request: Proced
     values = request.said("performing_physician")
     if request.protocol_codes is not None and procedure.exam is None:
         values["protocol_codes"] = [entry.as_dict() for entry in request.protocol_codes]
-    if not values:
+    if not values and not request.steps:
         return
-    for step in _steps(procedure):
-        diff = step.change(**values) if step.state in BEFORE_START else {}
+    steps = _steps(procedure)
+    wishes = _wishes([step for step in steps if step.state != StepState.CANCELED], request)
+    for step in steps:
+        said = values | (_described(wishes[step.pk], procedure) if step.pk in wishes else {})
+        diff = step.change(**said) if step.state in BEFORE_START else {}
         if diff:
             rollup.tell(EventKind.STEP_CHANGED, by=by, step=step, diff=diff)
+
+
+def _described(wish: StepWish, procedure: RequestedProcedure) -> dict[str, Any]:
+    """Return the columns of a step that only describe it, as far as they were said."""
+    values: dict[str, Any] = {} if wish.comments is None else {"comments": wish.comments}
+    if wish.protocol_codes and procedure.exam is None:
+        values["protocol_codes"] = [entry.as_dict() for entry in wish.protocol_codes]
+    return values
+
+
+def _wishes(steps: Sequence[ScheduledProcedureStep], request: ProcedureRequest) -> dict[int, StepWish]:
+    """Pair steps with what is asked of each: by step ID, the others in order; step -> wish."""
+    found = {step.pk: wish for step in steps for wish in request.steps if wish.sps_id == step.sps_id}
+    named = {wish.sps_id for wish in found.values()}
+    others = iter([wish for wish in request.steps if wish.sps_id not in named])
+    otherwise = StepWish(station=None if len(request.steps) > 1 else request.station)
+    return {step.pk: found.get(step.pk) or next(others, otherwise) for step in steps}
 
 
 def _requested_procedure_id(request: ProcedureRequest, marks: list[Attention]) -> str:
@@ -315,8 +354,7 @@ def _requested_procedure_id(request: ProcedureRequest, marks: list[Attention]) -
     return identifiers.mint_requested_procedure_id()
 
 
-def _sps_id(request: ProcedureRequest, marks: list[Attention]) -> str:
-    wanted = request.sps_id
+def _sps_id(wanted: str | None, marks: list[Attention]) -> str:
     if wanted:
         taken = ScheduledProcedureStep.objects.filter(sps_id=wanted)
         if identifiers.may_keep(Series.STEP, wanted) and not taken.exists():

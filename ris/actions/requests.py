@@ -26,6 +26,18 @@ class CodedEntry:
 
 
 @dataclass(frozen=True)
+class StepWish:
+    """What is asked of one step of a procedure (HL7 IPC). None means "not said"."""
+
+    sps_id: str | None = None
+    description: str | None = None
+    modality: str | None = None
+    station: Station | None = None
+    protocol_codes: tuple[CodedEntry, ...] | None = None
+    comments: str | None = None
+
+
+@dataclass(frozen=True)
 class ProcedureRequest:
     """One procedure as asked for. None means "not said": a default when placing, no change when changing."""
 
@@ -50,6 +62,14 @@ class ProcedureRequest:
     protocol_codes: tuple[CodedEntry, ...] | None = None
     # Whether the start is a question, to be refused where it is taken or closed, and not promised to the patient yet.
     asked: bool = False
+    # Wishes for each of several steps; then the catalogue does not say how many there are.
+    steps: tuple[StepWish, ...] = ()
+
+    def wish(self, number: int) -> StepWish:
+        """Return what is asked of a step, counted from 0."""
+        if number < len(self.steps):
+            return self.steps[number]
+        return StepWish(sps_id=None if number else self.sps_id, station=self.station)
 
     def said(self, *names: str) -> dict[str, Any]:
         """Return those of the named fields that were said."""
@@ -89,14 +109,13 @@ def plan_steps(request: ProcedureRequest, *, child: bool = False) -> list[StepPl
     The catalogue's modality wins over the one asked for: OBR-24 often holds a section ("RAD"), not a modality.
     """
     exam = request.exam
+    if len(request.steps) > 1:
+        return _plan_as_asked(request, child=child)
     said = [entry.as_dict() for entry in request.protocol_codes or ()]
     if exam is None:
         description = request.meaning or request.code or ""
         return [StepPlan(description, request.modality or "", request.duration or DEFAULT_DURATION, said)]
-    codes: dict[int, list[dict[str, str]]] = {}
-    for row in exam.protocol_codes.all():
-        entry = CodedEntry(row.code, row.coding_scheme, row.meaning)
-        codes.setdefault(row.step_number, []).append(entry.as_dict())
+    codes = _protocol_codes(exam)
     steps = list(exam.steps.all())
     if not steps:
         duration = request.duration or exam.minutes(child=child)
@@ -107,3 +126,40 @@ def plan_steps(request: ProcedureRequest, *, child: bool = False) -> list[StepPl
         )
         for step in steps
     ]
+
+
+def _plan_as_asked(request: ProcedureRequest, *, child: bool) -> list[StepPlan]:
+    """Return a step for each that is asked for; what is not said of it comes from the catalogue's step of its number.
+
+    Steps that the catalogue does not know share the minutes of the exam. Protocol codes that came along count where the
+    catalogue has none for the step.
+    """
+    exam = request.exam
+    known = list(exam.steps.all()) if exam else []
+    codes = _protocol_codes(exam) if exam else {}
+    whole = request.duration or (exam.minutes(child=child) if exam else DEFAULT_DURATION * len(request.steps))
+    share = max(1, whole // len(request.steps))
+    plans = []
+    for number, wish in enumerate(request.steps):
+        step = known[number] if number < len(known) else None
+        name = step.description if step else exam.meaning if exam else request.meaning or request.code or ""
+        modality = wish.modality or (step.modality if step else "") or (exam.modality if exam else request.modality)
+        said = [entry.as_dict() for entry in wish.protocol_codes or ()]
+        plans.append(
+            StepPlan(
+                wish.description or name,
+                modality or "",
+                step.minutes(child=child) if step else share,
+                (codes.get(step.number, []) if step else []) or said or codes.get(1, []),
+            )
+        )
+    return plans
+
+
+def _protocol_codes(exam: Exam) -> dict[int, list[dict[str, str]]]:
+    """Return the catalogue's protocol codes of an exam: number of the step -> codes."""
+    codes: dict[int, list[dict[str, str]]] = {}
+    for row in exam.protocol_codes.all():
+        entry = CodedEntry(row.code, row.coding_scheme, row.meaning)
+        codes.setdefault(row.step_number, []).append(entry.as_dict())
+    return codes

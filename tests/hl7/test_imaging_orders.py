@@ -7,6 +7,7 @@ from django.utils import timezone
 
 from hl7.models import MessageState
 from ris.models import Order, ScheduledProcedureStep
+from tests import factories
 from tests.hl7.stories import Accepted
 from tests.messages import msh, obr, orc, pid, pv1, segment
 from tests.messages import send as written
@@ -65,10 +66,64 @@ def test_an_order_without_a_placer_number_is_found_by_the_accession_of_ipc(accep
     assert Order.objects.get().state in ("CANCELED", "DISCONTINUED")
 
 
-def test_further_ipcs_are_told_and_make_no_steps(accepted: Accepted) -> None:
-    row = accepted(omi("NW", ipc(1), ipc(2), code="CTABD^CT abdomen^L"))
-    assert step().sps_id == "STEP1"
-    assert any(warning.startswith("IPC[2]") for warning in row.warnings)
+class TestSeveralIPCs:
+    """Each is a step of the procedure."""
+
+    MAMMO = (
+        ipc(1, _5="CT", _6="P1^Native^L", _9="CT2"),
+        "NTE|1||Breath hold",
+        ipc(2, _5="MR", _6="P2^With contrast^L~P3^Late^L", _9="MR1"),
+    )
+
+    def steps(self) -> list[ScheduledProcedureStep]:
+        return list(ScheduledProcedureStep.objects.select_related("station").order_by("pk"))
+
+    def test_make_a_step_each_with_its_station_modality_and_protocols(self, accepted: Accepted) -> None:
+        accepted(omi("NW", *self.MAMMO))
+        first, second = self.steps()
+        assert [(step.sps_id, step.modality, step.description) for step in (first, second)] == [
+            ("STEP1", "CT", "Native"),
+            ("STEP2", "MR", "With contrast"),
+        ]
+        assert [str(step.station) for step in (first, second)] == ["CT2", "MR1"]
+        assert [code["code"] for code in second.protocol_codes] == ["P2", "P3"]
+        assert (first.comments, second.comments) == ("Breath hold", "")
+        assert second.start == first.end, "one after the other"
+        assert {step.requested_procedure.study_instance_uid for step in self.steps()} == {UID}
+
+    def test_take_minutes_and_protocols_from_the_catalogue_where_it_knows_the_steps(self, accepted: Accepted) -> None:
+        exam = factories.exam("CTCHEST", steps=[("Plain", "CT", 10), ("Enhanced", "MR", 25)])
+        factories.protocol_code(exam, "OURS", step_number=2)
+        accepted(omi("NW", *self.MAMMO))
+        first, second = self.steps()
+        assert [(step.duration, step.description) for step in (first, second)] == [
+            (10, "Native"),
+            (25, "With contrast"),
+        ]
+        assert [[code["code"] for code in step.protocol_codes] for step in (first, second)] == [["P1"], ["OURS"]]
+
+    def test_share_the_minutes_of_an_exam_that_is_one_step_in_the_catalogue(self, accepted: Accepted) -> None:
+        factories.exam("CTCHEST", duration=30)
+        accepted(omi("NW", ipc(1), ipc(2)))
+        assert [step.duration for step in self.steps()] == [15, 15]
+
+    def test_change_the_step_that_they_name(self, accepted: Accepted) -> None:
+        accepted(omi("NW", ipc(1), ipc(2)))
+        accepted(omi("XO", ipc(2, _9="CT1"), "NTE|1||Now first", ipc(1, _9="CT2")))
+        first, second = self.steps()
+        assert (str(first.station), str(second.station), second.comments) == ("CT2", "CT1", "Now first")
+
+    def test_add_a_step_and_take_none_away(self, accepted: Accepted) -> None:
+        accepted(omi("NW", ipc(1), ipc(2)))
+        accepted(omi("XO", ipc(1), ipc(2), ipc(3)))
+        accepted(omi("XO", ipc(1)))
+        assert [step.sps_id for step in self.steps()] == ["STEP1", "STEP2", "STEP3"]
+        assert self.steps()[2].start == self.steps()[1].end
+
+    def test_may_name_a_modality_that_is_none(self, accepted: Accepted) -> None:
+        row = accepted(omi("NW", ipc(1), ipc(2, _5="a/b", _9="")))
+        assert [step.modality for step in self.steps()] == ["CT", "CT"], "as the first one"
+        assert "IPC[2]-5: this is not a modality" in row.warnings
 
 
 def test_a_station_that_nobody_knows_is_told_with_its_place(accepted: Accepted) -> None:
