@@ -295,7 +295,7 @@ CLINICAL = _table(
     Row("medical_alerts", ("OBR-13",), values.words, 250),
 )
 """ris.actions.patients.update: what a scanner should know before it starts. Beside these AL1-3 (all) fills
-allergies, and OBX-5 with OBX-3 and OBX-6 fills weight and size."""
+allergies, OBX-5 with OBX-3 and OBX-6 fills weight and size, and NTE-3 below PID fills comments."""
 
 VISIT = _table(
     "visit",
@@ -364,6 +364,8 @@ EXAM: tuple[tuple[str, str], ...] = (
         "OBR-4.4 to OBR-4.6, else OBR-4.1 to OBR-4.3, where the catalogue does not know the exam; IPC-6 (all) first",
     ),
     ("comments", "NTE-3, all below the ORC or OBR"),
+    ("reason_codes", "OBR-31 (all), where code, words and coding scheme are there"),
+    ("diagnosis", "DG1-3, else DG1-4, of all DG1 below the OBR, else before the first ORC"),
     (
         "steps",
         "each IPC where there are several: IPC-4 is the step ID, IPC-5 the modality, IPC-6 protocols and name, IPC-9 "
@@ -378,6 +380,7 @@ NUMBERS: tuple[tuple[str, str], ...] = (
     ("filler_order_number", "ORC-3.1, else OBR-3.1"),
     ("filler_issuer", "ORC-3.2 (else .3)"),
     ("accession_number", "OBR-18, else IPC-1.1"),
+    ("sent_along", "IN1, IN2, IN3, GT1 and Z-segments but ZDS, those before the first ORC and those below the ORC"),
     ("site", "PV1-3.4, else MSH-6, else MSH-4, where it is the code of a site; else the endpoint's"),
 )
 """How an order is named: ris.actions.orders.place."""

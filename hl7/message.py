@@ -34,6 +34,7 @@ _LINE_ENDS = re.compile(r"[\r\n]+")
 _HEADER_END = re.compile(rb"[\r\n]")
 _CONTROLS = re.compile(r"[\x00-\x08\x0b-\x1f\x7f]")
 _STANDARD = "^~\\&"
+_MOST_FIELDS = 200
 
 
 class NotHL7(ValueError):
@@ -136,6 +137,12 @@ class Segment:
             if self.name == "MSH" and self.raw:
                 self._fields.insert(1, self._context.delimiters.field)
         return self._fields[number].strip() if number < len(self._fields) else ""
+
+    @property
+    def length(self) -> int:
+        """How many fields there are, the name of the segment included; no more than make sense."""
+        self.field(0)
+        return min(len(self._fields or ()), _MOST_FIELDS)
 
     def repetitions(self, number: int) -> list[Repetition]:
         """Return the repetitions of a field that hold anything."""

@@ -206,7 +206,8 @@ def _fields() -> str:
                 f"Types that find a patient, the surest first: {', '.join(mapping.PATIENT_ID_TYPES)}. "
                 "Without a type it is MR; without an authority it is the one of the endpoint, else "
                 "`BUCKY_PATIENT_ID_ISSUER`.",
-                "AL1-3 of all AL1 fills `allergies`; OBX-5 fills `weight` and `size` by OBX-3 and OBX-6 (below).",
+                "AL1-3 of all AL1 fills `allergies`; OBX-5 fills `weight` and `size` by OBX-3 and OBX-6 (below); "
+                "NTE-3 below PID fills `comments` of the patient.",
                 "An order message registers a patient that nobody knows. It does not overwrite name, birth date, sex "
                 "or address of a known one; where the first three differ, a warning says so.",
                 "A number of a record that was merged away finds the record that stays. A message with that number "

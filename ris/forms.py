@@ -27,7 +27,7 @@ from ris.models import (
 
 PLAIN_COLUMNS = (
     *("birth_date", "sex", "phone", "address", "primary_language", "weight", "size"),
-    *("allergies", "medical_alerts", "special_needs", "pregnancy_status"),
+    *("allergies", "medical_alerts", "special_needs", "pregnancy_status", "comments"),
 )
 """Columns of Patient that are one field of the form; the names are put together from several."""
 NAME_FIELDS = ("family", "given", "middle", "name_prefix", "name_suffix")
@@ -89,6 +89,10 @@ class PersonForm(DeskForm):
         required=False,
     )
 
+    comments = forms.CharField(
+        label=_("Comments"), required=False, max_length=2000, widget=forms.Textarea(attrs={"rows": 2})
+    )
+
     groups: tuple[tuple[Any, tuple[str, ...]], ...] = (
         (_("Person"), ("family", "given", "middle", "name_prefix", "name_suffix", "birth_date", "sex")),
         (_("Contact"), ("phone", "address", "primary_language")),
@@ -98,7 +102,7 @@ class PersonForm(DeskForm):
         ),
         (
             _("Medical"),
-            ("weight", "size", "allergies", "medical_alerts", "special_needs", "pregnancy_status"),
+            ("weight", "size", "allergies", "medical_alerts", "special_needs", "pregnancy_status", "comments"),
         ),
     )
     """How the page lays the fields out."""

@@ -137,7 +137,7 @@ STEP_ATTRIBUTES: tuple[Attribute, ...] = (
     Attribute("ScheduledProcedureStepID", _S, Kind.WILDCARD, "1", "sps_id", "OBR-20, else ours", fault=Fault.SKIP),
     Attribute("RequestedContrastAgent", _S, Kind.NONE, "2C", "contrast_agent", "the exam catalogue"),
     Attribute("ScheduledProcedureStepStatus", _S, Kind.SINGLE, "3", "state", "the step's state"),
-    Attribute("CommentsOnTheScheduledProcedureStep", _S, Kind.NONE, "3", "comments", "the step's comments"),
+    Attribute("CommentsOnTheScheduledProcedureStep", _S, Kind.NONE, "3", "comments", "NTE-3 below IPC, else the step's comments"),
 )
 
 ATTRIBUTES: tuple[Attribute, ...] = (
@@ -164,7 +164,8 @@ ATTRIBUTES: tuple[Attribute, ...] = (
     Attribute("PatientTransportArrangements", _R, Kind.NONE, "2", PROCEDURE + "transport_arrangements", "OBR-30"),
     Attribute("RequestedProcedureComments", _R, Kind.NONE, "3", PROCEDURE + "comments", "NTE-3"),
     Attribute("ReasonForTheRequestedProcedure", _R, Kind.NONE, "3", PROCEDURE + "reason", "OBR-31"),
-    Attribute("ReasonForRequestedProcedureCodeSequence", _R, Kind.NONE, "3", items=_code_items(_R, "", "")),
+    Attribute("ReasonForRequestedProcedureCodeSequence", _R, Kind.NONE, "3", PROCEDURE + "reason_codes", "OBR-31.1 to 31.3", items=_code_items(_R, "", "code")),
+    Attribute("AdmittingDiagnosesDescription", _R, Kind.NONE, "3", PROCEDURE + "diagnosis", "DG1-3, DG1-4"),
     Attribute("NamesOfIntendedRecipientsOfResults", _R, Kind.NONE, "3", PROCEDURE + "intended_recipients", "OBR-28", many=True, fault=Fault.EMPTY),
     # Imaging service request: the order
     Attribute("AccessionNumber", _O, Kind.WILDCARD, "2", ORDER + "accession_number", "OBR-18, else ours", fault=Fault.SKIP),
@@ -232,6 +233,7 @@ ATTRIBUTES: tuple[Attribute, ...] = (
     Attribute("MedicalAlerts", _P, Kind.NONE, "2", PATIENT + "medical_alerts", "OBR-13"),
     Attribute("Allergies", _P, Kind.NONE, "2", PATIENT + "allergies", "AL1-3"),
     Attribute("SpecialNeeds", _P, Kind.NONE, "2", PATIENT + "special_needs", "PV1-15"),
+    Attribute("PatientComments", _P, Kind.NONE, "3", PATIENT + "comments", "NTE-3 below PID"),
     Attribute("ReferencedPatientSequence", _P, Kind.NONE, "2"),
 )
 # fmt: on

@@ -1,6 +1,7 @@
 """The ORC/OBR groups of an order message, whatever their number and nesting (HL7 v2.5.1 section 4.4)."""
 
 from dataclasses import dataclass, field
+from typing import Any
 
 from hl7.controls import Action
 from hl7.mapping import Segments
@@ -18,6 +19,7 @@ class Detail:
     ipc_comments: dict[int, list[str]] = field(default_factory=dict)
     """NTE-3 below an IPC, by the place of the IPC in `ipcs`."""
     comments: list[str] = field(default_factory=list)
+    diagnoses: list[Segment] = field(default_factory=list)
 
 
 @dataclass(slots=True)
@@ -28,6 +30,8 @@ class Group:
     tq1: Segment | None = None
     comments: list[str] = field(default_factory=list)
     details: list[Detail] = field(default_factory=list)
+    further: list[Segment] = field(default_factory=list)
+    """Insurance, guarantor and the sender's own segments, those before the first ORC included."""
     action: Action = Action.KEEP
 
     @property
@@ -68,14 +72,40 @@ class Group:
 def order_groups(message: Message) -> list[Group]:
     """Return the orders of a message; ORCs with the same control, status and placer number are one order."""
     groups: list[Group] = []
+    shared: list[Segment] = []
     previous = ""
     for segment in message:
         if segment.name == "ORC":
             groups.append(Group(segment))
         elif groups:
             _add(groups[-1], segment, previous)
+        elif segment.name == "DG1" or _is_further(segment):
+            shared.append(segment)
         previous = segment.name if segment.name != "NTE" else previous
+    for group in groups:
+        group.further[:0] = [segment for segment in shared if segment.name != "DG1"]
+        for detail in group.details:
+            detail.diagnoses = detail.diagnoses or [segment for segment in shared if segment.name == "DG1"]
     return _joined(groups)
+
+
+_FURTHER = ("IN1", "IN2", "IN3", "GT1")
+
+
+_MOST, _LONGEST = 40, 1000
+
+
+def readable_segments(segments: list[Segment]) -> list[dict[str, Any]]:
+    """Return segments as people read them, as they are kept with an order; of very many or long ones the beginning."""
+    found = []
+    for segment in segments[:_MOST]:
+        texts = ((f"{segment.name}-{number}", segment.text(number)[:_LONGEST]) for number in range(1, segment.length))
+        found.append({"segment": segment.name, "fields": [[place, text] for place, text in texts if text]})
+    return found
+
+
+def _is_further(segment: Segment) -> bool:
+    return segment.name in _FURTHER or (segment.name.startswith("Z") and segment.name != "ZDS")
 
 
 def _add(group: Group, segment: Segment, previous: str) -> None:
@@ -96,6 +126,11 @@ def _add(group: Group, segment: Segment, previous: str) -> None:
     elif segment.name == "IPC":
         if current is not None:
             current.ipcs.append(segment)
+    elif segment.name == "DG1":
+        if current is not None:
+            current.diagnoses.append(segment)
+    elif _is_further(segment):
+        group.further.append(segment)
     elif segment.name == "ZDS":
         # One at the end speaks for all procedures of the order that have none of their own (IHE RAD-4).
         for detail in group.details:
@@ -115,6 +150,7 @@ def _joined(groups: list[Group]) -> list[Group]:
         for detail in group.details:
             detail.tq1 = detail.tq1 or group.tq1
         first.details += group.details
+        first.further += [segment for segment in group.further if segment not in first.further]
         first.comments += [text for text in group.comments if text not in first.comments]
     return joined
 

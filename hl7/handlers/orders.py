@@ -13,7 +13,7 @@ from hl7.controls import Action
 from hl7.handlers import people, stays
 from hl7.handlers.order_case import Case, Done, accession_of, parent_numbers, placer_of
 from hl7.handlers.order_controls import action_of
-from hl7.handlers.order_groups import Group, order_groups
+from hl7.handlers.order_groups import Group, order_groups, readable_segments
 from hl7.handlers.refusals import refusals
 from hl7.handlers.requests import Catalogue, ordered_codes, read_request
 from hl7.handlers.sites import site_of, zone_of
@@ -252,6 +252,8 @@ def _read(case: Case, group: Group) -> tuple[Filled, list[ProcedureRequest]]:
         "placer_issuer": values.place(group.orc, "2.2"),
         "filler_order_number": values.place(group.orc, "3"),
     }
+    if group.further:
+        said.values["sent_along"] = readable_segments(group.further)
     requests = []
     for detail in group.details:
         read = mapping.fill(mapping.PROCEDURE, group.segments(case.message, detail), zone, case.warnings)

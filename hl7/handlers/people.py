@@ -1,6 +1,6 @@
 """The patient and the visit that a message speaks about."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
@@ -206,10 +206,23 @@ def clinical(message: Message, segments: Segments, warnings: list[str], said: Fi
     allergies = [text for segment in message.all("AL1") if (text := allergy(segment))]
     if allergies:
         said.values["allergies"] = cut(", ".join(dict.fromkeys(allergies)), 250, "AL1-3", warnings)
+    comments = "\n".join(filter(None, _comments(message)))
+    if comments:
+        said.values["comments"] = comments
     for segment in message.all("OBX"):
         column = _measured(segment)
         if column:
             _measure(segment, column, said, warnings)
+
+
+def _comments(message: Message) -> Iterator[str]:
+    """Return NTE-3 of each NTE that stands below PID."""
+    below = False
+    for segment in message:
+        if below and segment.name == "NTE":
+            yield segment.text(3)
+        else:
+            below = segment.name == "PID"
 
 
 def allergy(segment: Segment) -> str:

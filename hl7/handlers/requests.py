@@ -2,9 +2,11 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Any
 
 from hl7 import mapping, values
 from hl7.dialect import PLAIN, CodeTable, Dialect
+from hl7.handlers import people
 from hl7.handlers.order_groups import Detail, Group
 from hl7.mapping import Filled
 from hl7.message import NULL, Segment
@@ -15,6 +17,7 @@ from ris.models import Exam, Station
 _CODE_LENGTH = 16
 _SCHEME_LENGTH = 16
 _MEANING_LENGTH = 64
+_DIAGNOSIS_LENGTH = 250
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +74,7 @@ def read_request(known: Catalogue, group: Group, detail: Detail, read: Filled, w
         ordered = codes[0]
         said |= {"code": ordered.code, "coding_scheme": ordered.coding_scheme, "meaning": ordered.meaning}
     if exam is None:
-        entries = protocol_codes(detail.ipcs[0]) if detail.ipcs else []
+        entries = coded(detail.ipcs[0], 6) if detail.ipcs else []
         said["protocol_codes"] = _fitting(entries or codes[-1:]) or None
     elif said.pop("modality", exam.modality) != exam.modality:
         warnings.append(
@@ -82,10 +85,29 @@ def read_request(known: Catalogue, group: Group, detail: Detail, read: Filled, w
     if detail.ipcs:
         first = StepWish(sps_id=said.get("sps_id"), station=said["station"], comments=_ipc_comments(detail, 0))
         said["steps"] = _step_wishes(detail, warnings) if len(detail.ipcs) > 1 else (first,)
+    said |= _why(detail, warnings)
     comments = [*group.comments, *detail.comments]
     if comments:
         said["comments"] = "\n".join(comments)
     return ProcedureRequest(exam=exam, **said)
+
+
+def _why(detail: Detail, warnings: list[str]) -> dict[str, Any]:
+    """Return the coded reasons of OBR-31, and what all DG1 say; nothing of what is not sent."""
+    found: dict[str, Any] = {}
+    codes = [_short(entry).as_dict() for entry in coded(detail.obr, 31) if _is_writable(entry)]
+    if codes:
+        found["reason_codes"] = codes
+    texts = (values.coded_text(segment, "3") or values.text(segment, "4") for segment in detail.diagnoses)
+    diagnoses = "; ".join(dict.fromkeys(text for text in texts if text and text is not NULL))
+    if diagnoses:
+        found["diagnosis"] = people.cut(diagnoses, _DIAGNOSIS_LENGTH, "DG1-3", warnings)
+    return found
+
+
+def _is_writable(entry: CodedEntry) -> bool:
+    """Tell whether an entry has all that an item of a DICOM code sequence needs."""
+    return bool(0 < len(entry.code) <= _CODE_LENGTH and entry.coding_scheme and entry.meaning)
 
 
 def _step_wishes(detail: Detail, warnings: list[str]) -> tuple[StepWish, ...]:
@@ -93,7 +115,7 @@ def _step_wishes(detail: Detail, warnings: list[str]) -> tuple[StepWish, ...]:
     wishes = []
     for number, ipc in enumerate(detail.ipcs):
         modality = mapping.modality(ipc, "5", warnings)
-        entries = protocol_codes(ipc)
+        entries = coded(ipc, 6)
         named = next((entry.meaning for entry in entries if entry.meaning), None)
         place = f"{values.place(ipc, '9')}"
         wishes.append(
@@ -113,10 +135,10 @@ def _ipc_comments(detail: Detail, number: int) -> str | None:
     return "\n".join(detail.ipc_comments.get(number, ())) or None
 
 
-def protocol_codes(ipc: Segment) -> list[CodedEntry]:
-    """Return the protocol codes of an IPC (IPC-6)."""
+def coded(segment: Segment, number: int) -> list[CodedEntry]:
+    """Return the coded elements (CE) of all repetitions of a field."""
     found = []
-    for repetition in ipc.repetitions(6):
+    for repetition in segment.repetitions(number):
         code, meaning, scheme = (_said(repetition.get(number)) for number in (1, 2, 3))
         found.append(CodedEntry(code, scheme[:_SCHEME_LENGTH], meaning))
     return found

@@ -6,7 +6,10 @@ from typing import Any
 
 from ris.models import Exam, Station
 
-DETAILS = ("priority", "reason", "comments", "transport_arrangements", "intended_recipients")
+DETAILS = (
+    *("priority", "reason", "reason_codes", "diagnosis", "comments"),
+    *("transport_arrangements", "intended_recipients"),
+)
 """Columns of RequestedProcedure that describe it and move nothing on the schedule."""
 DEFAULT_DURATION = 15
 """Minutes, for a step of an exam that the catalogue does not know."""
@@ -49,6 +52,8 @@ class ProcedureRequest:
     study_instance_uid: str | None = None
     priority: str | None = None
     reason: str | None = None
+    reason_codes: list[dict[str, str]] | None = None
+    diagnosis: str | None = None
     comments: str | None = None
     transport_arrangements: str | None = None
     intended_recipients: str | None = None

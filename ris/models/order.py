@@ -93,6 +93,8 @@ class Order(Noun):
     parent = models.ForeignKey(
         "self", models.PROTECT, null=True, blank=True, related_name="children", verbose_name=_("part of")
     )
+    # Insurance and whatever else its sender wrote, for people to read: {segment, fields: [[place, text]]}.
+    sent_along = models.JSONField(_("sent along"), default=list, blank=True, editable=False)
     on_hold = models.BooleanField(_("on hold"), default=False, help_text=_("Hidden from every worklist"))
     attention = models.CharField(
         _("needs attention"),
@@ -170,6 +172,10 @@ class RequestedProcedure(Noun):
     meaning = models.CharField(_("name as ordered"), max_length=250, blank=True)
     priority = models.CharField(_("priority"), max_length=8, choices=Priority, default=Priority.ROUTINE)
     reason = models.CharField(_("reason"), max_length=250, blank=True)
+    reason_codes = models.JSONField(
+        _("codes of the reason"), default=list, blank=True, help_text=_("List of {code, coding_scheme, meaning}")
+    )
+    diagnosis = models.CharField(_("diagnosis"), max_length=250, blank=True)
     comments = models.TextField(_("comments"), blank=True)
     transport_arrangements = models.CharField(_("transport"), max_length=64, blank=True)
     intended_recipients = models.CharField(_("results to"), max_length=250, blank=True)

@@ -117,6 +117,7 @@ class Patient(Noun):
     special_needs = models.CharField(_("special needs"), max_length=64, blank=True)
     patient_state = models.CharField(_("patient state"), max_length=64, blank=True)
     confidentiality = models.CharField(_("confidentiality"), max_length=64, blank=True)
+    comments = models.TextField(_("comments"), blank=True)
     pregnancy_status = models.PositiveSmallIntegerField(_("pregnancy"), choices=PregnancyStatus, null=True, blank=True)
     merged_into = models.ForeignKey(
         "self", models.PROTECT, null=True, blank=True, related_name="merged", verbose_name=_("merged into")

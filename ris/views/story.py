@@ -107,6 +107,8 @@ def _label(model: type[models.Model] | None, name: str) -> str:
 def _text(model: type[models.Model] | None, name: str, value: Any, names: Names, empty: str = "–") -> str:
     if value in (None, "", []):
         return empty
+    if name == "sent_along":
+        return ", ".join(segment["segment"] for segment in value)
     if name in names:
         return names[name].get(value, str(value))
     if name == "attention":

@@ -48,7 +48,7 @@ def a_full_day(db: None) -> ScheduledProcedureStep:
     Patient.objects.filter(pk=jane.pk).update(
         patient_name_ideographic="", weight=Decimal("70.50"), size=Decimal("1.68"), medical_alerts="Pacemaker",
         allergies="Iodine", special_needs="Wheelchair", patient_state="Sedated", confidentiality="VIP",
-        pregnancy_status=1, primary_language="de",
+        pregnancy_status=1, primary_language="de", comments="Speaks softly",
     )  # fmt: skip
     PatientIdentifier.objects.create(patient=jane, value="99", issuer="INSURER", type="NI")
     PatientIdentifier.objects.filter(value="4711").update(issuer_universal_id="1.2.3", issuer_universal_id_type="ISO")
@@ -58,7 +58,10 @@ def a_full_day(db: None) -> ScheduledProcedureStep:
         visit=visit, accession_issuer="RIS", filler_order_number="F1", filler_issuer="RIS", requesting_service="ICU"
     )
     RequestedProcedure.objects.filter(pk=made.requested_procedure_id).update(
-        reason="Pain", intended_recipients="Curie^Marie"
+        reason="Pain",
+        reason_codes=[{"code": "R10", "coding_scheme": "I10", "meaning": "Pain"}],
+        diagnosis="Appendicitis",
+        intended_recipients="Curie^Marie",
     )
     ScheduledProcedureStep.objects.filter(pk=made.pk).update(
         performing_physician="Röntgen^W", comments="Look twice", pre_medication="None", contrast_agent="Iodine",
