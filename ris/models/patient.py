@@ -30,7 +30,7 @@ class PregnancyStatus(models.IntegerChoices):
 
 
 MOST_BY_NUMBER = 500
-"""Patients that the beginning of a number may name besides other meanings of the same word."""
+"""Patients that the beginning of a number finds; who looks for another one types more of it."""
 
 
 class PatientQuerySet(models.QuerySet["Patient"]):
@@ -63,9 +63,7 @@ class PatientQuerySet(models.QuerySet["Patient"]):
     def _meaning(word: findable.Word, *, by_ear: bool) -> Q:
         """Return the condition that one word is. Each of its parts is one index of PostgreSQL, joined as bitmaps."""
         numbered = PatientIdentifier.objects.beginning_with(word.typed)
-        keys = {key for keys in numbered.patient_keys()[: MOST_BY_NUMBER + 1] for key in keys if key}
-        if len(keys) > MOST_BY_NUMBER:
-            return Q(pk__in=numbered.values("patient"))
+        keys = {key for keys in numbered.patient_keys()[:MOST_BY_NUMBER] for key in keys if key}
         terms = Q(search_text__contains=word.part)
         if keys:
             terms |= Q(pk__in=keys)
