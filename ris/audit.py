@@ -49,6 +49,17 @@ def patient_viewed(
     )
 
 
+def document_printed(request: HttpRequest, document: str, patient: Patient, *, order: Order | None = None) -> None:
+    """Tell that somebody printed a document (its name in ris.views.printing) about a patient."""
+    Event.objects.record(
+        EventKind.DOCUMENT_PRINTED,
+        by=actor_of(request),
+        patient=patient,
+        order=order,
+        data={"document": document},
+    )
+
+
 def patients_listed(request: HttpRequest, patients: Iterable[int], *, search: str = "", subject: str = "") -> None:
     """Tell that a list was shown, what was searched for, and which patients (by primary key) were in it."""
     data: dict[str, Any] = {"path": request.path, "patients": sorted(set(patients))}

@@ -16,6 +16,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("ris.states", "ris.errors", "ris.identifiers", "ris.actor", "ris.person_name", "ris.findable"),
     ("ris.models",),
     ("ris.actions",),
+    ("ris.documents",),
     ("ris.admin", "ris.views", "ris.forms", "ris.screens"),
 )
 

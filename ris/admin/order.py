@@ -15,7 +15,7 @@ from ris.admin.lists import PatientDataAdmin
 from ris.models import Order, RequestedProcedure, ScheduledProcedureStep
 from ris.states import StepState
 from ris.templatetags.desk import badge, site_time
-from ris.views import ordering, orders, searching
+from ris.views import ordering, orders, printing, searching
 
 
 @admin.register(Order)
@@ -54,6 +54,8 @@ class OrderAdmin(PatientDataAdmin):
         return [
             path("<int:pk>/act/", view(orders.act), name="ris_order_act"),
             path("<int:pk>/edit/", view(ordering.edit), name="ris_order_edit"),
+            path("<int:pk>/letter/", view(printing.letter), name="ris_order_letter"),
+            path("<int:pk>/label/", view(printing.label), name="ris_order_label"),
             path("<int:pk>/exam/<int:procedure>/", view(orders.assign_exam), name="ris_order_exam"),
             *super().get_urls(),
         ]

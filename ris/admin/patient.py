@@ -13,7 +13,7 @@ from ris.admin.filters import MergedFilter
 from ris.admin.lists import PatientDataAdmin
 from ris.models import Patient
 from ris.models.patient import PatientQuerySet
-from ris.views import duplicates, finding, merging, ordering, patients
+from ris.views import duplicates, finding, merging, ordering, patients, printing
 
 
 @admin.register(Patient)
@@ -68,6 +68,7 @@ class PatientAdmin(PatientDataAdmin):
             path("<int:pk>/merge/", view(merging.merge), name="ris_patient_merge"),
             path("<int:pk>/unmerge/", view(merging.undo), name="ris_patient_unmerge"),
             path("<int:pk>/order/", view(ordering.place), name="ris_patient_order"),
+            path("<int:pk>/wristband/", view(printing.wristband), name="ris_patient_wristband"),
             *super().get_urls(),
         ]
 

@@ -83,6 +83,7 @@ class EventKind(models.TextChoices):
     PERFORMED_RESENT = "performed.resent", _("scanner's report sent to the archive again")
     MESSAGE_REPLAYED = "message.replayed", _("message sent again")
     MESSAGE_DISMISSED = "message.dismissed", _("message dismissed")
+    DOCUMENT_PRINTED = "document.printed", _("document printed")
     CATALOG_CHANGED = "catalog.changed", _("catalogue changed")
     MESSAGES_PURGED = "message.purged", _("old messages deleted")
     RECORD_VIEWED = "record.viewed", _("record viewed")

@@ -13,9 +13,12 @@ from django.utils import timezone
 from django.utils.dateparse import parse_datetime
 from django.utils.formats import date_format
 from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy as _lazy
 
 from ris.models import Attention, Event, EventKind, Exam, Order, Patient, RequestedProcedure, Station
 
+DOCUMENTS = {"letter": _lazy("appointment letter"), "label": _lazy("label"), "wristband": _lazy("wristband")}
+"""What an event of a printed document calls it."""
 READS = (EventKind.PATIENT_VIEWED, EventKind.PATIENTS_LISTED, EventKind.RECORD_VIEWED)
 
 
@@ -74,6 +77,9 @@ def _changes(event: Event, names: Names) -> list[Change]:
         for name, pair in _changes_of(event).items()
         if isinstance(pair, list) and len(pair) == 2
     ]
+    if event.kind == EventKind.DOCUMENT_PRINTED:
+        name = event.data.get("document", "")
+        return [Change(_("document"), "", str(DOCUMENTS.get(name, name)))]
     rows = event.data.get("rows", ()) if isinstance(event.data, dict) else ()
     return [*changes, *(Change(str(row.get("row", "")), "", _change_word(row.get("change"))) for row in rows)]
 
