@@ -47,11 +47,14 @@ def fresh_catalogue() -> None:
 
 @pytest.fixture
 def make_department(tmp_path: Path) -> Iterator[MakeDepartment]:
-    """Start departments that this test may break; at its end they are stopped and their output searched."""
+    """Make departments that this test may break; at its end they are stopped and their output searched.
+
+    One that is not started at once is bare: as a new user finds it.
+    """
     made: list[Department] = []
 
     def make(*, demo: bool = False, start: bool = True, **settings: str) -> Department:
-        made.append(Department(tmp_path / f"department{len(made)}", demo=demo, **settings))
+        made.append(Department(tmp_path / f"department{len(made)}", demo=demo, bare=not start, **settings))
         return made[-1].start() if start else made[-1]
 
     yield make

@@ -20,13 +20,17 @@
 The database follows the run: SQLite, or with DATABASE_URL set a fresh PostgreSQL database of its own.
 """
 
+import atexit
+import functools
 import os
 import re
 import secrets
+import shutil
 import signal
 import sqlite3
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 from typing import Any, Self
 
@@ -47,13 +51,41 @@ def _key_space(redis: str) -> str:
     return f"{redis.rpartition('/')[0]}/{secrets.randbelow(REDIS_KEY_SPACES)}" if redis else ""
 
 
+def _migrate(**settings: str) -> None:
+    environment = {name: value for name, value in os.environ.items() if not name.startswith(NOT_PASSED_ON)}
+    words = [sys.executable, "manage.py", "migrate", "--verbosity", "0"]
+    subprocess.run(words, cwd=PROJECT, env=environment | settings, stdin=subprocess.DEVNULL, check=True, timeout=300)
+
+
+@functools.cache
+def ready_file() -> Path:
+    """Make an SQLite database with all tables, once for all departments of this process."""
+    directory = tempfile.mkdtemp(prefix="bucky-ready-")
+    atexit.register(shutil.rmtree, directory, ignore_errors=True)
+    _migrate(BUCKY_DATA=directory, DATABASE_URL="")
+    return Path(directory) / "bucky.sqlite3"
+
+
+@functools.cache
+def ready_database(server: str) -> str:
+    """Make the same on PostgreSQL; its name. It goes away with the server."""
+    url = new_database(server)
+    with tempfile.TemporaryDirectory(prefix="bucky-ready-") as directory:
+        _migrate(BUCKY_DATA=directory, DATABASE_URL=url)
+    return url.rpartition("/")[2]
+
+
 class Department:
     """One running Bucky with its own data directory, ports and database."""
 
-    def __init__(self, directory: Path, *, demo: bool = False, **settings: str) -> None:
-        """Choose addresses and a database; `settings` are environment variables. Nothing runs yet."""
+    def __init__(self, directory: Path, *, demo: bool = False, bare: bool = False, **settings: str) -> None:
+        """Choose addresses and a database; `settings` are environment variables. Nothing runs yet.
+
+        bare: without the tables, as a new user begins. They take seconds to make, so others get a copy of ready ones.
+        """
         directory.mkdir(parents=True, exist_ok=True)
         self.data = directory / "data"
+        self._bare = bare
         self.http = Address("127.0.0.1", free_port())
         self.mllp = Address("127.0.0.1", free_port())
         self.dicom = Address("127.0.0.1", free_port())
@@ -78,8 +110,12 @@ class Department:
         self._process: subprocess.Popen[bytes] | None = None
 
     def _own_database(self) -> str:
-        if os.environ.get("DATABASE_URL"):
-            self._made_database = new_database(os.environ["DATABASE_URL"])
+        server = os.environ.get("DATABASE_URL", "")
+        if server:
+            self._made_database = new_database(server, *([] if self._bare else [ready_database(server)]))
+        elif not self._bare:
+            self.data.mkdir(mode=0o700)
+            shutil.copy(ready_file(), self.data)
         return self._made_database
 
     # --- running ----------------------------------------------------------------------------------

@@ -191,13 +191,13 @@ class Postgres(Server):
         return new_database(self.url("postgres"))
 
 
-def new_database(server: str) -> str:
-    """Make an empty database beside the one that the URL `server` names; give its URL."""
+def new_database(server: str, template: str = "template1") -> str:
+    """Make a database beside the one that the URL `server` names, empty or a copy of `template`; give its URL."""
     name = f"bucky_{secrets.token_hex(6)}"
     connection = psycopg2.connect(server, connect_timeout=5)
     connection.autocommit = True
     try:
-        connection.cursor().execute(f"CREATE DATABASE {name}")
+        connection.cursor().execute(f"CREATE DATABASE {name} TEMPLATE {template}")
     finally:
         connection.close()
     return f"{server.rpartition('/')[0]}/{name}"

@@ -59,7 +59,7 @@ def test_the_first_start_prints_a_password_and_the_second_starts_fast(make_depar
 
 
 def test_secrets_and_records_can_be_read_by_no_other_account(make_department: MakeDepartment) -> None:
-    department = make_department()
+    department = make_department(start=False).start()
     department.stop()
     assert department.data.stat().st_mode & 0o777 == 0o700
     open_to_others = [path.name for path in department.data.glob("*") if path.stat().st_mode & 0o077]
