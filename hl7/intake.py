@@ -1,6 +1,6 @@
 """The road of a message: bytes in, answer out. No sockets here; the listener calls `receive` from its threads.
 
-1. The raw bytes are stored in a commit of their own.
+1. The raw bytes are stored in a commit of their own (storing.py).
 2. A repeat of an applied message gets the answer that the first one got.
 3. One transaction applies the message, and stores its answer with it.
 4. AA leaves only after that commit, and so does CA: whoever has it never sends the message again.
@@ -24,16 +24,23 @@ from hl7 import ack, handlers, replies
 from hl7.ack import Answer, Body, Condition, Header, Place, Problem, Reply
 from hl7.endpoints import read_from
 from hl7.message import Message, NotHL7
-from hl7.models import APPLIED_STATES, InboundMessage, MessageState
+from hl7.models import InboundMessage, MessageState
+from hl7.storing import Twin, store, twins_of
 from hl7.values import FieldError
 from ris.actions import catalogue
 from ris.actor import Actor, ActorKind
+from ris.models import Order, Patient, PatientIdentifier, RequestedProcedure, ScheduledProcedureStep, Visit
 from ris.models.event import events_together
-from ris.models.statements import insert, update
+from ris.models.statements import update
+from ris.models.waiting import writes_together
 
 log = logging.getLogger(__name__)
 
 _ATTEMPTS = 3
+_MADE_TOGETHER = (
+    (Patient, PatientIdentifier, Visit),
+    (Order, RequestedProcedure, ScheduledProcedureStep),
+)
 _LONGEST = {field.name: field.max_length for field in InboundMessage._meta.concrete_fields}
 # Two transactions got in each other's way; the second attempt finds what the other one did.
 _CONFLICTS = {"40001", "40P01", "55P03"}
@@ -65,6 +72,7 @@ class _Case:
     started: float
     message: Message | None = None
     warnings: list[str] = field(default_factory=list)
+    twins: list[Twin] = field(default_factory=list)
 
     def answer(self, code: Answer, problem: Problem | None = None, body: Body | None = None) -> Reply:
         return ack.reply(self.header, code, timezone.localtime(), problem, body)
@@ -95,8 +103,8 @@ def receive(raw: bytes, peer: str, origin: Origin | None = None) -> bytes:
     try:
         message = read_from(raw, peer)
         header = replies.header_of(message)
-        row = _store(raw, peer, header, message, origin)
-        return _process(_Case(row, header, started, message, list(message.warnings)))
+        row, twins = _store(raw, peer, header, message, origin)
+        return _process(_Case(row, header, started, message, list(message.warnings), twins))
     except NotHL7:
         return _refuse(raw, peer, header, NOT_HL7, started, origin)
     except (OperationalError, InterfaceError) as error:
@@ -114,7 +122,7 @@ def _refuse(
     raw: bytes, peer: str, header: Header, problem: Problem, started: float, origin: Origin | None = None
 ) -> bytes:
     try:
-        row = _store(raw, peer, header, None, origin)
+        row, _ = _store(raw, peer, header, None, origin)
         return _reject(_Case(row, header, started), MessageState.FAILED, problem)
     except (OperationalError, InterfaceError) as error:
         return _away(header, error)
@@ -134,8 +142,11 @@ def _hang_up() -> None:
 
 def _store(
     raw: bytes, peer: str, header: Header, message: Message | None, origin: Origin | None = None
-) -> InboundMessage:
-    """Store the bytes as they came. A connection that went stale since the last message is made anew, once."""
+) -> tuple[InboundMessage, list[Twin]]:
+    """Store the bytes as they came; returns the row, and the messages that were applied under its control ID.
+
+    A connection that went stale since the last message is made anew, once.
+    """
     values: dict[str, Any] = {
         "raw": raw,
         "peer": peer,
@@ -157,13 +168,12 @@ def _store(
             values[name] = value.replace("\x00", "")[: _LONGEST[name]]
     row = InboundMessage(**values)
     try:
-        insert(row)
+        return row, store(row)
     except (OperationalError, InterfaceError):
         if connection.in_atomic_block:
             raise
         _hang_up()
-        insert(row)
-    return row
+        return row, store(row)
 
 
 _LINE_ENDS = re.compile(rb"[\r\n]+")
@@ -189,7 +199,7 @@ def _process(case: _Case) -> bytes:
     problem = unusable(case.message)
     if problem is not None:
         return _reject(case, MessageState.FAILED, problem)
-    return _repeat(case) or _apply(case)
+    return _repeat(case, case.twins) or _apply(case)
 
 
 def unusable(message: Message) -> Problem | None:
@@ -199,27 +209,15 @@ def unusable(message: Message) -> Problem | None:
     return _TWO_MESSAGES if len(message.all("MSH")) > 1 else None
 
 
-_SAME_CONTROL_ID = f"""
-SELECT id, content_hash, answer, answer_code FROM hl7_inboundmessage
-WHERE sending_application = %s AND sending_facility = %s AND control_id = %s
-  AND state IN ({", ".join(f"'{state.value}'" for state in APPLIED_STATES)})
-ORDER BY id
-"""  # noqa: S608 (nothing in it comes from outside)
-
-
-def _repeat(case: _Case) -> bytes | None:
+def _repeat(case: _Case, twins: list[Twin]) -> bytes | None:
     """Answer a message that was applied before as it was answered then; None when it is new."""
-    row = case.row
-    with connection.cursor() as cursor:
-        cursor.execute(_SAME_CONTROL_ID, [row.sending_application, row.sending_facility, row.control_id])
-        found = cursor.fetchall()
-    for key, other_hash, other_answer, code in found:
-        if other_hash == row.content_hash:
+    for twin in twins:
+        if twin.content_hash == case.row.content_hash:
             case.warnings = []
-            answer = Reply(bytes(other_answer), Answer(code) if code else None)
-            if code and not other_answer:  # it was kept long enough
+            answer = Reply(bytes(twin.answer), Answer(twin.answer_code) if twin.answer_code else None)
+            if twin.answer_code and not twin.answer:  # it was kept long enough
                 answer = case.answer(Answer.ACCEPT)
-            return case.settle(MessageState.REPEATED, answer, repeat_of_id=key)
+            return case.settle(MessageState.REPEATED, answer, repeat_of_id=twin.key)
         text = "the control ID was used before by a message with another content"
         if text not in case.warnings:
             case.warnings.append(text)
@@ -239,7 +237,7 @@ def _apply(case: _Case) -> bytes:
             catalogue.forget()  # a row of it may have gone
         case.warnings = list(before)
         try:
-            with transaction.atomic():
+            with transaction.atomic(), writes_together(*_MADE_TOGETHER):
                 with events_together():
                     done = handlers.apply(case.message, by=actor, warnings=case.warnings)
                 body = replies.of_done(case.message, done)
@@ -250,14 +248,14 @@ def _apply(case: _Case) -> bytes:
         except handlers.Undecided as undecided:
             return _keep(case, undecided.problem)
         except FieldError as error:
-            twin = _repeat(case)
+            twin = _repeat(case, twins_of(row))
             if twin is not None:
                 return twin
             # A duplicate may be the work of another connection a moment ago: what it made is found the second time.
             if attempt > 1 or error.problem.condition != Condition.DUPLICATE_KEY:
                 return _fail(case, error.problem)
         except IntegrityError as error:
-            twin = _repeat(case)
+            twin = _repeat(case, twins_of(row))
             if twin is not None:
                 return twin
             if last:

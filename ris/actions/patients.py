@@ -14,6 +14,7 @@ from ris.actor import Actor
 from ris.errors import DuplicateIdentifier, InvalidValue, MergedAway, MergeRefused
 from ris.models import Attention, Event, EventKind, Order, Patient, PatientIdentifier, PatientMerge, Visit
 from ris.models.compiled import compiled
+from ris.models.waiting import made_here
 
 
 @dataclass(frozen=True)
@@ -182,6 +183,8 @@ def _add_identifier(patient: Patient, identifier: Identifier, *, primary: bool) 
 
 def current(patient: Patient) -> Patient:
     """Lock a patient for this transaction and return them, or the survivor when they were merged meanwhile."""
+    if made_here(patient):
+        return patient
     return _locked_survivor(_lock(patient)[0])
 
 

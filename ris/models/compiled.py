@@ -87,6 +87,7 @@ class _Query:
         self._columns = slice(fields[0], fields[-1] + 1)
         self._names = [column[0].target.attname for column in select[self._columns]]
         # The types are those of a later Django.
+        self._converters = self._compiler.get_converters([expression for expression, _, _ in select])
         self._populators = get_related_populators(kinds, select, connection.alias)  # type: ignore[call-arg]
 
     def rows(self, arguments: Sequence[Any]) -> list[Any]:
@@ -94,8 +95,10 @@ class _Query:
         values = [own if place is None else arguments[place] for place, own in self._parameters]
         with connection.cursor() as cursor:
             self._statement.execute(cursor, values)
-            found = cursor.fetchall()
-        return [self._instance(row) for row in self._compiler.results_iter([found])]
+            rows = cursor.fetchall()
+        if self._converters:
+            rows = [tuple(row) for row in self._compiler.apply_converters(rows, self._converters)]
+        return [self._instance(row) for row in rows]
 
     def _instance(self, row: Sequence[Any]) -> Any:
         instance = self._model.from_db(connection.alias, self._names, row[self._columns])

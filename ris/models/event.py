@@ -111,7 +111,7 @@ def events_together() -> Iterator[None]:
     finally:
         _waiting.reset(token)
     for first in range(0, len(events), _MOST_AT_ONCE):
-        insert(*events[first : first + _MOST_AT_ONCE])
+        insert(*events[first : first + _MOST_AT_ONCE], keys=False)
 
 
 class EventQuerySet(models.QuerySet["Event"]):
@@ -146,7 +146,7 @@ class EventQuerySet(models.QuerySet["Event"]):
         )
         waiting = _waiting.get()
         if waiting is None:
-            insert(event)
+            insert(event, keys=False)
         else:
             waiting.append(event)
 

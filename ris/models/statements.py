@@ -11,9 +11,11 @@ from functools import lru_cache
 from typing import Any
 from weakref import WeakKeyDictionary
 
-from django.db import connection, models, transaction
+from django.db import DEFAULT_DB_ALIAS, connection, connections, models, transaction
 from django.db.backends.utils import CursorWrapper
 from django.db.models.signals import post_save
+
+from ris.models.waiting import waiting
 
 _MOST_VALUES = 130  # of a statement that is prepared; messages of any size must not fill PostgreSQL's memory
 _names = (f"bucky_{number}" for number in itertools.count())
@@ -24,64 +26,106 @@ _prepared: WeakKeyDictionary[Any, set[str]] = WeakKeyDictionary()
 class Statement:
     """One statement: text with %s for each value. Keep it, as PostgreSQL does."""
 
-    def __init__(self, text: str) -> None:
-        """Take the text."""
-        self._text = text
-        self._name = next(_names)
+    def __init__(self, text: str, *, before: str = "") -> None:
+        """Take the text, and what PostgreSQL is told in the same transaction before it."""
         parts = text.split("%s")
         count = len(parts) - 1
+        self._text = text
+        self._name = next(_names)
         self._is_prepared = count <= _MOST_VALUES
         numbered = "".join(part + f"${number}" for number, part in enumerate(parts[:-1], start=1)) + parts[-1]
         self._preparation = f"PREPARE {self._name} AS {numbered.replace('%%', '%')}"
-        self._call = f"EXECUTE {self._name}" + (f"({', '.join(['%s'] * count)})" if count else "")
+        self._before = before
+        self._call = f"{before}EXECUTE {self._name}" + (f"({', '.join(['%s'] * count)})" if count else "")
 
     def execute(self, cursor: CursorWrapper, values: Sequence[Any]) -> None:
         """Carry it out."""
-        if connection.vendor != "postgresql" or not self._is_prepared:
-            cursor.execute(self._text, values)
-            return
-        known = _prepared.setdefault(connection.connection, set())
+        cursor.execute(self._ready(), values)
+
+    def write(self, values: Sequence[Any]) -> None:
+        """Carry it out, or let it wait for the next one (see waiting.py)."""
+        writes = waiting()
+        if writes is not None:
+            writes.add(self._ready(), values)
+        else:
+            with transaction.mark_for_rollback_on_error(connection.alias), connection.cursor() as cursor:
+                cursor.execute(self._ready(), values)
+
+    def _ready(self) -> str:
+        """Return how it is called; a new connection is told it first."""
+        database = connections[DEFAULT_DB_ALIAS]
+        if database.vendor != "postgresql":
+            return self._text
+        if not self._is_prepared:
+            return self._before + self._text
+        database.ensure_connection()
+        known = _prepared.setdefault(database.connection, set())
         if self._name not in known:
             # On its own, so that it stays prepared whatever becomes of its first use.
-            with connection.wrap_database_errors:
-                cursor.cursor.execute(self._preparation)
+            with database.wrap_database_errors, database.connection.cursor() as cursor:
+                cursor.execute(self._preparation)
             known.add(self._name)
-        cursor.execute(self._call, values)
+        return self._call
 
 
-@lru_cache(maxsize=512)
-def _insertion(model: type[models.Model], count: int) -> tuple[Statement, tuple[Any, ...]]:
-    """Return the INSERT of some rows of a model and the fields that it takes; the database gives the primary keys."""
-    fields = tuple(field for field in model._meta.concrete_fields if not field.primary_key)
+class _Columns:
+    """Some fields of a model, and how their values become those of the database."""
+
+    def __init__(self, fields: Sequence[Any]) -> None:
+        quote = connection.ops.quote_name
+        self.fields = fields
+        self.names = [quote(str(field.column)) for field in fields]
+
+    def of(self, row: models.Model, *, adding: bool) -> list[Any]:
+        """Return the values of a row, as they are written."""
+        database = connections[DEFAULT_DB_ALIAS]  # once: to ask for it costs more than to convert a value
+        return [field.get_db_prep_save(field.pre_save(row, adding), database) for field in self.fields]
+
+
+def insertion(model: type[models.Model], count: int = 1, *, keyed: bool = False) -> tuple[str, _Columns]:
+    """Return the text of the INSERT of some rows of a model, and its columns. keyed: with their primary keys."""
+    fields = [field for field in model._meta.concrete_fields if keyed or not field.primary_key]
+    columns = _Columns(fields)
     quote = connection.ops.quote_name
-    columns = ", ".join(quote(str(field.column)) for field in fields)
     row = f"({', '.join(['%s'] * len(fields))})"
-    table, key = quote(model._meta.db_table), quote("id")
     rows = ", ".join([row] * count)
-    text = f"INSERT INTO {table} ({columns}) VALUES {rows} RETURNING {key}"  # noqa: S608 (our own names)
-    return Statement(text), fields
+    return f"INSERT INTO {quote(model._meta.db_table)} ({', '.join(columns.names)}) VALUES {rows}", columns  # noqa: S608 (ours)
 
 
 @lru_cache(maxsize=512)
-def _change(model: type[models.Model], names: tuple[str, ...]) -> tuple[Statement, tuple[Any, ...]]:
-    """Return the UPDATE of some fields of one row of a model, and these fields."""
-    fields = tuple(field for field in model._meta.concrete_fields if field.name in names or field.attname in names)
+def _insertion(model: type[models.Model], count: int, keyed: bool, returning: str) -> tuple[Statement, _Columns]:
+    text, columns = insertion(model, count, keyed=keyed)
+    return Statement(text + returning), columns
+
+
+@lru_cache(maxsize=512)
+def _change(model: type[models.Model], names: tuple[str, ...]) -> tuple[Statement, _Columns]:
+    """Return the UPDATE of some fields of one row of a model, and its columns."""
+    columns = _Columns([field for field in model._meta.concrete_fields if {field.name, field.attname} & set(names)])
     quote = connection.ops.quote_name
-    columns = ", ".join(f"{quote(str(field.column))} = %s" for field in fields)
-    table, key = quote(model._meta.db_table), quote("id")
-    return Statement(f"UPDATE {table} SET {columns} WHERE {key} = %s"), fields  # noqa: S608 (our own names)
+    settings = ", ".join(f"{name} = %s" for name in columns.names)
+    return Statement(f"UPDATE {quote(model._meta.db_table)} SET {settings} WHERE {quote('id')} = %s"), columns  # noqa: S608 (ours)
 
 
-def insert(*rows: models.Model) -> None:
-    """Insert new rows of one model, at least one, in their order, and give them their primary keys."""
-    model = type(rows[0])
-    statement, fields = _insertion(model, len(rows))
-    values = [field.get_db_prep_save(field.pre_save(row, True), connection) for row in rows for field in fields]
-    with transaction.mark_for_rollback_on_error(connection.alias), connection.cursor() as cursor:
-        statement.execute(cursor, values)
-        keys = cursor.fetchall()
-    for row, (key,) in zip(rows, keys, strict=True):
-        row.pk = key
+def insert(*rows: models.Model, keys: bool = True) -> None:
+    """Insert new rows of one model, at least one, in their order, and give them their primary keys.
+
+    keys: False where nobody asks for the keys, so that these rows can always wait.
+    """
+    model, writes = type(rows[0]), waiting()
+    if writes is not None and (writes.has_keys(model) or not keys):
+        for row in rows if keys else ():
+            row.pk = writes.key(model)
+        statement, columns = _insertion(model, len(rows), keys, "")
+        statement.write([value for row in rows for value in columns.of(row, adding=True)])
+    else:
+        statement, columns = _insertion(model, len(rows), False, " RETURNING id")
+        values = [value for row in rows for value in columns.of(row, adding=True)]
+        with transaction.mark_for_rollback_on_error(connection.alias), connection.cursor() as cursor:
+            statement.execute(cursor, values)
+            for row, (key,) in zip(rows, cursor.fetchall(), strict=True):
+                row.pk = key
+    for row in rows:
         row._state.adding = False
         row._state.db = connection.alias
         _tell(row, created=True, names=None)
@@ -89,11 +133,9 @@ def insert(*rows: models.Model) -> None:
 
 def update(row: models.Model, names: Iterable[str]) -> None:
     """Write some fields of a row that is in the database."""
-    statement, fields = _change(type(row), tuple(sorted(names)))
-    values = [field.get_db_prep_save(field.pre_save(row, False), connection) for field in fields]
-    with transaction.mark_for_rollback_on_error(connection.alias), connection.cursor() as cursor:
-        statement.execute(cursor, [*values, row.pk])
-    _tell(row, created=False, names=frozenset(field.name for field in fields))
+    statement, columns = _change(type(row), tuple(sorted(names)))
+    statement.write([*columns.of(row, adding=False), row.pk])
+    _tell(row, created=False, names=frozenset(field.name for field in columns.fields))
 
 
 def _tell(row: models.Model, *, created: bool, names: frozenset[str] | None) -> None:

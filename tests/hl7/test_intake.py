@@ -166,7 +166,7 @@ def test_a_database_that_goes_away_is_answered_ar_and_nothing_is_claimed(
 
 
 def test_a_database_that_is_away_from_the_start_is_answered_ar(send: Send, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(intake, "insert", away)
+    monkeypatch.setattr(intake, "store", away)
     assert send(adt("A04"))["MSA"].get("1") == "AR"
     assert send(b"hello")["MSA"].get("1") == "AR"
     assert not InboundMessage.objects.exists()
