@@ -8,6 +8,7 @@ from django.db.models import Case, Exists, F, OuterRef, Q, QuerySet, Value, When
 
 from ris.errors import SlotTaken
 from ris.models import Booking, Order, Patient, ScheduledProcedureStep, Station
+from ris.models.waiting import refused
 from ris.states import OPEN
 
 MERGED = "two patients were merged"
@@ -47,7 +48,9 @@ def take(
         if len(done) < len(owners):
             # Somebody took it between our look and our write: the rows that are missing are overbooked.
             done += _insert(step, _missing(done, owners), marked=True, reason=reason)
-    except IntegrityError:
+    except IntegrityError as error:
+        if not refused(error, Booking):
+            raise
         raise SlotTaken from None
     if moving:
         Booking.objects.filter(step=step).exclude(pk__in=[key for key, *_ in done]).delete()
@@ -110,7 +113,9 @@ def follow(step: ScheduledProcedureStep, before: str) -> None:
         return
     try:
         Booking.objects.filter(step=step).update(active=True, overbooked=Exists(_clashes()))
-    except IntegrityError:
+    except IntegrityError as error:
+        if not refused(error, Booking):
+            raise
         raise SlotTaken from None
 
 

@@ -14,7 +14,7 @@ from ris.actor import Actor
 from ris.errors import DuplicateIdentifier, InvalidValue, MergedAway, MergeRefused
 from ris.models import Attention, Event, EventKind, Order, Patient, PatientIdentifier, PatientMerge, Visit
 from ris.models.compiled import compiled
-from ris.models.waiting import made_here
+from ris.models.waiting import made_here, refused
 
 
 @dataclass(frozen=True)
@@ -177,7 +177,9 @@ def _add_identifier(patient: Patient, identifier: Identifier, *, primary: bool) 
     """Insert an identifier; the database says whether it is taken."""
     try:
         PatientIdentifier.new(patient=patient, primary=primary, **asdict(identifier))
-    except IntegrityError:
+    except IntegrityError as error:
+        if not refused(error, PatientIdentifier):
+            raise
         raise DuplicateIdentifier from None
 
 

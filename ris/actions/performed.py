@@ -30,6 +30,7 @@ from ris.models import (
     Station,
 )
 from ris.models.base import Diff
+from ris.models.waiting import refused
 from ris.states import (
     BEFORE_START,
     STEP_MOVES,
@@ -66,7 +67,9 @@ def begin(
             items=[dict(item) for item in items],
             **fields,
         )
-    except IntegrityError:
+    except IntegrityError as error:
+        if not refused(error, PerformedProcedureStep):
+            raise
         raise DuplicatePerformedStep from None
     _tell(EventKind.PERFORMED_BEGUN, by=by, performed=performed)
     found = {match.step.pk: match for item in items if (match := recognizing.find(item, performed))}

@@ -1,5 +1,6 @@
 """Choose the station and the resources of a step whose time is known."""
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -12,6 +13,7 @@ from ris.actions import places
 from ris.actions.calendars import claim_of
 from ris.errors import ForbiddenMove, NotOpen, SlotTaken, UnknownStation
 from ris.models import Attention, Exam, ExamNeed, RequestedProcedure, ScheduledProcedureStep, Site, Station
+from ris.models.statements import Statement
 from ris.models.step import end_of
 from ris.states import OPEN
 
@@ -64,14 +66,19 @@ def choose_station(
         "site": site.pk,
         "own": (moving and moving.station_id) or 0,
     }
-    choice = next(iter(Station.objects.raw(_CHOICE, values)), None)
-    if choice is None:
+    with connection.cursor() as cursor:
+        _CHOICE.execute(cursor, [values[name] for name in _CHOICE_VALUES])
+        found = cursor.fetchone()
+    if found is None:
         return Placement(None, Attention.NO_STATION)
-    return Placement(choice, Attention.DOUBLE_BOOKED if choice.taken else None)  # type: ignore[attr-defined]
+    *columns, taken = found
+    choice = Station.from_db(connection.alias, _STATION, columns)
+    return Placement(choice, Attention.DOUBLE_BOOKED if taken else None)
 
 
-_CHOICE = f"""
-SELECT s.*, EXISTS (
+_STATION = [field.attname for field in Station._meta.concrete_fields]
+_CHOICE_TEXT = f"""
+SELECT {", ".join(f"s.{column}" for column in _STATION)}, EXISTS (
     SELECT 1 FROM ris_scheduledprocedurestep t
     WHERE t.station_id = s.id AND t.state IN ({", ".join(f"'{state}'" for state in sorted(OPEN))})
       AND t.start < %(end)s AND t."end" > %(start)s AND t.id <> %(moving)s
@@ -90,6 +97,8 @@ ORDER BY
 LIMIT 1
 """  # noqa: S608 (nothing in it comes from outside)
 # Written by hand: to have Django write it for every step costs more than to carry it out.
+_CHOICE_VALUES = re.findall(r"%\((\w+)\)s", _CHOICE_TEXT)
+_CHOICE = Statement(re.sub(r"%\(\w+\)s", "%s", _CHOICE_TEXT))
 
 
 def on_station(

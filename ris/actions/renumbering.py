@@ -13,6 +13,7 @@ from ris.actions.verb import verb
 from ris.actor import Actor
 from ris.errors import DuplicateIdentifier, DuplicateVisit
 from ris.models import Event, EventKind, Order, Patient, PatientIdentifier, Visit
+from ris.models.waiting import refused
 
 
 @verb
@@ -42,7 +43,9 @@ def _of(patient: Patient, identifier: Identifier) -> tuple[PatientIdentifier, bo
     if row is None:
         try:
             return PatientIdentifier.new(patient=patient, **asdict(identifier)), True
-        except IntegrityError:
+        except IntegrityError as error:
+            if not refused(error, PatientIdentifier):
+                raise
             raise DuplicateIdentifier from None
     if row.patient_id != patient.pk and row.patient.survivor().pk != patient.pk:
         raise DuplicateIdentifier

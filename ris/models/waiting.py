@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import Any
 
-from django.db import connection, models, transaction
+from django.db import IntegrityError, connection, models, transaction
 
 Group = tuple[type[models.Model], ...]
 
@@ -107,6 +107,12 @@ def writes_together(*groups: Group) -> Iterator[None]:
             writes.send()
     finally:
         _current.reset(token)
+
+
+def refused(error: IntegrityError, model: type[models.Model]) -> bool:
+    """Tell whether the database refused a row of this model, and not one that had waited and came along."""
+    diagnosis = getattr(error.__cause__, "diag", None)
+    return diagnosis is None or diagnosis.table_name in (None, model._meta.db_table)
 
 
 def made_here(row: models.Model) -> bool:
