@@ -232,31 +232,33 @@ def test_the_database_itself_refuses_a_second_effect(hospital: None, state: Mess
         InboundMessage.objects.create(raw=b"x", control_id="M1", content_hash="h", state=state)
 
 
-STATEMENTS: dict[str, tuple[Callable[[], bytes], int]] = {
-    "a patient registered with a visit": (lambda: adt("A04", pid("1"), pv1("V1")), 10),
-    "a patient as known": (lambda: adt("A08", pid(), pv1()), 5),
-    "a patient renamed": (lambda: adt("A08", pid(name="Roe^Jane"), pv1()), 9),
-    "two patients merged": (lambda: adt("A40", pid(), mrg("4712")), 13),
+STATEMENTS: dict[str, tuple[Callable[[], bytes], int, int]] = {
+    "a patient registered with a visit": (lambda: adt("A04", pid("1"), pv1("V1")), 10, 4),
+    "a patient as known": (lambda: adt("A08", pid(), pv1()), 5, 4),
+    "a patient renamed": (lambda: adt("A08", pid(name="Roe^Jane"), pv1()), 9, 6),
+    "two patients merged": (lambda: adt("A40", pid(), mrg("4712")), 13, 10),
     "an order of somebody new": (
         lambda: written(msh("ORM^O01"), pid("4713"), pv1("V300"), orc("NW", "P2", start=TEN), obr(placer="P2")),
-        17,
+        18,
+        8,
     ),
-    "an order placed on a station": (lambda: orm("NW", placer="P2", start=TEN), 13),
-    "an order that waits": (lambda: orm("NW", placer="P2"), 11),
-    "an order moved": (lambda: orm("XO", start=ELEVEN), 14),
-    "an order cancelled": (lambda: orm("CA"), 11),
-    "a patient transferred": (lambda: adt("A02", pid(), pv1(location="WARD9")), 10),
-    "a patient discharged": (lambda: adt("A03"), 13),
-    "a patient on the way": (lambda: adt("A09"), 9),
-    "an admission cancelled": (lambda: adt("A11"), 13),
-    "a record deleted": (lambda: adt("A29"), 11),
-    "two visits merged": (lambda: adt("A42", pid(), mrg("4711", fields={5: "V9^^^HIS"}), pv1()), 21),
-    "two patients linked": (lambda: adt("A24", pid(), pid("4712")), 13),
-    "a number changed": (lambda: adt("A47", pid("4713"), mrg("4711")), 17),
-    "a number moved": (lambda: adt("A43", pid("4711^^^HIS^MR~4712^^^HIS^MR"), mrg("4712")), 21),
-    "a visit moved": (lambda: adt("A45", pid("4712"), mrg("4711", fields={5: "V100^^^HIS"}), pv1()), 18),
-    "an account renumbered": (lambda: adt("A50", pid(), mrg("4711", fields={5: "V100^^^HIS"}), pv1("V9")), 15),
+    "an order placed on a station": (lambda: orm("NW", placer="P2", start=TEN), 14, 8),
+    "an order that waits": (lambda: orm("NW", placer="P2"), 11, 6),
+    "an order moved": (lambda: orm("XO", start=ELEVEN), 16, 13),
+    "an order cancelled": (lambda: orm("CA"), 13, 9),
+    "a patient transferred": (lambda: adt("A02", pid(), pv1(location="WARD9")), 9, 6),
+    "a patient discharged": (lambda: adt("A03"), 11, 7),
+    "a patient on the way": (lambda: adt("A09"), 8, 6),
+    "an admission cancelled": (lambda: adt("A11"), 11, 7),
+    "a record deleted": (lambda: adt("A29"), 9, 5),
+    "two visits merged": (lambda: adt("A42", pid(), mrg("4711", fields={5: "V9^^^HIS"}), pv1()), 18, 14),
+    "two patients linked": (lambda: adt("A24", pid(), pid("4712")), 9, 7),
+    "a number changed": (lambda: adt("A47", pid("4713"), mrg("4711")), 12, 7),
+    "a number moved": (lambda: adt("A43", pid("4711^^^HIS^MR~4712^^^HIS^MR"), mrg("4712")), 19, 16),
+    "a visit moved": (lambda: adt("A45", pid("4712"), mrg("4711", fields={5: "V100^^^HIS"}), pv1()), 15, 13),
+    "an account renumbered": (lambda: adt("A50", pid(), mrg("4711", fields={5: "V100^^^HIS"}), pv1("V9")), 13, 9),
 }
+"""Kind -> a message, and what it may cost: statements on SQLite, round trips on PostgreSQL."""
 
 
 @pytest.mark.parametrize("kind", STATEMENTS)
@@ -265,7 +267,8 @@ def test_a_message_costs_few_statements(accepted: Accepted, kind: str, monkeypat
     accepted(adt("A04", pid(), pv1()))
     accepted(adt("A04", pid("4712"), pv1("V200")))
     accepted(orm("NW", start=TEN))
-    write, allowed = STATEMENTS[kind]
+    write, statements_allowed, trips_allowed = STATEMENTS[kind]
+    allowed = trips_allowed if connection.vendor == "postgresql" else statements_allowed
     raw = write()
     with CaptureQueriesContext(connection) as captured:
         accepted(raw)
