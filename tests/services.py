@@ -242,13 +242,14 @@ class Redis(Server):
 
 
 class Orthanc(Server):
-    """Orthanc as a worklist client of the DICOM door at `called` (AE title, host, port)."""
+    """Orthanc as a worklist client of the DICOM door at `called` (AE title, host, port), and as an archive."""
 
     name = "orthanc"
 
     def __init__(self, *, ae_title: str, called: tuple[str, str, int]) -> None:
         """Take its own AE title, by which the station is known, and whom it calls."""
         super().__init__()
+        self.dicom_port = free_port()
         settings = {
             "Name": "scanner",
             "DicomAet": ae_title,
@@ -256,7 +257,10 @@ class Orthanc(Server):
             "HttpBindAddresses": ["127.0.0.1"],
             "RemoteAccessAllowed": False,
             "AuthenticationEnabled": False,
-            "DicomServerEnabled": False,
+            "DicomServerEnabled": True,
+            "DicomPort": self.dicom_port,
+            "DicomCheckCalledAet": True,
+            "DicomAlwaysAllowFind": True,
             "DicomModalities": {"bucky": list(called)},
             "StorageDirectory": str(self.directory),
             "IndexDirectory": str(self.directory),
@@ -282,6 +286,10 @@ class Orthanc(Server):
         data = None if body is None else json.dumps(body).encode()
         with urllib.request.urlopen(f"http://127.0.0.1:{self.port}{path}", data, timeout=30) as answer:
             return json.load(answer)
+
+    def store(self, file: bytes) -> None:
+        """Put a DICOM file into the archive."""
+        urllib.request.urlopen(f"http://127.0.0.1:{self.port}/instances", file, timeout=30).close()
 
     def echo(self) -> None:
         """Send C-ECHO; raises OSError when it is not answered with success."""

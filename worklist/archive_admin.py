@@ -30,7 +30,7 @@ from worklist.tasks import wake
 class ArchiveAdmin(AuditedAdmin):
     """The archives that are told what scanners do."""
 
-    list_display = ("name", "ae_title", "host", "port", "forwards", "active")
+    list_display = ("name", "ae_title", "host", "port", "forwards", "asked", "active")
 
 
 @admin.register(Forwarding)

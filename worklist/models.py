@@ -153,6 +153,9 @@ class Archive(models.Model):
     forwards = models.BooleanField(
         _("gets scanners' reports"), default=True, help_text=_("Every MPPS request is passed on to it")
     )
+    asked = models.BooleanField(
+        _("asked for studies"), default=False, help_text=_("It answers C-FIND for studies: closes exams, see Stations")
+    )
     active = models.BooleanField(_("in use"), default=True)
     claimed_until = models.DateTimeField(null=True, blank=True, editable=False)
 
@@ -194,3 +197,23 @@ class Forwarding(models.Model):
 
     def __str__(self) -> str:
         return f"{self.request} → {self.archive}"
+
+
+class Sighting(models.Model):
+    """How many images an archive had of a study, and since when it is so many."""
+
+    archive = models.ForeignKey(Archive, models.CASCADE, related_name="sightings", verbose_name=_("archive"))
+    study_instance_uid = models.CharField(_("study instance UID"), max_length=64)
+    images = models.PositiveIntegerField(_("images"), default=0)
+    since = models.DateTimeField(_("since"))
+
+    class Meta:
+        verbose_name = _("study seen at an archive")
+        verbose_name_plural = _("studies seen at archives")
+        default_permissions = ()
+        constraints = (
+            models.UniqueConstraint(fields=("archive", "study_instance_uid"), name="sighting_once_an_archive"),
+        )
+
+    def __str__(self) -> str:
+        return f"{self.archive} {self.images}"

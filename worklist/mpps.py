@@ -17,7 +17,14 @@ from pynetdicom.dsutils import encode as encode_data_set
 
 from ris.actions import performed as steps
 from ris.actor import Actor, ActorKind
-from ris.errors import DomainError, DuplicatePerformedStep, InvalidValue, PerformedStepEnded, UnknownPerformedStep
+from ris.errors import (
+    DomainError,
+    DuplicatePerformedStep,
+    InvalidValue,
+    PerformedStepEnded,
+    SlotTaken,
+    UnknownPerformedStep,
+)
 from ris.identifiers import is_uid, mint_study_instance_uid
 from ris.models import Event, EventKind, PerformedProcedureStep
 from ris.states import PerformedState
@@ -132,6 +139,8 @@ def _again_on_conflict(work: Callable[[], Outcome]) -> Outcome:
         except OperationalError as error:
             if getattr(error.__cause__, "pgcode", None) not in _CONFLICTS:
                 raise
+        except SlotTaken:
+            log.info("MPPS: a slot was booked in the same moment, trying again")
     return work()
 
 
@@ -150,6 +159,8 @@ def _do(operation: Operation) -> Outcome:
             request.performed = do(operation, data_set, by.because(request.cause))
             request.save(update_fields=["performed"])
             forwarding.put(request)
+    except SlotTaken:
+        raise  # somebody was booked in this very moment: another attempt sees it
     except DomainError as error:
         raise _refusal(error) from None
     return Outcome(SUCCESS, operation.sop_instance_uid)

@@ -17,7 +17,8 @@ from worklist.server import LARGEST_MPPS
 INTRODUCTION = """# DICOM conformance
 
 Bucky is an SCP of Modality Worklist (PS3.4 annex K), of Modality Performed Procedure Step with its retrieval (annex F)
-and of Verification. As SCU of Modality Performed Procedure Step it passes on to archives what scanners tell.
+and of Verification. As SCU of Modality Performed Procedure Step it passes on to archives what scanners tell, and
+as SCU of Study Root Query/Retrieve - FIND it asks them for studies.
 
 ## Association
 
@@ -85,6 +86,11 @@ order in which they came, in Explicit or Implicit VR Little Endian. Our own AE t
 - 0106, 0112, 0117, 0120, 0121, and 0110 with Error ID A710 are final: the report is given up and the next one goes on.
 - Everything else, no answer, and an answer for another instance are tried again, after 10 s at first and 10 min at
   last; after 150 attempts, about a day, the report is given up. A person sees it on the desk and can send it again.
+
+### As SCU: which studies archives have
+
+For stations that are set up for it, archives are asked by C-FIND (`1.2.840.10008.5.1.4.1.2.2.1`, level STUDY, one
+Study Instance UID) for Modalities in Study and Number of Study Related Instances. Either may be missing in an answer.
 
 ### Status codes
 

@@ -6,7 +6,7 @@ from celery import shared_task
 from django.conf import settings
 
 from ris.celery import NudgeTask, app
-from worklist import delivery
+from worklist import delivery, ladder
 from worklist.models import QueryLog
 
 
@@ -21,6 +21,12 @@ def purge_query_log() -> int:
 def forward() -> int:
     """Pass on to the archives what scanners have told; woken after each report, and by the clock. Returns how many."""
     return delivery.deliver()
+
+
+@shared_task
+def ask_archives() -> int:
+    """Complete the exams whose study lies in an archive and grows no more; returns how many."""
+    return ladder.close_what_is_archived()
 
 
 def wake() -> None:

@@ -49,6 +49,7 @@ class StepAdmin(PatientDataAdmin):
         view = self.admin_site.admin_view
         return [
             path("<int:pk>/go/", view(steps.go), name="ris_step_go"),
+            path("<int:pk>/open-again/", view(steps.open_again), name="ris_step_open_again"),
             path("<int:pk>/book/", view(steps.book), name="ris_step_book"),
             *super().get_urls(),
         ]

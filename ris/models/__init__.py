@@ -2,6 +2,7 @@
 
 from ris.models.booking import Booking
 from ris.models.catalog import Exam, ExamStep, Laterality, ProtocolCode, Site, Station
+from ris.models.closure import BulkClosing, Evidence, StepClosure
 from ris.models.counter import Counter
 from ris.models.event import Event, EventKind
 from ris.models.examrows import ExamGap, ExamPreparation, ExamQuestion
@@ -28,12 +29,14 @@ __all__ = [
     "Block",
     "BlockKind",
     "Booking",
+    "BulkClosing",
     "CatalogueUpload",
     "Closure",
     "ClosureKind",
     "Counter",
     "Event",
     "EventKind",
+    "Evidence",
     "Exam",
     "ExamGap",
     "ExamNeed",
@@ -60,6 +63,7 @@ __all__ = [
     "Sex",
     "Site",
     "Station",
+    "StepClosure",
     "User",
     "Visit",
     "VisitState",

@@ -106,6 +106,18 @@ class Station(Noun):
         validators=[MinValueValidator(1)],
         help_text=_("What its table carries; empty: no limit"),
     )
+    closed_by_archive = models.BooleanField(
+        _("closed by the archive"),
+        default=False,
+        help_text=_("An exam is completed when its study lies in the archive and grows no more"),
+    )
+    idle_minutes = models.PositiveSmallIntegerField(
+        _("closed when idle (min)"),
+        null=True,
+        blank=True,
+        validators=[MinValueValidator(5)],
+        help_text=_("An exam in progress is completed after so long without a word; empty: never"),
+    )
     active = models.BooleanField(_("in use"), default=True)
 
     objects = StationQuerySet.as_manager()

@@ -12,8 +12,8 @@ from ris import audit
 from ris.actions import orders, procedures
 from ris.errors import DomainError
 from ris.forms import ExamForm
-from ris.models import Order, PerformedProcedureStep, RequestedProcedure, ScheduledProcedureStep
-from ris.states import BEFORE_START
+from ris.models import Order, PerformedProcedureStep, RequestedProcedure, ScheduledProcedureStep, StepClosure
+from ris.states import BEFORE_START, StepState
 from ris.views import frame, story
 from ris.views.moves import ORDER_BUTTONS, can_book, offered, offered_for_order
 
@@ -56,6 +56,7 @@ def show(request: HttpRequest, object_id: str) -> HttpResponse:
         ],
         buttons=offered_for_order(user, order, steps),
         story=story.tell(events[:EVENTS_SHOWN]),
+        closures=StepClosure.objects.standing().filter(step__in=steps, step__state=StepState.COMPLETED),
         performed=PerformedProcedureStep.objects.of_order(order).select_related("station__site").order_by("start"),
     )
     audit.patient_viewed(request, order.patient, order=order)

@@ -11,13 +11,13 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST
 
 from ris import audit
-from ris.actions import exams, schedule
+from ris.actions import closing, exams, schedule
 from ris.errors import DomainError, ForbiddenMove
 from ris.forms import BookForm
-from ris.models import ScheduledProcedureStep
+from ris.models import ScheduledProcedureStep, StepClosure
 from ris.states import STEP_MOVES
 from ris.views import frame
-from ris.views.moves import BOOK, OVERBOOK, STEP_BUTTONS, Button
+from ris.views.moves import BOOK, OVERBOOK, PERFORM, STEP_BUTTONS, Button
 
 
 def show(request: HttpRequest, object_id: str) -> HttpResponse:
@@ -65,6 +65,24 @@ def _make(request: HttpRequest, step: ScheduledProcedureStep, button: Button, re
             messages.error(request, frame.words(error))
             return
     messages.success(request, button.done)
+
+
+@require_POST
+def open_again(request: HttpRequest, pk: int) -> HttpResponse:
+    """Undo the closing of an exam that no scanner and no technologist has closed."""
+    frame.require(request, "ris.view_scheduledprocedurestep", PERFORM)
+    closure = get_object_or_404(StepClosure.objects.select_related("step__requested_procedure"), pk=pk)
+    reason = frame.reason_in(request)
+    if not reason:
+        messages.error(request, _("Please say why."))
+    else:
+        try:
+            frame.do(closing.undo, request, closure=closure, reason=reason)
+        except DomainError as error:
+            messages.error(request, frame.words(error))
+        else:
+            messages.success(request, _("The exam is open again; the same evidence does not close it once more."))
+    return frame.back(request, "ris_order_change", closure.step.requested_procedure.order_id)
 
 
 def book(request: HttpRequest, pk: int) -> HttpResponse:

@@ -13,6 +13,7 @@ from ris.actions import links, patients
 from ris.models import (
     Block,
     Booking,
+    BulkClosing,
     Closure,
     Exam,
     ExamGap,
@@ -35,6 +36,7 @@ from ris.models import (
     ScheduledProcedureStep,
     Site,
     Station,
+    StepClosure,
     Visit,
 )
 from ris.states import NEEDS_PLACE, StepState
@@ -82,6 +84,8 @@ def performed_steps() -> None:
             start=factories.today_at(10),
         )
         PerformedLink.new(performed=done, step=step, linked_by=LinkedBy.PERSON, state_before=step.state)
+        StepClosure.new(step=step, evidence="IDLE", words="Silence.", state_before=step.state)
+    BulkClosing.new(kind="MISS", reason="Strike.", actor_name="clara", steps=[1])
 
 
 def calendar_rows() -> None:
@@ -195,6 +199,9 @@ BREAKS: dict[str, Callable[[], object]] = {
     "closure_kind_known": all_to(Closure, kind="TEA"),
     "booking_of_one": all_to(Booking, resource=None, patient=None),
     "booking_ends_after_start": all_to(Booking, end=F("start")),
+    "closure_evidence_known": all_to(StepClosure, evidence="RUMOUR"),
+    "closure_one_standing_for_each_step": like_the_first(StepClosure, "step"),
+    "bulk_kind_known": all_to(BulkClosing, kind="BURN"),
     # unique columns, which Django does not call constraints
     "site.code": all_to(Site, code="X"),
     "station.ae_title": all_to(Station, ae_title="X"),

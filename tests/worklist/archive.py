@@ -1,6 +1,6 @@
-"""An archive that takes MPPS, by pynetdicom: keeps what it was told, and answers what a test wants."""
+"""An archive by pynetdicom: keeps what it is told by MPPS, and answers that and C-FIND as a test wants."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from types import TracebackType
 from typing import Any, Self
 
@@ -10,6 +10,7 @@ from pynetdicom import AE, evt
 from pynetdicom.events import Event
 
 from tests.ports import free_port
+from worklist.ladder import STUDY_ROOT_FIND
 from worklist.models import Archive
 from worklist.negotiation import PERFORMED_STEP
 
@@ -20,14 +21,21 @@ class FakeArchive:
     def __init__(self, *answers: int | Callable[[Event], int]) -> None:
         self.port = free_port()
         self.answers = list(answers)
+        self.studies: dict[str, tuple[list[str] | None, int | None]] = {}
+        """What it holds: study UID -> modalities and number of images."""
         self.told: list[tuple[str, str, Dataset]] = []
         self._server: Any = None
 
     def __enter__(self) -> Self:
         ae = AE("PACS")
         ae.add_supported_context(PERFORMED_STEP)
+        ae.add_supported_context(STUDY_ROOT_FIND)
         ae.require_called_aet = True
-        handlers = [(evt.EVT_N_CREATE, self._create), (evt.EVT_N_SET, self._set)]
+        handlers = [
+            (evt.EVT_N_CREATE, self._create),
+            (evt.EVT_N_SET, self._set),
+            (evt.EVT_C_FIND, self._find),
+        ]
         self._server = ae.start_server(("127.0.0.1", self.port), block=False, evt_handlers=handlers)  # type: ignore[arg-type]
         return self
 
@@ -39,6 +47,17 @@ class FakeArchive:
     def _answer(self, event: Event) -> int:
         answer = self.answers.pop(0) if self.answers else 0
         return answer(event) if callable(answer) else answer
+
+    def _find(self, event: Event) -> Iterator[tuple[int, Dataset | None]]:
+        status = self._answer(event)
+        uid = str(event.identifier.StudyInstanceUID)
+        if status == 0 and uid in self.studies:
+            answer = Dataset()
+            answer.QueryRetrieveLevel, answer.StudyInstanceUID = "STUDY", uid
+            answer.ModalitiesInStudy, answer.NumberOfStudyRelatedInstances = self.studies[uid]
+            yield 0xFF00, answer
+        if status:
+            yield status, None
 
     def _create(self, event: Event) -> tuple[int, Dataset]:
         status = self._answer(event)

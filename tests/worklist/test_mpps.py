@@ -11,6 +11,7 @@ from pydicom.uid import ImplicitVRLittleEndian, generate_uid
 
 from ris.actions import patients, unmerging
 from ris.actions import performed as verbs
+from ris.errors import SlotTaken
 from ris.models import Attention, Event, EventKind, PerformedLink, PerformedProcedureStep, ScheduledProcedureStep
 from tests import factories
 from tests.factories import BY
@@ -404,6 +405,27 @@ def test_the_database_away_is_no_success(monkeypatch: pytest.MonkeyPatch) -> Non
     monkeypatch.setattr(verbs, "begin", away)
     assert ask(Command.N_CREATE, generate_uid(), creation()).status == 0x0213
     assert not MppsRequest.objects.exists(), "nothing of it is kept: the scanner sends it again"
+
+
+def test_a_slot_that_is_booked_in_the_same_moment_is_no_refusal(monkeypatch: pytest.MonkeyPatch) -> None:
+    begin, calls = verbs.begin, iter([SlotTaken(), None])
+
+    def taken_once(**values: Any) -> Any:
+        if (error := next(calls)) is not None:
+            raise error
+        return begin(**values)
+
+    monkeypatch.setattr(verbs, "begin", taken_once)
+    create(item_of(factories.step()))
+
+
+def test_a_step_comes_back_to_a_slot_that_somebody_else_has_got() -> None:
+    step = factories.step(start=factories.today_at(10))
+    performed = create(item_of(step))
+    update(performed, ending("DISCONTINUED", reason=code("110501", "Equipment failure")))
+    factories.step(start=factories.today_at(10))
+    create(item_of(step))
+    assert state_of(step)[0] == "STARTED"
 
 
 def test_a_fault_of_ours_is_a_processing_failure_without_names(

@@ -1,0 +1,78 @@
+"""Exams that nobody has closed: find them, and close many at once, each in a transaction of its own."""
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+
+from django.db import transaction
+from django.db.models import Q, QuerySet
+from django.utils import timezone
+
+from ris.actions import closing, exams
+from ris.actions.verb import verb
+from ris.actor import Actor, ActorKind
+from ris.errors import DomainError, InvalidValue
+from ris.models import BulkClosing, Evidence, ScheduledProcedureStep
+from ris.states import StepState
+
+PATIENCE = timedelta(hours=2)
+"""How long after its planned end an exam in progress is left alone."""
+MOST = 1000
+CLAIM = timedelta(minutes=1)
+"""How long a worker has a closing for itself; it renews its claim with each exam."""
+_WAITING = (StepState.SCHEDULED, StepState.ARRIVED, StepState.READY)
+
+
+def left_over(now: datetime | None = None) -> QuerySet[ScheduledProcedureStep]:
+    """Return the steps of earlier days that nobody began, and those in progress that should be over, oldest first."""
+    now = now or timezone.now()
+    midnight = timezone.localtime(now).replace(hour=0, minute=0, second=0, microsecond=0)
+    forgotten = Q(state__in=_WAITING, end__lt=midnight)
+    endless = Q(state__in=(StepState.STARTED, StepState.DEPARTED), end__lt=now - PATIENCE)
+    found = ScheduledProcedureStep.objects.filter(forgotten | endless, requested_procedure__order__on_hold=False)
+    return found.order_by("start", "pk")
+
+
+@verb
+def begin(*, by: Actor, kind: str, steps: Sequence[int], reason: str) -> BulkClosing:
+    """Note that left-over steps are to be closed; `work` does it. Raises InvalidValue when there is nothing to do."""
+    known = list(left_over().filter(pk__in=list(steps)[:MOST]).values_list("pk", flat=True))
+    if not known:
+        raise InvalidValue("None of these exams is left over any more.", field="steps")
+    return BulkClosing.new(
+        kind=kind, reason=reason, steps=known, actor_name=by.name, user_id=by.user_id, address=by.address
+    )
+
+
+def work() -> int:
+    """Go on with every closing that is not finished and that nobody else works on; returns how many steps were done."""
+    return sum(_work_on(bulk) for bulk in BulkClosing.objects.filter(finished_at__isnull=True).order_by("pk"))
+
+
+def _work_on(bulk: BulkClosing) -> int:
+    """Close step after step; a worker that dies in between leaves the rest to the next one."""
+    now = timezone.now()
+    free = BulkClosing.objects.filter(Q(claimed_until=None) | Q(claimed_until__lt=now), pk=bulk.pk)
+    if not free.filter(finished_at__isnull=True).update(claimed_until=now + CLAIM):
+        return 0
+    bulk.refresh_from_db()
+    by = Actor(ActorKind.USER, bulk.actor_name, bulk.user_id, bulk.address, cause=f"leftover:{bulk.pk}")
+    first = bulk.done
+    for key in bulk.steps[first:]:
+        with transaction.atomic():
+            refused = not _close(bulk, key, by)
+            bulk.change(done=bulk.done + 1, refused=bulk.refused + refused, claimed_until=timezone.now() + CLAIM)
+    bulk.change(finished_at=timezone.now(), claimed_until=None)
+    return bulk.done - first
+
+
+def _close(bulk: BulkClosing, key: int, by: Actor) -> bool:
+    """Close one step; False where it was moved on meanwhile."""
+    step = ScheduledProcedureStep.objects.get(pk=key)
+    try:
+        with transaction.atomic():
+            if bulk.kind == BulkClosing.Kind.MISS:
+                exams.go("miss", by=by, step=step, reason=bulk.reason)
+                return True
+            return closing.close(by=by, step=step, evidence=Evidence.PERSON, words=bulk.reason)
+    except DomainError:
+        return False

@@ -1,0 +1,169 @@
+"""Exams of scanners that tell nothing: closed by the clock or by a person, each with its evidence, and opened again."""
+
+from datetime import timedelta
+
+import pytest
+from django.utils import timezone
+
+from ris.actions import closing, exams, leftovers, orders
+from ris.actor import ActorKind
+from ris.errors import ForbiddenMove
+from ris.models import BulkClosing, Event, EventKind, Evidence, ScheduledProcedureStep, StepClosure
+from ris.roles import Role
+from ris.tasks import close_idle_exams, close_left_over_exams
+from tests import factories
+from tests.factories import BY
+from tests.refusals import refused
+from tests.ris.desk import Desk, text_of
+
+pytestmark = pytest.mark.django_db
+
+WORDS = "PACS has 12 images"
+
+
+def state(step: ScheduledProcedureStep) -> str:
+    return ScheduledProcedureStep.objects.get(pk=step.pk).state
+
+
+def close(step: ScheduledProcedureStep, evidence: Evidence = Evidence.ARCHIVE) -> bool:
+    return closing.close(by=BY, step=step, evidence=evidence, words=WORDS)
+
+
+@pytest.mark.parametrize("before", ["SCHEDULED", "ARRIVED", "READY", "STARTED", "DEPARTED"])
+def test_a_closing_names_its_evidence_and_is_undone_to_where_it_was(before: str) -> None:
+    step = factories.step(before)
+    assert close(step)
+    assert not close(step)
+    assert state(step) == "COMPLETED"
+    completed = Event.objects.get(kind=EventKind.STEP_COMPLETED, step=step)
+    assert completed.reason == WORDS
+    closure = StepClosure.objects.get()
+    closing.undo(by=BY, closure=closure, reason="still scanning")
+    assert state(step) == before
+    closing.undo(by=BY, closure=closure)
+    assert not close(step), "the same evidence does not close it again"
+    assert close(step, Evidence.PERSON)
+
+
+@pytest.mark.parametrize("before", ["REQUESTED", "COMPLETED", "CANCELED", "DISCONTINUED", "NO_SHOW"])
+def test_what_is_over_or_has_no_place_is_not_closed(before: str) -> None:
+    step = factories.step(before)
+    assert not any(close(step, evidence) for evidence in Evidence)
+    assert state(step) == before
+
+
+def test_an_order_on_hold_is_left_alone_and_a_later_change_is_not_undone() -> None:
+    held = factories.step()
+    orders.hold(by=BY, order=held.requested_procedure.order)
+    assert not close(held)
+    step = factories.step()
+    close(step)
+    exams.go("reopen", by=BY, step=step)
+    with refused(ForbiddenMove):
+        closing.undo(by=BY, closure=StepClosure.objects.get())
+
+
+def test_the_clock_closes_what_was_silent_for_as_long_as_its_station_says() -> None:
+    factories.station("CT1", idle_minutes=30)
+    step, waiting, other = factories.step("STARTED"), factories.step(), factories.step("STARTED")
+    factories.station("CT2")
+    talker = factories.step("STARTED", start=factories.today_at(12))
+    ScheduledProcedureStep.objects.filter(pk=other.pk).update(station=factories.station("CT2"))
+    later = timezone.now() + timedelta(minutes=31)
+    assert close_idle_exams() == 0
+    orders.change(by=BY, order=talker.requested_procedure.order, requesting_service="ER")
+    assert closing.close_idle(by=BY, now=timezone.now() + timedelta(minutes=29)) == 0
+    assert closing.close_idle(by=BY, now=later) == 2
+    assert [state(one) for one in (step, waiting, other, talker)] == ["COMPLETED", "SCHEDULED", "STARTED", "COMPLETED"]
+    closing.undo(by=BY, closure=StepClosure.objects.get(step=step))
+    assert closing.close_idle(by=BY, now=later + timedelta(hours=1)) == 0
+
+
+def test_looking_at_an_order_is_no_word_of_the_exam() -> None:
+    factories.station("CT1", idle_minutes=30)
+    step = factories.step("STARTED")
+    before = closing.last_word(step)
+    Desk(Role.TECHNOLOGIST).get(f"/ris/order/{step.requested_procedure.order_id}/change/")
+    assert closing.last_word(step) == before
+
+
+def test_a_person_opens_a_closed_exam_again() -> None:
+    technologist, clerk = Desk(Role.TECHNOLOGIST), Desk(Role.FRONT_DESK)
+    step = factories.step("STARTED")
+    close(step)
+    page = f"/ris/order/{step.requested_procedure.order_id}/change/"
+    assert WORDS in text_of(technologist.get(page))
+    address = f"/ris/scheduledprocedurestep/{StepClosure.objects.get().pk}/open-again/"
+    clerk.post_in_vain(403, address, reason="no")
+    assert "Please say why." in text_of(technologist.post(address))
+    assert "The exam is open again" in text_of(technologist.post(address, reason="still scanning"))
+    assert state(step) == "STARTED"
+    assert "Closed without a report" not in text_of(technologist.get(page))
+
+
+# --- the board ---------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def left() -> list[ScheduledProcedureStep]:
+    """Three of yesterday: one never came, one arrived, one is in progress still. And one of today."""
+    yesterday = [factories.today_at(hour, days=-1) for hour in (8, 9, 10)]
+    steps = [
+        factories.step(name, start=start)
+        for name, start in zip(("SCHEDULED", "ARRIVED", "STARTED"), yesterday, strict=True)
+    ]
+    factories.step(start=timezone.now() + timedelta(minutes=5))
+    return steps
+
+
+def test_the_board_closes_many_at_once_and_shows_how_far_it_is(left: list[ScheduledProcedureStep]) -> None:
+    technologist = Desk(Role.TECHNOLOGIST)
+    assert list(leftovers.left_over()) == left
+    page = technologist.get("/left-over/")
+    assert page.count('name="step"') == 3
+    ticked = [str(step.pk) for step in left[1:]]
+    page = technologist.post("/left-over/", kind="COMPLETE", reason="system was down", step=ticked)
+    assert 'http-equiv="refresh"' in page
+    assert "0 of 2" in text_of(page)
+    assert close_left_over_exams() == 2
+    assert close_left_over_exams() == 0
+    bulk = BulkClosing.objects.get()
+    page = technologist.get(f"/left-over/?bulk={bulk.pk}")
+    assert "2 of 2 · finished" in text_of(page)
+    assert 'http-equiv="refresh"' not in page
+    assert [state(step) for step in left] == ["SCHEDULED", "COMPLETED", "COMPLETED"]
+    told = Event.objects.filter(kind=EventKind.STEP_COMPLETED, cause=f"leftover:{bulk.pk}")
+    assert [(one.user, one.actor_kind, one.reason) for one in told] == [
+        (technologist.user, ActorKind.USER, "system was down")
+    ] * 2
+    assert {closure.evidence for closure in StepClosure.objects.all()} == {Evidence.PERSON}
+
+
+def test_who_did_not_come_is_noted_and_what_moved_on_is_counted(left: list[ScheduledProcedureStep]) -> None:
+    bulk = leftovers.begin(by=BY, kind="MISS", steps=[step.pk for step in left], reason="a strike")
+    exams.go("cancel", by=BY, step=left[0])
+    assert leftovers.work() == 3
+    bulk.refresh_from_db()
+    assert (bulk.done, bulk.refused) == (3, 3), "only who was never seen did not come"
+    assert [state(step) for step in left] == ["CANCELED", "ARRIVED", "STARTED"]
+
+
+def test_a_worker_that_died_leaves_the_rest_to_the_next(left: list[ScheduledProcedureStep]) -> None:
+    bulk = leftovers.begin(by=BY, kind="COMPLETE", steps=[step.pk for step in left], reason="x")
+    BulkClosing.objects.update(done=1, claimed_until=timezone.now() + timedelta(minutes=1))
+    assert leftovers.work() == 0
+    BulkClosing.objects.update(claimed_until=timezone.now() - timedelta(seconds=1))
+    assert leftovers.work() == 2
+    bulk.refresh_from_db()
+    assert bulk.finished_at is not None
+    assert [state(step) for step in left] == ["SCHEDULED", "COMPLETED", "COMPLETED"]
+
+
+def test_the_board_is_for_those_who_perform_and_takes_odd_presses(left: list[ScheduledProcedureStep]) -> None:
+    Desk(Role.FRONT_DESK).get("/left-over/", status=403)
+    technologist = Desk(Role.TECHNOLOGIST)
+    assert "Please say why." in text_of(technologist.post("/left-over/", kind="COMPLETE", step=left[0].pk))
+    assert "Please say why." in text_of(technologist.post("/left-over/", kind="BURN", reason="x", step=left[0].pk))
+    assert "None of these exams" in text_of(technologist.post("/left-over/", kind="MISS", reason="x"))
+    technologist.post_in_vain(404, "/left-over/", kind="MISS", reason="x", step="x")
+    technologist.get("/left-over/?bulk=99", status=404)

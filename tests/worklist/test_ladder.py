@@ -1,0 +1,142 @@
+"""Exams whose study lies in the archive are closed: by C-FIND, against pynetdicom and against Orthanc."""
+
+import io
+import logging
+from collections.abc import Iterator
+from datetime import datetime, timedelta
+
+import pytest
+from django.utils import timezone
+from pydicom import config, dcmwrite
+from pydicom.dataset import Dataset, FileMetaDataset
+from pydicom.uid import CTImageStorage, ExplicitVRLittleEndian, generate_uid
+
+from ris.models import Evidence, ScheduledProcedureStep, StepClosure
+from tests import factories
+from tests.services import Orthanc
+from tests.worklist.archive import FakeArchive
+from tests.worklist.performing import create, item_of
+from worklist.ladder import QUIET, close_what_is_archived
+from worklist.models import Archive, Sighting
+from worklist.tasks import ask_archives
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture(autouse=True)
+def _as_in_the_door(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    monkeypatch.setattr(config.settings, "reading_validation_mode", config.IGNORE)
+    levels = {name: logging.getLogger(name).level for name in ("pynetdicom", "pydicom")}
+    yield
+    for name, level in levels.items():
+        logging.getLogger(name).setLevel(level)
+
+
+@pytest.fixture
+def pacs() -> Iterator[FakeArchive]:
+    factories.station("CT1", closed_by_archive=True)
+    with FakeArchive() as opened:
+        opened.row(asked=True, forwards=False)
+        yield opened
+
+
+def step_now(state: str = "STARTED") -> ScheduledProcedureStep:
+    return factories.step(state, start=timezone.now() - timedelta(hours=1))
+
+
+def study_of(step: ScheduledProcedureStep) -> str:
+    return step.requested_procedure.study_instance_uid
+
+
+def state(step: ScheduledProcedureStep) -> str:
+    return ScheduledProcedureStep.objects.get(pk=step.pk).state
+
+
+def ask(after: timedelta) -> int:
+    return close_what_is_archived(timezone.now() + after)
+
+
+@pytest.mark.parametrize("before", ["SCHEDULED", "STARTED"])
+def test_a_study_that_grows_no_more_closes_its_exam(pacs: FakeArchive, before: str) -> None:
+    step = step_now(before)
+    assert ask(timedelta()) == 0, "the archive has nothing"
+    pacs.studies[study_of(step)] = (["CT"], 10)
+    assert ask(timedelta(minutes=1)) == 0
+    pacs.studies[study_of(step)] = (["CT"], 12)
+    assert ask(timedelta(minutes=7)) == 0, "it has grown"
+    assert ask(timedelta(minutes=8)) == 0
+    assert ask(timedelta(minutes=13)) == 1
+    assert state(step) == "COMPLETED"
+    closure = StepClosure.objects.get()
+    assert closure.evidence == Evidence.ARCHIVE
+    assert closure.words == "PACS has 12 images of its study, and has got no more for 6 minutes."
+    assert ask_archives() == 0
+
+
+def test_another_modality_in_the_study_is_another_step(pacs: FakeArchive) -> None:
+    step = step_now()
+    pacs.studies[study_of(step)] = (["PT"], 10)
+    ask(timedelta())
+    assert ask(QUIET) == 0
+    pacs.studies[study_of(step)] = (["PT", "CT"], 20)
+    ask(QUIET)
+    assert ask(QUIET * 2) == 1
+
+
+def test_an_archive_that_says_neither_modality_nor_number_is_believed(pacs: FakeArchive) -> None:
+    step = step_now()
+    pacs.studies[study_of(step)] = (None, None)
+    ask(timedelta())
+    assert ask(QUIET) == 1
+    assert state(step) == "COMPLETED"
+
+
+def test_who_reports_itself_and_who_is_not_asked_for_is_left_alone(pacs: FakeArchive) -> None:
+    reporting = step_now("SCHEDULED")
+    create(item_of(reporting))
+    old = factories.step("STARTED", start=timezone.now() - timedelta(days=3))
+    other = step_now()
+    ScheduledProcedureStep.objects.filter(pk=other.pk).update(station=factories.station("CT2"))
+    for step in (reporting, old, other):
+        pacs.studies[study_of(step)] = (["CT"], 5)
+    ask(timedelta())
+    assert ask(QUIET) == 0
+    assert [state(step) for step in (reporting, old, other)] == ["STARTED"] * 3
+
+
+def test_an_archive_that_is_away_or_refuses_closes_nothing(pacs: FakeArchive) -> None:
+    step = step_now()
+    pacs.studies[study_of(step)] = (["CT"], 5)
+    pacs.answers = [0xA700]
+    assert ask(timedelta()) == 0
+    Archive.objects.update(port=1)
+    assert ask(QUIET) == 0
+    assert not Sighting.objects.exists()
+
+
+def ct_image(study: str) -> bytes:
+    """A file as small as an archive takes it."""
+    image = Dataset()
+    image.SOPClassUID, image.SOPInstanceUID = CTImageStorage, generate_uid()
+    image.StudyInstanceUID, image.SeriesInstanceUID = study, generate_uid()
+    image.PatientID, image.PatientName, image.Modality = "4711", "Doe^Jane", "CT"
+    image.file_meta = FileMetaDataset()
+    image.file_meta.MediaStorageSOPClassUID = CTImageStorage
+    image.file_meta.MediaStorageSOPInstanceUID = image.SOPInstanceUID
+    image.file_meta.TransferSyntaxUID = ExplicitVRLittleEndian
+    file = io.BytesIO()
+    dcmwrite(file, image, enforce_file_format=True)
+    return file.getvalue()
+
+
+def test_orthanc_is_asked_and_closes_an_exam() -> None:
+    factories.station("CT1", closed_by_archive=True)
+    step, other = step_now(), factories.step("STARTED", start=timezone.now() + timedelta(hours=1))
+    now: datetime = timezone.now()
+    with Orthanc(ae_title="PACS", called=("BUCKY", "127.0.0.1", 1)) as orthanc:
+        Archive.objects.create(name="PACS", ae_title="PACS", host="127.0.0.1", port=orthanc.dicom_port, asked=True)
+        orthanc.store(ct_image(study_of(step)))
+        assert close_what_is_archived(now) == 0
+        assert close_what_is_archived(now + QUIET) == 1
+    assert (state(step), state(other)) == ("COMPLETED", "STARTED")
+    assert "PACS has 1 images" in StepClosure.objects.get().words

@@ -1,0 +1,99 @@
+"""Asks archives by C-FIND whether the study of an exam is there: for scanners that tell nothing themselves."""
+
+import logging
+from datetime import datetime, timedelta
+
+from django.conf import settings
+from django.utils import timezone
+from django.utils.translation import gettext as _
+from pydicom.dataset import Dataset
+from pynetdicom.association import Association
+
+from ris.actions import closing
+from ris.actor import system
+from ris.models import Evidence, ScheduledProcedureStep
+from worklist.models import Archive, Sighting
+from worklist.mpps_rules import text
+from worklist.scu import Called, CallFailed, calling, comment_of, status_of
+
+log = logging.getLogger(__name__)
+
+STUDY_ROOT_FIND = "1.2.840.10008.5.1.4.1.2.2.1"
+QUIET = timedelta(minutes=5)
+"""How long a study must not have grown."""
+LOOKED_BACK = timedelta(days=2)
+"""How long after its planned start an exam is asked for."""
+AT_ONCE = 200
+
+
+def close_what_is_archived(now: datetime | None = None) -> int:
+    """Complete the steps whose study lies in an archive and grows no more; returns how many."""
+    now = now or timezone.now()
+    Sighting.objects.filter(since__lt=now - LOOKED_BACK * 2).delete()
+    steps = _candidates(now)
+    closed = 0
+    for archive in Archive.objects.filter(active=True, asked=True) if steps else ():
+        called = Called(archive.host, archive.port, archive.ae_title, settings.BUCKY_AE_TITLE)
+        try:
+            with calling(called, STUDY_ROOT_FIND) as assoc:
+                for step in steps:
+                    closed += _ask_and_close(assoc, called, archive, step, now)
+        except CallFailed as reason:
+            log.warning("an archive could not be asked for studies: %s", reason)
+    return closed
+
+
+def _candidates(now: datetime) -> list[ScheduledProcedureStep]:
+    steps = ScheduledProcedureStep.objects.filter(
+        state__in=closing.CLOSABLE[Evidence.ARCHIVE],
+        station__closed_by_archive=True,
+        start__gte=now - LOOKED_BACK,
+        start__lt=now + timedelta(hours=12),
+        requested_procedure__order__on_hold=False,
+    ).exclude(closures__evidence=Evidence.ARCHIVE)
+    return list(steps.select_related("requested_procedure").order_by("start", "pk")[:AT_ONCE])
+
+
+def _ask_and_close(
+    assoc: Association, called: Called, archive: Archive, step: ScheduledProcedureStep, now: datetime
+) -> bool:
+    """Ask for the study of one step, and close the step when it is there and has not grown for QUIET."""
+    uid = step.requested_procedure.study_instance_uid
+    found = _find(assoc, called, uid)
+    if found is None:
+        return False
+    modalities = text(found, "ModalitiesInStudy").split("\\")
+    if any(modalities) and step.modality not in modalities:
+        return False  # the study has begun with another step of the procedure
+    count = text(found, "NumberOfStudyRelatedInstances")
+    images = int(count) if count.isdecimal() and len(count) < 9 else 0
+    seen, _new = Sighting.objects.get_or_create(
+        archive=archive, study_instance_uid=uid, defaults={"images": images, "since": now}
+    )
+    if seen.images != images:
+        Sighting.objects.filter(pk=seen.pk).update(images=images, since=now)
+        return False
+    if now - seen.since < QUIET:
+        return False
+    words = _("%(archive)s has %(images)d images of its study, and has got no more for %(minutes)d minutes.") % {
+        "archive": archive.name,
+        "images": images,
+        "minutes": (now - seen.since).total_seconds() // 60,
+    }
+    return closing.close(by=system(archive.name), step=step, evidence=Evidence.ARCHIVE, words=words)
+
+
+def _find(assoc: Association, called: Called, uid: str) -> Dataset | None:
+    """Return what the archive says of a study; None when it has none of this UID. Raises CallFailed."""
+    identifier = Dataset()
+    identifier.QueryRetrieveLevel = "STUDY"
+    identifier.StudyInstanceUID = uid
+    identifier.ModalitiesInStudy = identifier.NumberOfStudyRelatedInstances = None
+    found: Dataset | None = None
+    for status, answer in assoc.send_c_find(identifier, STUDY_ROOT_FIND):
+        code = status_of(status, called)
+        if code in (0xFF00, 0xFF01) and answer is not None and text(answer, "StudyInstanceUID") == uid:
+            found = answer
+        elif code not in (0, 0xFF00, 0xFF01):
+            raise CallFailed(f"{called} refused the query, {comment_of(status)}")
+    return found
