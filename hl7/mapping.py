@@ -356,6 +356,15 @@ WHOLE_ONLY = (_pregnancy, _special_needs, *(row.read for row in PATIENT if row.s
 ARGUMENTS: dict[str, Row] = {row.name: row for row in (*PATIENT, *CLINICAL, *VISIT, *ORDER, *PROCEDURE)}
 """What an endpoint may have other sources for."""
 
+APPOINTMENT: tuple[Row, ...] = (
+    Row("start", ("AIS-4", "AIG-8", "AIL-6", "AIP-6", "TQ1-7", "SCH-11.4"), values.start),
+    Row("duration", ("AIS-7", "AIG-11", "AIL-9", "AIP-9", "SCH-9"), values.minutes),
+    Row("end", ("TQ1-8", "SCH-11.5"), values.moment),
+    Row("reason", ("SCH-6", "SCH-7"), values.coded_text, 100),
+)
+"""SIU: one appointment. Minutes unless the field after the duration says otherwise; the end counts where a time is
+closed or opened without a duration."""
+
 EXAM: tuple[tuple[str, str], ...] = (
     ("exam", "OBR-4.1 with OBR-4.3, else OBR-4.4 with OBR-4.6, as found in the catalogue"),
     ("code, meaning, coding_scheme", "OBR-4.1 to OBR-4.3, else OBR-4.4 to OBR-4.6"),

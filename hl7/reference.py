@@ -35,6 +35,15 @@ _EFFECTS = {
     "change_visit_numbers": "the account (A49: MRG-3 to PID-18) or visit (A50: MRG-5 to PV1-19) has another number",
     "link": "the patients of the PIDs are linked; nothing of theirs moves",
     "part": "the merge of the two patients is undone, else their link is taken away",
+    "book": "the steps of the appointment get its time and place; one that names no order (S12) is ordered with it; a "
+    "time that is taken or closed is refused (206)",
+    "cancel": "the steps of the appointment wait for another time; an order that came with it is cancelled (S16 stops "
+    "an exam that has begun)",
+    "drop": "the steps of the services or stations that are named wait for another time (S21 stops an exam that has "
+    "begun)",
+    "miss": "the patient did not come",
+    "block": "the time of the resources that are named is closed; refused (206) while exams are booked in it",
+    "unblock": "the time of the resources that are named is open again",
     "apply": "each ORC with its OBRs is one order; ORC-1 and ORC-5 say what to do with it",
 }
 _ACTION_EFFECTS = {
@@ -185,6 +194,7 @@ def _fields() -> str:
         ("Visit", mapping.VISIT),
         ("Order", mapping.ORDER),
         ("Procedure", mapping.PROCEDURE),
+        ("Appointment", mapping.APPOINTMENT),
     )
     text = (
         "## Fields\n\n"

@@ -266,3 +266,19 @@ def phone(segment: Segment, path: str) -> str | None:
         if number:
             return number
     return None
+
+
+_MINUTES = re.compile(r"\d{1,5}")
+_MINUTES_OF = {"S": 1 / 60, "SEC": 1 / 60, "M": 1, "MIN": 1, "H": 60, "HR": 60}
+
+
+def minutes(segment: Segment, path: str) -> int | None:
+    """Read a duration whose unit stands in the field after it (AIS-7 and AIS-8), without one minutes.
+
+    One of no minute, or in another unit, says nothing about an exam.
+    """
+    said = segment.get(path) or ""
+    unit = (segment.get(str(int(path) + 1)) or "MIN").upper()
+    if not _MINUTES.fullmatch(said) or unit not in _MINUTES_OF:
+        return None
+    return round(int(said) * _MINUTES_OF[unit]) or None

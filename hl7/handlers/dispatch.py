@@ -3,7 +3,7 @@
 from collections.abc import Callable
 
 from hl7.ack import Condition, Place, Problem
-from hl7.handlers import adt, links, merges, moves, orders, policies
+from hl7.handlers import adt, appointments, links, merges, moves, orders, policies
 from hl7.handlers.order_case import Done
 from hl7.handlers.unsupported import Undecided, Unsupported
 from hl7.message import NULL, Message
@@ -39,6 +39,7 @@ _ADT: dict[Handler, tuple[str, ...]] = {
 
 KINDS: dict[tuple[str, str], Handler] = {
     **{("ADT", event): handler for handler, events in _ADT.items() for event in events},
+    **{("SIU", event): handler for handler, events in appointments.HANDLERS.items() for event in events},
     ("ORM", "O01"): orders.apply,
     ("OMG", "O19"): orders.apply,
     ("OMI", "O23"): orders.apply,

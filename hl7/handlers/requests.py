@@ -28,10 +28,10 @@ class Catalogue:
     dialect: Dialect = PLAIN
 
     @classmethod
-    def of(cls, obrs: list[Segment]) -> "Catalogue":
-        """Read the exams with any of the codes of these OBRs, and those that the endpoint has for such codes."""
-        dialect = obrs[0].dialect if obrs else PLAIN
-        said = {entry.code for obr in obrs for entry in ordered_codes(obr)}
+    def of(cls, segments: list[Segment], field: int = 4) -> "Catalogue":
+        """Read the exams with any of the codes in this field, and those that the endpoint has for such codes."""
+        dialect = segments[0].dialect if segments else PLAIN
+        said = {entry.code for segment in segments for entry in ordered_codes(segment, field)}
         agreed = {code for one in said if (code := dialect.code(CodeTable.EXAM, one))}
         return cls(catalogue.exams(frozenset(said | agreed)), dialect)
 
@@ -55,11 +55,11 @@ def _same_scheme(ours: str, theirs: str) -> bool:
     return bool(both_local) or ours.upper() == theirs.upper()
 
 
-def ordered_codes(obr: Segment) -> list[CodedEntry]:
-    """Return the code and the alternate code of OBR-4, without the empty ones."""
+def ordered_codes(segment: Segment, field: int = 4) -> list[CodedEntry]:
+    """Return the code and the alternate code of a field (OBR-4), without the empty ones."""
     found = []
     for first in (1, 4):
-        code, meaning, scheme = (_said(obr.get(f"4.{first + number}")) for number in range(3))
+        code, meaning, scheme = (_said(segment.get(f"{field}.{first + number}")) for number in range(3))
         if code or meaning:
             found.append(CodedEntry(code[:64], scheme[:_SCHEME_LENGTH], meaning[:250]))
     return found

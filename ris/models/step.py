@@ -34,6 +34,10 @@ class StepQuerySet(models.QuerySet["ScheduledProcedureStep"]):
             requested_procedure__order__on_hold=False,
         )
 
+    def of_appointment(self, number: str, issuer: str) -> Self:
+        """Narrow to the steps that a scheduling system booked under this number."""
+        return self.filter(appointment_number=number, appointment_issuer=issuer)
+
     def overlapping(self, start: datetime, end: datetime) -> Self:
         """Narrow to steps that take place at some moment of the half-open period [start, end)."""
         return self.filter(start__lt=end, end__gt=start)
@@ -64,6 +68,8 @@ class ScheduledProcedureStep(Noun):
     contrast_agent = models.CharField(_("contrast agent"), max_length=64, blank=True)
     pre_medication = models.CharField(_("pre-medication"), max_length=64, blank=True)
     comments = models.TextField(_("comments"), blank=True)
+    appointment_number = models.CharField(_("appointment"), max_length=75, blank=True)
+    appointment_issuer = models.CharField(_("made by"), max_length=64, blank=True)
 
     objects = StepQuerySet.as_manager()
 
@@ -75,6 +81,9 @@ class ScheduledProcedureStep(Noun):
             models.Index(fields=("station", "start"), name="step_station_start_idx"),
             models.Index(fields=("start", "modality"), name="step_start_modality_idx"),
             models.Index(fields=("state", "start"), name="step_state_start_idx"),
+            models.Index(
+                fields=("appointment_number",), name="step_appointment_idx", condition=~Q(appointment_number="")
+            ),
         )
         constraints = (
             models.CheckConstraint(condition=Q(state__in=StepState.values), name="step_state_known"),
