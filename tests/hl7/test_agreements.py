@@ -165,3 +165,62 @@ def test_what_makes_no_sense_is_refused_in_words(kind: str, row: dict[str, str],
     assert told in text_of(page)
     assert not FieldSource.objects.exists()
     assert not CodeTranslation.objects.exists()
+
+
+class TestImport:
+    TABLE = "table;code;here\nexam;rx1;CTABD\nsex;w;F\nclass;1;I"
+
+    def test_it_shows_first_what_it_would_do(self, his: Endpoint, hospital: None) -> None:
+        means(his, "sex", W="O")
+        means(his, "class", **{"1": "I"})
+        desk = Desk(Role.INFORMATICS)
+        page = text_of(desk.post(f"/hl7/endpoint/{his.pk}/codes/", table=self.TABLE, do="show"))
+        assert "2 exam RX1 CTABD new" in page
+        assert "3 sex W F O changed" in page
+        assert "4 class 1 I I unchanged" in page
+        assert "Import 2 codes" in page
+        assert his.codes.count() == 2
+
+    def test_then_it_does_it_with_its_history(self, his: Endpoint, hospital: None) -> None:
+        means(his, "sex", W="O", X="")
+        desk = Desk(Role.INFORMATICS)
+        page = text_of(desk.post(f"/hl7/endpoint/{his.pk}/codes/", table=self.TABLE, do="import"))
+        assert "3 codes were imported." in page
+        assert {(row.table, row.code): row.meaning for row in his.codes.all()} == {
+            ("exam", "RX1"): "CTABD",
+            ("sex", "W"): "F",
+            ("sex", "X"): "",
+            ("class", "1"): "I",
+        }
+        rows = Event.objects.get(subject=f"hl7.endpoint:{his.pk}").data["rows"]
+        assert {"row": "sex W = F", "change": "changed", "changes": {"meaning": ["O", "F"]}} in rows
+        assert "exam RX1 = CTABD" in text_of(desk.get(f"/hl7/endpoint/{his.pk}/history/"))
+
+    @pytest.mark.parametrize(
+        ("table", "told"),
+        [
+            ("sex,W,W", "Enter M, F, O or nothing"),
+            ("sex,W,F\nsex,w,M", "Row 1 has this code already"),
+            ("exam,1,NOSUCH", "No exam of the catalogue"),
+            ("colour,1,red", "is not a valid choice"),
+            ("sex,,F", "cannot be blank"),
+            ("sex,W,F,G", "more than three columns"),
+            ("sex," + "W" * 65 + ",F", "at most 64 characters"),
+        ],
+    )
+    def test_a_table_with_a_wrong_row_is_not_imported(self, his: Endpoint, table: str, told: str) -> None:
+        desk = Desk(Role.INFORMATICS)
+        shown = text_of(desk.post(f"/hl7/endpoint/{his.pk}/codes/", table=f"sex,Z,F\n{table}", do="show"))
+        assert told.replace("Row 1", "Row 2") in shown
+        assert "Import 1" not in shown
+        page = desk.post(f"/hl7/endpoint/{his.pk}/codes/", table=f"sex,Z,F\n{table}", do="import")
+        assert "Nothing was imported" in text_of(page)
+        assert not his.codes.exists()
+
+    def test_what_is_no_table_is_refused_in_words(self, his: Endpoint) -> None:
+        page = Desk(Role.INFORMATICS).post(f"/hl7/endpoint/{his.pk}/codes/", table=" ", do="show")
+        assert "This field is required" in text_of(page)
+
+    def test_it_is_for_those_who_keep_endpoints(self, his: Endpoint) -> None:
+        Desk(Role.SCHEDULER).get(f"/hl7/endpoint/{his.pk}/codes/", 403)
+        assert "Import codes" in Desk(Role.ADMINISTRATOR).get(f"/hl7/endpoint/{his.pk}/change/")
