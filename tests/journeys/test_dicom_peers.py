@@ -1,5 +1,6 @@
 """Scanners that we did not write ask the running department: DCMTK, Orthanc, dcmjs-dimse."""
 
+import html
 import json
 import re
 import subprocess
@@ -8,8 +9,12 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
+from hl7.sender import Sender
 from ris.config import PROJECT
 from tests.department import Department
+from tests.journeys.web import Browser
+from tests.messages import msh, obr, orc, pid
+from tests.messages import send as written
 from tests.services import Orthanc
 from tests.waiting import wait_until
 
@@ -34,6 +39,7 @@ by = system("journey")
 site = Site.new(code="H", name="Hospital", time_zone="Europe/Berlin", is_default=True)
 ct = Station.new(ae_title="CT1", name="CT1", site=site, modality="CT", location="Ground floor")
 mr = Station.new(ae_title="MR1", name="MR1", site=site, modality="MR")
+Station.new(ae_title="DX1", name="DX1", site=site, modality="DX")
 day = datetime.strptime({TODAY!r}, "%Y%m%d").replace(tzinfo=site.zone)
 def place(number, station, hour, minute=0, **name):
     known = [patients.Identifier(number, "HIS")]
@@ -130,6 +136,54 @@ def test_a_wrong_date_is_told(radiology: Department) -> None:
     printed = findscu(radiology, "-k", "PatientID", day="20260230")
     assert "Failed: UnableToProcess" in printed
     assert "Find Response:" not in printed
+
+
+# MSH-18, its codec, PID-5 as a HIS writes it; the name as scanners and people read it where that is not the same.
+BY_MESSAGE = {
+    "Japanese": ("ISO IR6~ISO IR87", "iso2022_jp", "Suzuki^Ichiro=鈴木^一郎=すずき^いちろう"),
+    "Japanese in repetitions": (
+        *("ISO IR6~ISO IR87", "iso2022_jp", "Sato^Hanako^^^^^L^A~佐藤^花子^^^^^L^I~さとう^はなこ^^^^^L^P"),
+        "Sato^Hanako=佐藤^花子=さとう^はなこ",
+    ),
+    "Japanese with rare signs": ("ISO IR6~ISO IR159", "iso2022_jp_1", "Mori^Ogai=森^鷗外"),
+    "Cyrillic": ("8859/5", "iso8859-5", "Достоевский^Фёдор^Михайлович"),
+    "Greek": ("8859/7", "iso8859-7", "Καζαντζάκης^Νίκος"),
+    "Arabic": ("8859/6", "iso8859-6", "محفوظ^نجيب"),
+    "Hebrew": ("8859/8", "iso8859-8", "עגנון^שמואל"),
+    "Thai": ("TIS-620", "tis_620", "ภู่^สุนทร"),
+    "Chinese": ("GB 18030-2000", "gb18030", "Lu^Xun=鲁^迅"),
+    "Korean": ("KS X 1001", "euc_kr", "Kim^Sowol=김^소월"),
+    "Turkish": ("8859/9", "iso8859-9", "Pamukoğlu^İpek"),
+    "Polish": ("8859/2", "iso8859-2", "Wiśniewska^Żaneta"),
+    "Vietnamese": ("UNICODE UTF-8", "utf-8", "Nguyễn^Thị Hương"),
+}
+
+
+@pytest.fixture(scope="module")
+def browser(radiology: Department) -> Browser:
+    """The administrator at the desk."""
+    return Browser(radiology)
+
+
+@pytest.mark.parametrize("script", BY_MESSAGE)
+def test_a_name_that_came_by_message_is_read_by_scanners_and_people(
+    radiology: Department, browser: Browser, script: str
+) -> None:
+    charset, codec, said, *other = BY_MESSAGE[script]
+    name, number = other[0] if other else said, f"51{list(BY_MESSAGE).index(script):02}"
+    parts = re.split(r"[=^]", name)
+    radiology.private(*(part for part in parts if len(part) > 2))
+    start = f"{TODAY}{int(number) % 24:02}0000"
+    order = (pid(number, said), orc(placer=number, start=start), obr("X^Chest^L", number, modality="DX"))
+    with Sender(radiology.mllp) as sender:
+        answer = sender.send(written(msh("ORM^O01", charset=charset), *order, encoding=codec))
+    assert answer["MSA"].get("1") == "AA"
+
+    printed = findscu(radiology, "-k", f"PatientID={number}", "-k", "PatientName", station="DX1")
+    assert values(printed, "0010,0010") == [name]
+    patient = dict(radiology.rows("SELECT value, patient_id FROM ris_patientidentifier"))[number]
+    page = html.unescape(browser.read(f"ris/patient/{patient}/change/"))
+    assert [part for part in parts if part not in page] == []
 
 
 def test_orthanc_reads_the_names(radiology: Department) -> None:

@@ -1,13 +1,10 @@
 """Somebody types ./run: what is printed, what is kept, and how it ends."""
 
-import http.cookiejar
 import os
 import re
 import signal
 import socket
 import time
-import urllib.parse
-import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -15,6 +12,7 @@ import pytest
 
 from tests.conftest import MakeDepartment
 from tests.department import PROCESSES, Department
+from tests.journeys.web import Browser
 from tests.waiting import wait_until
 
 
@@ -31,31 +29,20 @@ def left_behind(department: Department) -> list[str]:
     return found
 
 
-def sign_in(department: Department) -> str:
-    """Sign in as the administrator through the web page; the page that follows."""
-    browser = urllib.request.build_opener(urllib.request.HTTPCookieProcessor(http.cookiejar.CookieJar()))
-    with browser.open(f"{department.url}login/") as answer:
-        token = re.search(r'name="csrfmiddlewaretoken" value="(\w+)"', answer.read().decode())
-    assert token
-    form = {"csrfmiddlewaretoken": token[1], "username": "admin", "password": department.admin_password, "next": "/"}
-    with browser.open(f"{department.url}login/", urllib.parse.urlencode(form).encode()) as answer:
-        return str(answer.read().decode())
-
-
 def test_the_first_start_prints_a_password_and_the_second_starts_fast(make_department: MakeDepartment) -> None:
     department = make_department(start=False).start(["./run"])
     first = department.output
     assert f"Sign in as admin with the password {department.admin_password}" in first
     ready = next(line for line in first.splitlines() if line.startswith("Bucky is ready"))
     assert all(str(address) in ready for address in (department.http, department.mllp, department.dicom))
-    assert "logout-form" in sign_in(department)
+    assert "logout-form" in Browser(department).first
 
     department.stop()
     started = time.monotonic()
     department.start(["./run"])
     assert time.monotonic() - started < 20  # 2 s alone; here other tests want the processor too
     assert "password" not in department.latest_output
-    assert "logout-form" in sign_in(department)
+    assert "logout-form" in Browser(department).first
 
 
 def test_secrets_and_records_can_be_read_by_no_other_account(make_department: MakeDepartment) -> None:
@@ -117,7 +104,7 @@ def test_after_a_kill_it_starts_again_on_the_same_data(make_department: MakeDepa
     department.wait()
     wait_until(lambda: not left_behind(department), seconds=10, what="all processes to end")
     department.start()
-    assert "logout-form" in sign_in(department)
+    assert "logout-form" in Browser(department).first
 
 
 @pytest.fixture
