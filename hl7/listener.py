@@ -70,9 +70,13 @@ class Listener:
         self._secure: list[asyncio.Server] = []
         self._stopping = False
 
-    async def start(self, host: str, port: int, context: ssl.SSLContext | None = None) -> int:
-        """Open a door, over TLS where a context is given; returns its port. Raises OSError when it cannot be had."""
-        server = await self._serve(context, host=host, port=port)
+    async def start(self, host: str, port: int, context: ssl.SSLContext | None = None, *, shared: bool = False) -> int:
+        """Open a door, over TLS where a context is given; returns its port. Raises OSError when it cannot be had.
+
+        shared: other processes listen there too, and the kernel deals the connections out (SO_REUSEPORT). One
+        connection stays with one process, so a sender's order is kept.
+        """
+        server = await self._serve(context, host=host, port=port, reuse_port=shared or None)
         (self._secure if context else self._servers).append(server)
         return int(server.sockets[0].getsockname()[1])
 

@@ -315,3 +315,23 @@ def test_an_unfinished_frame_is_noted_when_the_next_begins(caplog: pytest.LogCap
 
     tell(story)
     assert "without an end" in caplog.text
+
+
+def test_several_processes_take_connections_at_one_port() -> None:
+    async def run() -> None:
+        first, second = Door(), Door()
+        port = first.port = await first.listener.start("127.0.0.1", 0, shared=True)
+        second.port = await second.listener.start("127.0.0.1", port, shared=True)
+        while not (first.seen and second.seen):
+            connection = await first.connect()
+            assert await ask(connection, frame(b"hello")) == frame(b"ok hello")
+            connection[1].close()
+        await first.listener.close()
+        connection = await first.connect()
+        assert await ask(connection, frame(b"still")) == frame(b"ok still"), (
+            "one that ends leaves the port to the other"
+        )
+        connection[1].close()
+        await second.listener.close()
+
+    asyncio.run(run())

@@ -67,11 +67,11 @@ def orders(department: Department) -> list[str]:
     return sorted(f"LEDGER{number[1:]}" for (number,) in rows)
 
 
-@pytest.mark.parametrize(("process", "times"), [("hl7", 2), ("web", 1)])
+@pytest.mark.parametrize(("process", "times"), [("hl7-2", 2), ("web", 1)])
 def test_a_process_killed_while_messages_come_in_loses_and_doubles_nothing(
     make_department: MakeDepartment, process: str, times: int
 ) -> None:
-    department = make_department()
+    department = make_department(BUCKY_MLLP_PROCESSES="2")
     department.private("Doe^Jane", "19620417")
     department.manage("shell", "-v0", "-c", CATALOGUE)
     ledger = Ledger()

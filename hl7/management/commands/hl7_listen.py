@@ -66,7 +66,7 @@ async def _open_tls(listener: Listener, address: Address, certificate: Path) -> 
 
 async def _open(listener: Listener, name: str, address: Address, context: ssl.SSLContext | None = None) -> None:
     try:
-        await listener.start(*address, context)
+        await listener.start(*address, context, shared=settings.BUCKY_MLLP_PROCESSES > 1)
     except OSError as error:
         raise CommandError(f"{name}: cannot listen on {address} ({error.strerror})") from None
     log.info("listening for HL7 on %s%s", address, " over TLS" if context else "")

@@ -56,7 +56,7 @@ def processes() -> dict[str, list[str]]:
             *("--graceful-timeout", "3", "--no-control-socket", "--logger-class", "ris.web_log.WebLogger"),
             *("--access-logfile", "-", "--access-logformat", ACCESS_LOG, "--log-level", "warning"),
         ],
-        "hl7": [*manage, "hl7_listen"],
+        **{name: [*manage, "hl7_listen"] for name in _listeners()},
         "dicom": [*manage, "dicom_serve"],
         "worker": [
             *(*celery, "worker", "--pool", "threads", "--concurrency", "2", "--loglevel", "WARNING"),
@@ -67,6 +67,10 @@ def processes() -> dict[str, list[str]]:
             *("--schedule", str(settings.BUCKY_DATA / "clock")),
         ],
     }
+
+
+def _listeners() -> list[str]:
+    return ["hl7", *(f"hl7-{number}" for number in range(2, settings.BUCKY_MLLP_PROCESSES + 1))]
 
 
 def prepare() -> str | None:
