@@ -204,60 +204,6 @@ class StartForm(DeskForm):
         return said
 
 
-class OrderForm(StartForm):
-    """A new order for a patient."""
-
-    exam = forms.ModelChoiceField(
-        label=_("Exam"), queryset=Exam.objects.none(), help_text=_("Type its code or a part of its name")
-    )
-    priority = forms.ChoiceField(label=_("Priority"), choices=Priority.choices, initial=Priority.ROUTINE)
-    reason = forms.CharField(label=_("Reason"), required=False, max_length=250)
-    requesting_physician = forms.CharField(
-        label=_("Requesting physician"), required=False, max_length=64, help_text=_("Family name, given name")
-    )
-    start = forms.DateTimeField(
-        label=_("Start"),
-        required=False,
-        validators=[check_start],
-        help_text=_("Empty: it waits to be scheduled"),
-        widget=forms.DateTimeInput(format="%Y-%m-%dT%H:%M", attrs={"type": "datetime-local"}),
-    )
-    station = forms.ModelChoiceField(
-        label=_("Station"),
-        queryset=Station.objects.active(),
-        required=False,
-        empty_label=_("chosen by Bucky"),
-    )
-    comments = forms.CharField(
-        label=_("Comments"), required=False, widget=forms.Textarea(attrs={"rows": 2}), max_length=2000
-    )
-    token = forms.CharField(widget=forms.HiddenInput, max_length=32)
-
-    field_order = ("exam", "priority", "reason", "requesting_physician", "start", "past")
-
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        """Suggest exams while typing."""
-        super().__init__(*args, **kwargs)
-        _suggest_exams(self, autofocus=True)
-
-    def request(self) -> ProcedureRequest:
-        """Return what was asked for."""
-        said = self.cleaned_data
-        return ProcedureRequest(
-            exam=said["exam"],
-            priority=said["priority"],
-            reason=said["reason"],
-            comments=said["comments"],
-            start=said["start"],
-            station=said["station"],
-            asked=True,
-        )
-
-    def physician(self) -> str:
-        """Return the requesting physician as DICOM writes names."""
-        return as_person_name(self.cleaned_data["requesting_physician"])
-
-
 def _suggest_exams(form: forms.Form, **attributes: Any) -> None:
     """Let the form's exam be one that is in use today, found while typing."""
     field = form.fields["exam"]

@@ -7,7 +7,7 @@ from typing import Any
 from ris.models import Exam, Station
 
 DETAILS = (
-    *("priority", "reason", "reason_codes", "diagnosis", "comments"),
+    *("priority", "reason", "reason_codes", "diagnosis", "comments", "answers"),
     *("transport_arrangements", "intended_recipients"),
 )
 """Columns of RequestedProcedure that describe it and move nothing on the schedule."""
@@ -55,6 +55,7 @@ class ProcedureRequest:
     reason_codes: list[dict[str, str]] | None = None
     diagnosis: str | None = None
     comments: str | None = None
+    answers: list[dict[str, str]] | None = None
     transport_arrangements: str | None = None
     intended_recipients: str | None = None
     # Wishes for its first step; further steps of the exam follow one after the other.

@@ -53,6 +53,9 @@ class OrderAdmin(PatientDataAdmin):
         view = self.admin_site.admin_view
         return [
             path("<int:pk>/act/", view(orders.act), name="ris_order_act"),
+            path("exams/", view(ordering.exams_live), name="ris_order_exams"),
+            path("questions/", view(ordering.questions_live), name="ris_order_questions"),
+            path("referrers/", view(ordering.referrers_live), name="ris_order_referrers"),
             path("<int:pk>/edit/", view(ordering.edit), name="ris_order_edit"),
             path("<int:pk>/letter/", view(printing.letter), name="ris_order_letter"),
             path("<int:pk>/label/", view(printing.label), name="ris_order_label"),

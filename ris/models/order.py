@@ -177,6 +177,9 @@ class RequestedProcedure(Noun):
     )
     diagnosis = models.CharField(_("diagnosis"), max_length=250, blank=True)
     comments = models.TextField(_("comments"), blank=True)
+    answers = models.JSONField(
+        _("answers"), default=list, blank=True, help_text=_("To the exam's questions: list of {question, answer}")
+    )
     transport_arrangements = models.CharField(_("transport"), max_length=64, blank=True)
     intended_recipients = models.CharField(_("results to"), max_length=250, blank=True)
 

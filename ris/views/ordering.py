@@ -4,15 +4,17 @@ from typing import Any
 
 from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404, render
 from django.urls import reverse
 from django.utils.translation import gettext as _
 
 from ris import audit
 from ris.actions import orders, performed
 from ris.actor import Actor
+from ris.entry import OrderForm, QuestionForm, find_exams, find_referrers
 from ris.errors import DomainError
-from ris.forms import EditOrderForm, EditProcedureForm, OrderForm
-from ris.models import EventKind, Order, Patient, PerformedProcedureStep
+from ris.forms import EditOrderForm, EditProcedureForm
+from ris.models import EventKind, Exam, Order, Patient, PerformedProcedureStep
 from ris.views import frame
 from ris.views import performed as performed_pages
 from ris.views.orders import find as find_order
@@ -33,13 +35,34 @@ def place(request: HttpRequest, pk: int) -> HttpResponse:
     audit.patient_viewed(request, patient)
     return frame.page(
         request,
-        "desk/form.html",
+        "desk/order_entry.html",
         title=_("New order of what was done by %s") % done if done else _("New order"),
         patient=patient,
         form=form,
         verb=_("Place the order"),
         back=reverse("admin:ris_patient_change", args=[pk]),
     )
+
+
+def exams_live(request: HttpRequest) -> HttpResponse:
+    """Answer with a part of a page: the exams that the typed words mean."""
+    frame.require(request, "ris.add_order")
+    text = request.GET.get("exam_text", "")
+    return render(request, "desk/found_exams.html", {"exams": find_exams(text), "text": text.strip()})
+
+
+def questions_live(request: HttpRequest) -> HttpResponse:
+    """Answer with a part of a page: the questions of the exam that was chosen."""
+    frame.require(request, "ris.add_order")
+    exam = get_object_or_404(Exam.objects.in_use(), pk=frame.key(request.GET.get("exam", "")))
+    return render(request, "desk/questions.html", {"fields": QuestionForm(exam)})
+
+
+def referrers_live(request: HttpRequest) -> HttpResponse:
+    """Answer with a part of a page: who asked for exams lately and is called so."""
+    frame.require(request, "ris.add_order")
+    names = find_referrers(request.GET.get("requesting_physician", ""))
+    return render(request, "desk/found_referrers.html", {"names": names})
 
 
 def _done(request: HttpRequest) -> PerformedProcedureStep | None:
@@ -66,7 +89,7 @@ def _placed(
     try:
         return frame.once(request, form.cleaned_data["token"], EventKind.ORDER_PLACED, act).order
     except DomainError as error:
-        frame.refuse(form, error)
+        frame.refuse(form, error, {"exam": "exam_text"})
         return None
 
 

@@ -22,7 +22,8 @@ from ris.models import User
 from ris.roles import Role
 from tests import factories
 factories.station("CT1"); factories.station("MR1")
-factories.exam()
+from ris.models import ExamQuestion
+ExamQuestion.new(exam=factories.exam(), text="Weight over 120 kg?", required=True)
 for role in Role:
     account = User.objects.create_user(role.name.lower(), password="correct horse battery")
     account.groups.add(Group.objects.get(name=role.value))
@@ -97,29 +98,43 @@ def test_a_clerk_finds_a_patient_checks_them_in_and_sees_them_on_the_scanners_li
     assert clerk.complaints == []
 
 
-def test_a_clerk_registers_orders_and_books_with_the_keyboard(clerk: Person, hospital: Department) -> None:
-    hospital.private("Quittermann")
+def test_a_clerk_registers_orders_books_and_prints_with_few_clicks(clerk: Person, hospital: Department) -> None:
+    hospital.private("Müler")
     page = clerk.page
-    page.get_by_role("link", name="Register a patient").click()
+    page.get_by_label("Find a patient").press_sequentially("Müler, Lukas")
+    alike = page.get_by_role("option", name="Müller, Łukasz")
+    clerk.keeps_picture("found_while_typing", of=alike)
+    expect(alike).to_contain_text("“Müller” sounds like “Müler”")
+    page.keyboard.press("ArrowDown")
+    expect(alike).to_have_attribute("aria-selected", "true")
+    page.get_by_role("link", name="Register a patient").click()  # 1
     expect(page.get_by_label("Family name", exact=True)).to_be_focused()
-    page.keyboard.type("Quittermann")
+    page.keyboard.type("Müler")
     page.keyboard.press("Tab")
-    page.keyboard.type("Ada")
-    page.get_by_label("Birth date").fill("1.2.1990")
-    page.keyboard.press("Enter")
+    page.keyboard.type("Lukas")
+    page.get_by_label("Birth date").fill("17.4.1962")
+    warning = page.get_by_role("alert")
+    clerk.keeps_picture("duplicate_while_typing", of=warning)
+    expect(warning).to_contain_text("name sounds the same · same birth date")
+    page.get_by_role("button", name="New person: register anyway").click()  # 2
     expect(page.get_by_text("The patient is registered under number")).to_be_visible()
-    page.get_by_role("link", name="New order").click()
-    page.locator(".select2-selection").click()
-    page.keyboard.type("abdomen")
-    page.get_by_role("option", name="CTABD CT abdomen with contrast").click()
-    page.get_by_role("button", name="Place the order").click()
-    expect(page.get_by_text("is placed.")).to_be_visible()
-    page.get_by_role("link", name="Book", exact=True).click()
+    page.get_by_role("link", name="New order").click()  # 3
+    page.get_by_label("Exam").press_sequentially("abdomen")
+    expect(page.get_by_role("option", name="CTABD CT abdomen with contrast")).to_be_visible()
+    page.keyboard.press("ArrowDown")
+    page.keyboard.press("Enter")
+    expect(page.get_by_label("Exam")).to_have_value("CTABD CT abdomen with contrast")
+    page.get_by_label("Weight over 120 kg?").select_option("no")
+    page.get_by_label("Reason").fill("Pain")
+    clerk.keeps_picture("order_entry", of=page.get_by_label("Reason"))
     page.get_by_label("Start").fill("2027-01-11T09:15")
-    page.get_by_role("button", name="Book the exam").click()
-    expect(page.get_by_text("The exam is booked.")).to_be_visible()
+    page.keyboard.press("Enter")
+    clerk.keeps_picture("booked", of=page.get_by_text("is placed."))
     expect(page.get_by_role("row").filter(has_text="2027-01-11 09:15")).to_contain_text("CT1")
-    clerk.keeps_picture("booked", of=page.get_by_role("heading", level=1))
+    expect(page.get_by_text("Weight over 120 kg? no")).to_be_visible()
+    address = page.get_by_role("link", name="Print letter").get_attribute("href")
+    letter = page.request.get(hospital.url.rstrip("/") + (address or ""))  # 4: Chromium without a head shows no PDF
+    assert (letter.headers["content-type"], letter.body()[:5]) == ("application/pdf", b"%PDF-")
     assert clerk.complaints == []
 
 
