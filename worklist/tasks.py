@@ -1,19 +1,26 @@
 """Work by the clock for this door."""
 
+from datetime import timedelta
 from typing import cast
 
 from celery import shared_task
 from django.conf import settings
+from django.utils import timezone
 
 from ris.celery import NudgeTask, app
 from worklist import delivery, ladder
-from worklist.models import QueryLog
+from worklist.models import MppsRequest, QueryLog
 
 
 @shared_task
 def purge_query_log() -> int:
-    """Forget queries that were last asked longer ago than settings.BUCKY_QUERY_LOG_DAYS; return how many."""
+    """Forget queries that were last asked longer ago than settings.BUCKY_QUERY_LOG_DAYS; return how many.
+
+    MPPS requests that were refused go with them. Those that were carried out are kept with what they tell of.
+    """
     deleted, _by_model = QueryLog.objects.older_than(settings.BUCKY_QUERY_LOG_DAYS).delete()
+    since = timezone.now() - timedelta(days=settings.BUCKY_QUERY_LOG_DAYS)
+    MppsRequest.objects.filter(performed=None, at__lt=since).delete()
     return deleted
 
 

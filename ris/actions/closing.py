@@ -54,6 +54,8 @@ def close(*, by: Actor, step: ScheduledProcedureStep, evidence: Evidence, words:
         return False
     if evidence == Evidence.ARCHIVE and _reports(step):
         return False
+    for stale in StepClosure.objects.standing().filter(step=step):
+        stale.change(undone_at=timezone.now())  # a person has put the step back without undoing its closure
     before = step.state
     if before in STEP_MOVES["start"].sources:
         exams.make("start", by=by, step=step, reason=words)

@@ -4,14 +4,19 @@ import socket
 import subprocess
 import time
 from collections.abc import Iterator
+from datetime import UTC, datetime
 
 import pytest
+from pydicom.uid import generate_uid
 
 from tests.conftest import MakeDepartment
 from tests.department import Department
 from tests.journeys.test_dicom_peers import CAST, NAMES, call, findscu, values
 from tests.services import Postgres
 from tests.waiting import wait_until
+from worklist.negotiation import PERFORMED_STEP
+from worklist.scanner import beginning
+from worklist.scu import Called, calling
 
 
 @pytest.fixture(scope="module")
@@ -28,7 +33,15 @@ def test_a_database_that_is_away_is_never_an_empty_list(postgres: Postgres, make
     before = values(findscu(department, "-k", "PatientID"), "0010,0020")
     assert before == [*NAMES, "4010"]
 
+    uid, told = generate_uid(prefix=None), beginning("CT1", "CT", [], datetime.now(UTC))
+
+    def report() -> int:
+        called = Called(department.dicom.host, department.dicom.port, department.ae_title, "CT1")
+        with calling(called, PERFORMED_STEP) as assoc:
+            return int(assoc.send_n_create(told, PERFORMED_STEP, uid)[0].Status)
+
     postgres.stop()
+    assert report() == 0x0213
     printed = findscu(department, "-k", "PatientID")
     assert "OutOfResources" in printed, printed
     assert "Success" not in printed
@@ -36,6 +49,7 @@ def test_a_database_that_is_away_is_never_an_empty_list(postgres: Postgres, make
 
     postgres.start()
     assert values(findscu(department, "-k", "PatientID"), "0010,0020") == before
+    assert [report(), report()] == [0, 0x0111], "nothing of it was kept, so the scanner may send it again"
     logged = "SELECT count(*) FROM worklist_querylog WHERE status = 'A700'"
     wait_until(lambda: department.rows(logged) == [(1,)], what="the failed query in the log")
 

@@ -63,6 +63,15 @@ def test_an_order_on_hold_is_left_alone_and_a_later_change_is_not_undone() -> No
         closing.undo(by=BY, closure=StepClosure.objects.get())
 
 
+def test_an_exam_that_was_put_back_otherwise_can_be_closed_again() -> None:
+    step = factories.step()
+    close(step)
+    exams.go("reopen", by=BY, step=step)
+    assert not close(step)
+    assert close(step, Evidence.PERSON)
+    assert [closure.evidence for closure in StepClosure.objects.standing()] == [Evidence.PERSON]
+
+
 def test_the_clock_closes_what_was_silent_for_as_long_as_its_station_says() -> None:
     factories.station("CT1", idle_minutes=30)
     step, waiting, other = factories.step("STARTED"), factories.step(), factories.step("STARTED")

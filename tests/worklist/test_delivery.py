@@ -21,7 +21,7 @@ from tests.worklist.performing import ask, create, creation, ending, item_of, up
 from worklist import delivery
 from worklist.dimse import Command
 from worklist.models import Archive, Forwarding, MppsRequest
-from worklist.tasks import forward
+from worklist.tasks import forward, purge_query_log
 
 pytestmark = pytest.mark.django_db
 
@@ -213,3 +213,13 @@ def test_what_scanners_sent_can_be_read_also_what_was_refused() -> None:
     informatics.get(f"/worklist/mppsrequest/{second.pk}/change/")
     assert Event.objects.filter(subject=f"worklist.mppsrequest:{first.pk}", user=informatics.user).exists()
     clerk.get("/worklist/mppsrequest/", status=403)
+
+
+def test_refused_requests_are_forgotten_with_the_queries_and_others_are_kept() -> None:
+    create()
+    for _ in range(2):
+        ask(Command.N_CREATE, generate_uid(), creation(Modality=""))
+    old = timezone.now() - timedelta(days=400)
+    MppsRequest.objects.exclude(pk=MppsRequest.objects.latest("pk").pk).update(at=old)
+    purge_query_log()
+    assert list(MppsRequest.objects.order_by("pk").values_list("status", flat=True)) == ["0000", "0121"]
