@@ -36,7 +36,7 @@ def age_on(day: date, born: date) -> int:
     return day.year - born.year - ((day.month, day.day) < (born.month, born.day))
 
 
-def _in_order(model: str, what: str) -> models.CheckConstraint:
+def limits_in_order(model: str, what: str) -> models.CheckConstraint:
     """Return the constraint that the least age or weight is not above the greatest."""
     least, most = f"min_{what}", f"max_{what}"
     return models.CheckConstraint(
@@ -210,7 +210,9 @@ class Exam(Timed):
     contrast_agent = models.CharField(_("contrast agent"), max_length=64, blank=True)
     pre_medication = models.CharField(_("pre-medication"), max_length=64, blank=True)
     lead_time = models.PositiveSmallIntegerField(
-        _("lead time (hours)"), default=0, help_text=_("At least so long between the order and the exam")
+        _("lead time (hours)"),
+        default=0,
+        help_text=_("At least so long between the order and the exam"),
     )
     min_age = models.PositiveSmallIntegerField(_("from age (years)"), null=True, blank=True)
     max_age = models.PositiveSmallIntegerField(_("to age (years)"), null=True, blank=True)
@@ -240,8 +242,8 @@ class Exam(Timed):
                 condition=Q(child_duration__isnull=True) | Q(child_duration__gt=0), name="exam_takes_time_for_children"
             ),
             models.CheckConstraint(condition=Q(laterality__in=["", *Laterality.values]), name="exam_laterality_known"),
-            _in_order("exam", "age"),
-            _in_order("exam", "weight"),
+            limits_in_order("exam", "age"),
+            limits_in_order("exam", "weight"),
             models.CheckConstraint(
                 condition=Q(valid_from__isnull=True)
                 | Q(valid_until__isnull=True)

@@ -17,6 +17,7 @@ from ris.forms import EditOrderForm, EditProcedureForm
 from ris.models import EventKind, Exam, Order, Patient, PerformedProcedureStep
 from ris.views import frame
 from ris.views import performed as performed_pages
+from ris.views.against import warn
 from ris.views.orders import find as find_order
 from ris.views.patients import find as find_patient
 
@@ -31,6 +32,7 @@ def place(request: HttpRequest, pk: int) -> HttpResponse:
         order = _placed(request, patient, form, done)
         if order is not None:
             messages.success(request, _("Order %s is placed.") % order.accession_number)
+            warn(request, order)
             return frame.leads_to("ris_order_change", order.pk)
     audit.patient_viewed(request, patient)
     return frame.page(

@@ -15,6 +15,7 @@ from ris.forms import ExamForm
 from ris.models import Order, PerformedProcedureStep, RequestedProcedure, ScheduledProcedureStep, StepClosure
 from ris.states import BEFORE_START, StepState
 from ris.views import frame, story
+from ris.views.against import reasons_against
 from ris.views.moves import ORDER_BUTTONS, can_book, offered, offered_for_order
 
 EVENTS_SHOWN = 100
@@ -47,7 +48,12 @@ def show(request: HttpRequest, object_id: str) -> HttpResponse:
             {
                 "row": row,
                 "steps": [
-                    {"row": step, "buttons": offered(user, step), "book": can_book(user, step)}
+                    {
+                        "row": step,
+                        "buttons": offered(user, step),
+                        "book": can_book(user, step),
+                        "against": reasons_against(order, row, step),
+                    }
                     for step in row.steps.all()
                 ],
                 "unknown": row.exam is None and _can_assign(request, row),

@@ -1,0 +1,105 @@
+"""What speaks against an exam: the catalogue's limits, in words that a clerk can act on."""
+
+from datetime import date, datetime, timedelta
+from decimal import Decimal
+from typing import Any
+
+import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
+from django.utils import timezone
+
+from ris.actions import exams
+from ris.actions.exam_rules import ExamRules
+from ris.models import Exam, ExamGap, Patient
+from ris.roles import Role
+from tests import factories
+from tests.ris.desk import Desk, text_of
+
+pytestmark = pytest.mark.django_db
+
+
+def against(exam: Exam, patient: Patient, start: datetime | None = None, station: str = "") -> str:
+    at = start or factories.today_at(10, days=30)
+    return " ".join(ExamRules(exam, patient).against(at, station=factories.station(station) if station else None))
+
+
+@pytest.mark.parametrize(
+    ("exam", "patient", "words"),
+    [
+        ({}, {}, ""),
+        ({"min_age": 40}, {"birth_date": date(2000, 1, 1)}, "It is for patients from 40 years on; the patient is "),
+        ({"max_age": 5}, {"birth_date": date(2000, 1, 1)}, "It is for patients up to 5 years; the patient is "),
+        ({"min_age": 40, "max_age": 50}, {"birth_date": None}, ""),
+        ({"max_weight": 120}, {"weight": Decimal("120")}, ""),
+        ({"max_weight": 120}, {"weight": Decimal("120.50")}, "up to 120 kg; the patient weighs 120.5 kg."),
+        ({"min_weight": 10}, {"weight": Decimal("9")}, "from 10 kg on; the patient weighs 9 kg."),
+        ({"min_weight": 10, "max_weight": 20}, {"weight": None}, ""),
+        ({"valid_until": date(2020, 1, 1)}, {}, "is not done after 2020-01-01."),
+        ({"valid_from": date(2099, 1, 1)}, {}, "is not done before 2099-01-01."),
+        ({"lead_time": 24 * 31}, {}, "The patient needs 744 hours to prepare."),
+        ({"lead_time": 24 * 20}, {}, ""),
+    ],
+)
+def test_the_limits_of_an_exam(exam: dict[str, Any], patient: dict[str, Any], words: str) -> None:
+    said = against(factories.exam("CTABD", **exam), factories.patient(**patient))
+    assert words in said
+    assert bool(words) == bool(said)
+
+
+def test_a_table_carries_so_much() -> None:
+    heavy = factories.patient(weight=Decimal(170))
+    factories.station("MR1", max_weight=160)
+    exam = factories.exam("MRHEAD")
+    assert against(exam, heavy, station="MR1") == "The table of MR1 carries 160 kg; the patient weighs 170 kg."
+    assert against(exam, heavy, station="MR2") == ""
+
+
+def test_eight_weeks_since_the_last_barium() -> None:
+    barium = factories.exam("RFSWALL", meaning="Barium swallow", contrast_agent="Barium sulphate")
+    scan = factories.exam("CTABD")
+    ExamGap.new(exam=scan, after_contrast="Barium sulphate", length=8, unit="w", reason="it hides the bowel")
+    jane = factories.patient()
+    factories.station("RF1")
+    swallowed = factories.today_at(9, days=3)
+    factories.order(patient=jane, exam=barium, start=swallowed)
+    free = swallowed + timedelta(weeks=8)
+    said = against(scan, jane, free - timedelta(minutes=1))
+    assert said.startswith("Not within 8 weeks after Barium swallow on ")
+    assert said.endswith(" on (it hides the bowel).")
+    assert against(scan, jane, free) == against(scan, jane, swallowed - timedelta(minutes=1)) == ""
+    assert against(scan, factories.patient(), free - timedelta(days=1)) == ""
+
+
+def test_the_other_exam_is_refused_as_well_when_it_is_booked_later() -> None:
+    barium, scan = factories.exam("RFSWALL"), factories.exam("CTABD", meaning="CT abdomen")
+    ExamGap.new(exam=scan, after=barium, length=1, unit="w")
+    jane = factories.patient()
+    order = factories.order(patient=jane, exam=scan, start=factories.today_at(9, days=5))
+    early = factories.today_at(9, days=1)
+    assert "CT abdomen is on" in against(barium, jane, early)
+    assert "must not be within 1 week after this." in against(barium, jane, early)
+    exams.go("miss", by=factories.BY, step=factories.step_of(order))
+    assert against(barium, jane, early) == ""
+
+
+def test_an_exam_without_gaps_costs_one_query_and_any_number_of_times_no_more() -> None:
+    exam, jane = factories.exam("CTABD", min_age=99), factories.patient()
+    with CaptureQueriesContext(connection) as captured:
+        rules = ExamRules(exam, jane)
+        assert all(rules.against(timezone.now() + timedelta(days=days)) for days in range(100))
+    assert len(captured) == 1
+
+
+def test_the_reasons_are_shown_when_it_is_ordered_and_on_the_order() -> None:
+    factories.station("CT1")
+    exam = factories.exam("CTABD", min_age=90)
+    jane = factories.patient()
+    page = Desk(Role.FRONT_DESK).post(
+        f"/ris/patient/{jane.pk}/order/",
+        exam=exam.pk,
+        priority="ROUTINE",
+        token="r" * 32,
+        start=factories.today_at(10, days=2).strftime("%Y-%m-%dT%H:%M"),
+    )
+    assert text_of(page).count("It is for patients from 90 years on") == 2
