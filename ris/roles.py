@@ -45,6 +45,9 @@ _SEE = (
     "view_closure",
     "view_examneed",
     "view_booking",
+    "view_screeningrule",
+    "view_screeninganswer",
+    "view_gateoverride",
 )
 _REGISTER = ("add_patient", "change_patient", "add_patientidentifier")
 _ORDER = ("add_order", "change_order", "cancel_order", "settle_order")
@@ -58,8 +61,9 @@ _EXAMS = (
 _CATALOG = (
     *_EXAMS,
     "delete_exam",
-    *(f"{verb}_{noun}" for verb in ("add", "change", "delete") for noun in ("site", "station")),
+    *(f"{verb}_{noun}" for verb in ("add", "change", "delete") for noun in ("site", "station", "screeningrule")),
 )
+_ANSWER = ("add_screeninganswer",)
 _CALENDAR = tuple(
     f"{verb}_{noun}"
     for verb in ("add", "change", "delete")
@@ -68,11 +72,12 @@ _CALENDAR = tuple(
 _ACCOUNTS = ("add_user", "change_user", "view_user")
 
 RIS_GRANTS: Grants = {
-    Role.FRONT_DESK: (*_SEE, *_REGISTER, *_ORDER, "book_step", "check_in_step"),
+    Role.FRONT_DESK: (*_SEE, *_REGISTER, *_ORDER, *_ANSWER, "book_step", "check_in_step"),
     Role.SCHEDULER: (
         *_SEE,
         *_REGISTER,
         *_ORDER,
+        *_ANSWER,
         *_EXAMS,
         *_CALENDAR,
         "book_step",
@@ -81,19 +86,22 @@ RIS_GRANTS: Grants = {
     ),
     Role.TECHNOLOGIST: (
         *_SEE,
+        *_ANSWER,
         "change_patient",
         "settle_order",
         "check_in_step",
         "perform_step",
         "link_performedprocedurestep",
     ),
-    Role.RADIOLOGIST: _SEE,
+    Role.RADIOLOGIST: (*_SEE, *_ANSWER, "override_gate"),
     Role.INFORMATICS: (
         *_SEE,
         *_REGISTER,
         *_ORDER,
         *_CATALOG,
         *_CALENDAR,
+        *_ANSWER,
+        "override_gate",
         "merge_patient",
         "view_patientmerge",
         "book_step",

@@ -238,6 +238,7 @@ CELERY_TASK_PUBLISH_RETRY = False
 CELERY_WORKER_ENABLE_REMOTE_CONTROL = False
 
 CELERY_BEAT_SCHEDULE = {
+    "hold back what ran out": {"task": "ris.tasks.close_gates", "schedule": timedelta(minutes=1)},
     "sign out the idle": {"task": "ris.tasks.clear_sessions", "schedule": timedelta(days=1)},
     "forget old worklist queries": {"task": "worklist.tasks.purge_query_log", "schedule": timedelta(days=1)},
     "forget old messages": {"task": "hl7.tasks.purge_messages", "schedule": crontab(hour=2, minute=40)},

@@ -5,7 +5,7 @@ from typing import cast
 from celery import shared_task
 from django.core.management import call_command
 
-from ris.actions import closing, leftovers
+from ris.actions import closing, gate, leftovers
 from ris.actor import system
 from ris.celery import NudgeTask, app
 
@@ -31,3 +31,9 @@ def close_left_over_exams() -> int:
 def wake() -> None:
     """Have `close_left_over_exams` run after the commit of the transaction that is open now."""
     cast(NudgeTask, app.tasks[close_left_over_exams.name]).delay_on_commit()
+
+
+@shared_task
+def close_gates() -> None:
+    """Hold back the exams whose safety answers have run out."""
+    gate.close_expired(by=system("clock"))

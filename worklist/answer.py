@@ -75,7 +75,8 @@ def value_of(attribute: Attribute, source: Row, row: Row, texts: list[str]) -> s
     """Return the value to send, None for zero length. Raises BadRowError."""
     text = attribute.constant or _text(attribute, source, row)
     if attribute.many:
-        found = [one for one in text.split("; ") if one and valid(attribute.vr, one)]
+        parts = [mended(attribute.vr, one) if attribute.fault is Fault.CUT else one for one in text.split("; ")]
+        found = [one for one in parts if one and valid(attribute.vr, one)]
         texts.extend(found)
         return found or None
     if text and not valid(attribute.vr, text):
@@ -98,6 +99,9 @@ def _text(attribute: Attribute, source: Row, row: Row) -> str:
         groups = (source.get(path) or "" for path in (attribute.path, *attribute.groups))
         return "=".join(groups).rstrip("=")
     value = source.get(attribute.path) if attribute.path else None
+    more = source.get(attribute.also) if attribute.also else None
+    if more not in (None, ""):
+        value = more if isinstance(more, int) or not value else f"{more}; {value}"
     match value:
         case None:
             return ""

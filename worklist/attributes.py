@@ -40,6 +40,7 @@ class Attribute:
     path: lookup of the column from the step; of an item whose sequence has a path: the name in that list's entries.
     groups: of a name, the columns of the ideographic and phonetic component groups.
     folded: of a name, the column that keeps it without case and accents.
+    also: a further column, whose text comes first, or whose number instead.
     constant: a value that is always the same. many: the column holds several values with `; ` between them.
     items: of a sequence, its attributes. A sequence with a path has one item for each entry of that list, one without
     a path has a single item; an item whose first attribute is empty is left out.
@@ -56,6 +57,7 @@ class Attribute:
     folded: str = ""
     constant: str = ""
     many: bool = False
+    also: str = ""
     fault: Fault = Fault.CUT
     items: tuple["Attribute", ...] = ()
 
@@ -229,10 +231,10 @@ ATTRIBUTES: tuple[Attribute, ...] = (
     Attribute("PatientSize", _P, Kind.NONE, "3", PATIENT + "size", "OBX, in m", fault=Fault.EMPTY),
     Attribute("ConfidentialityConstraintOnPatientDataDescription", _P, Kind.NONE, "2", PATIENT + "confidentiality", "ORC-28, PV1-16"),
     Attribute("PatientState", _P, Kind.NONE, "2", PATIENT + "patient_state", "OBR-12"),
-    Attribute("PregnancyStatus", _P, Kind.NONE, "2", PATIENT + "pregnancy_status", "PV1-15 B6 is 3", fault=Fault.EMPTY),
-    Attribute("MedicalAlerts", _P, Kind.NONE, "2", PATIENT + "medical_alerts", "OBR-13"),
+    Attribute("PregnancyStatus", _P, Kind.NONE, "2", PATIENT + "pregnancy_status", "the safety questions, else PV1-15 (B6 is 3)", also="gate_pregnancy", fault=Fault.EMPTY),
+    Attribute("MedicalAlerts", _P, Kind.NONE, "2", PATIENT + "medical_alerts", "the safety questions and OBR-13", also="gate_alerts", many=True),
     Attribute("Allergies", _P, Kind.NONE, "2", PATIENT + "allergies", "AL1-3"),
-    Attribute("SpecialNeeds", _P, Kind.NONE, "2", PATIENT + "special_needs", "PV1-15"),
+    Attribute("SpecialNeeds", _P, Kind.NONE, "2", PATIENT + "special_needs", "the safety questions and PV1-15", also="gate_needs"),
     Attribute("PatientComments", _P, Kind.NONE, "3", PATIENT + "comments", "NTE-3 below PID"),
     Attribute("ReferencedPatientSequence", _P, Kind.NONE, "2"),
 )

@@ -181,7 +181,8 @@ class _Writers:
         if not attribute.path or attribute.path not in self._columns:
             return ()
         zone = (SITE_ZONE,) if attribute.vr in ("DA", "TM") else ()
-        return (attribute.path, *attribute.groups, *zone)
+        also = (attribute.also,) if attribute.also else ()
+        return (attribute.path, *also, *attribute.groups, *zone)
 
     def _element(self, attribute: Attribute, source: Row, row: Row) -> Written:
         """Write one element. Raises BadRowError."""

@@ -233,7 +233,7 @@ def _columns(request: Request, checks: list[Check]) -> tuple[list[str], bool]:
         paths.update(needed)
     for attribute in request.leaves():
         leading = attribute.leading.path if attribute.leading and not attribute.path else ""
-        paths.update(path for path in (attribute.path, leading, *attribute.groups) if path)
+        paths.update(path for path in (attribute.path, attribute.also, leading, *attribute.groups) if path)
     others = OTHER_IDENTIFIERS in paths
     # Names inside a list's entries are not columns.
     lists = {item.path for attribute in request.leaves() if attribute.path for item in attribute.items}

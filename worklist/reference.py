@@ -140,7 +140,7 @@ def dicom() -> str:
         + MATCHING
         + "\n## Which steps are on the worklist\n\n"
         + f"Steps that have a station and a start and are in one of the states {_states()}.\n"
-        + "Steps of an order on hold are not.\n"
+        + "Steps of an order on hold are not, nor those whose safety questions hold them back.\n"
         + CHARACTERS
         + "\n## Status codes\n\n"
         + markdown_table(("Status", "Meaning"), _statuses())

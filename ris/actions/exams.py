@@ -6,11 +6,13 @@ from zoneinfo import ZoneInfo
 
 from django.db.models import Q
 from django.utils import timezone
+from django.utils.translation import gettext as _
 
-from ris.actions import bookings, rollup, schedule
+from ris.actions import bookings, gate, rollup, schedule
 from ris.actions.placement import How, Placement
 from ris.actions.verb import verb
 from ris.actor import Actor, ActorKind
+from ris.errors import ForbiddenMove
 from ris.models import Event, EventKind, Patient, ScheduledProcedureStep, Visit
 from ris.states import StepState, check_move
 
@@ -35,7 +37,11 @@ def go(move: str, *, by: Actor, step: ScheduledProcedureStep, reason: str = "") 
     Raises ForbiddenMove when the step's state does not allow it; the row is locked, so of two people who press the
     same button one is told.
     """
-    return make(move, by=by, step=schedule.locked(step), reason=reason)
+    step = schedule.locked(step)
+    if move == "start" and gate.is_shut(step):
+        # A scanner that has begun is not stopped: what it performs is taken as it was (see perform).
+        raise ForbiddenMove(_("Its safety questions hold it back. Answer them first, or let it through."), field="gate")
+    return make(move, by=by, step=step, reason=reason)
 
 
 def make(move: str, *, by: Actor, step: ScheduledProcedureStep, reason: str = "") -> ScheduledProcedureStep:

@@ -8,7 +8,8 @@ from django.db import IntegrityError
 from django.db.models import QuerySet
 from django.utils import timezone
 
-from ris.actions import bookings, rollup
+from ris.actions import bookings, gate, rollup
+from ris.actions.safety import FACTS
 from ris.actions.verb import verb
 from ris.actor import Actor
 from ris.errors import DuplicateIdentifier, InvalidValue, MergedAway, MergeRefused
@@ -69,6 +70,8 @@ def update(*, by: Actor, patient: Patient, **fields: Any) -> bool:
     diff = locked.change(**fields)
     if diff:
         Event.objects.record(EventKind.PATIENT_UPDATED, by=by, patient=patient, data={"changes": diff})
+        if FACTS & diff.keys():
+            gate.patient_changed(locked, diff.keys(), by=by)
         if locked.is_named != was_named:
             _mark_name(locked, Order.objects.filter(patient=locked), by=by)
         patient.refresh_from_db(fields=list(diff))
@@ -132,6 +135,7 @@ def merge(*, by: Actor, survivor: Patient, loser: Patient, reason: str = "") -> 
         Event.objects.record(EventKind.PATIENT_MERGED, by=by, patient=patient, reason=reason, data=data)
     if survivor.is_named != loser.is_named:
         _mark_name(survivor, Order.objects.filter(pk__in=journal.moved_orders), by=by)
+    gate.patient_merged(survivor, by=by)
     return journal
 
 

@@ -8,9 +8,10 @@ from typing import Any
 from django.utils import timezone
 
 from ris import identifiers
-from ris.actions import exams, placement, places, rollup, schedule
+from ris.actions import exams, gate, placement, places, rollup, schedule
 from ris.actions.placement import How, Placement
 from ris.actions.requests import ProcedureRequest, StepPlan, StepWish, plan_steps
+from ris.actions.safety import Occasion, judge
 from ris.actions.verb import verb
 from ris.actor import Actor
 from ris.errors import OrderClosed, OrderStarted
@@ -178,6 +179,8 @@ def _add_step(
     if start is not None and not request.asked:
         chosen = _promised(procedure, wish, plan, modality=modality, start=start, number=number)
     marks = [chosen.attention] if chosen.attention else []
+    contrast_agent = procedure.exam.contrast_agent if procedure.exam else ""
+    verdict = judge(procedure, Occasion(modality, contrast_agent, start, chosen.station))
     step = ScheduledProcedureStep.new(
         requested_procedure=procedure,
         sps_id=_sps_id(wish.sps_id, marks),
@@ -189,13 +192,15 @@ def _add_step(
         duration=plan.duration,
         protocol_codes=plan.protocol_codes,
         performing_physician=request.performing_physician or "",
-        contrast_agent=procedure.exam.contrast_agent if procedure.exam else "",
+        contrast_agent=contrast_agent,
         pre_medication=procedure.exam.pre_medication if procedure.exam else "",
         comments=wish.comments or "",
+        **verdict.columns(),
     )
     if chosen.station:
         marks += schedule.take(step, chosen, how=How.PROMISED) - set(marks)
     rollup.mark(order, add=marks)
+    gate.tell_new(step, by=by)
     if chosen.station:
         place: Diff = {"station": [None, chosen.station.pk], "start": [None, start]}
         rollup.tell(EventKind.STEP_BOOKED, by=by, step=step, diff=place)

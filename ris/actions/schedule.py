@@ -6,7 +6,7 @@ marked. Who asks, a person or a scheduling system, is refused in words unless th
 
 from datetime import datetime
 
-from ris.actions import bookings, placement, rollup
+from ris.actions import bookings, gate, placement, rollup
 from ris.actions.placement import How, Placement
 from ris.actions.verb import verb
 from ris.actor import Actor
@@ -75,6 +75,7 @@ def place(
     elif not step.modality:
         values["modality"] = chosen.station.modality
     diff = step.change(state=target, **values)
+    gate.refresh(step, by=by)
     marks = {chosen.attention} if chosen.attention else set()
     if diff and chosen.station is None:
         bookings.release(step)

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from django.db.models import Q, QuerySet
 from django.utils import timezone
 
-from ris.actions import bookings, patients
+from ris.actions import bookings, gate, patients
 from ris.actions.verb import verb
 from ris.actor import Actor
 from ris.errors import MergeRefused
@@ -75,6 +75,8 @@ def unmerge(*, by: Actor, loser: Patient, reason: str = "") -> PatientMerge:
     for patient in (survivor, loser):
         Event.objects.record(EventKind.PATIENT_UNMERGED, by=by, patient=patient, reason=reason, data=data)
     _part(survivor, loser, by=by)
+    for patient in (survivor, loser):
+        gate.patient_merged(patient, by=by)
     return plan.journal
 
 

@@ -4,14 +4,18 @@ from django.utils.translation import gettext_lazy as _
 
 from ris.desk import EVERYBODY, Page, Panel, register_page, register_panel
 from ris.roles import Role
-from ris.views import home, leftovers, performed
+from ris.views import home, leftovers, performed, safety
 
 register_page(Page(_("Patients"), "ris_patient_changelist", "ris.view_patient", 10))
 register_page(Page(_("Orders"), "ris_order_changelist", "ris.view_order", 20))
 register_page(Page(_("Schedule"), "ris_scheduledprocedurestep_changelist", "ris.view_scheduledprocedurestep", 30))
 register_page(Page(_("Performed"), "ris_performedprocedurestep_changelist", "ris.view_performedprocedurestep", 35))
 register_page(Page(_("Left over"), "ris_left_over", "ris.perform_step", 36, route="left-over/", view=leftovers.board))
+register_page(
+    Page(_("Safety"), "ris_safety_open", "ris.view_screeninganswer", 37, route="safety/", view=safety.open_list)
+)
 register_page(Page(_("Exams"), "ris_exam_changelist", "ris.view_exam", 60))
+register_page(Page(_("Safety questions"), "ris_screeningrule_changelist", "ris.change_screeningrule", 63))
 register_page(Page(_("Stations"), "ris_station_changelist", "ris.view_station", 61))
 register_page(Page(_("Calendars"), "ris_resource_changelist", "ris.change_resource", 50))
 register_page(Page(_("Sites"), "ris_site_changelist", "ris.change_site", 62))

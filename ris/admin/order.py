@@ -15,7 +15,7 @@ from ris.admin.lists import PatientDataAdmin
 from ris.models import Order, RequestedProcedure, ScheduledProcedureStep
 from ris.states import StepState
 from ris.templatetags.desk import badge, site_time
-from ris.views import ordering, orders, printing, searching
+from ris.views import ordering, orders, printing, safety, searching
 
 
 @admin.register(Order)
@@ -56,6 +56,7 @@ class OrderAdmin(PatientDataAdmin):
             path("exams/", view(ordering.exams_live), name="ris_order_exams"),
             path("questions/", view(ordering.questions_live), name="ris_order_questions"),
             path("referrers/", view(ordering.referrers_live), name="ris_order_referrers"),
+            path("<int:pk>/safety/", view(safety.questions), name="ris_order_safety"),
             path("<int:pk>/edit/", view(ordering.edit), name="ris_order_edit"),
             path("<int:pk>/letter/", view(printing.letter), name="ris_order_letter"),
             path("<int:pk>/label/", view(printing.label), name="ris_order_label"),

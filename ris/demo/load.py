@@ -13,7 +13,7 @@ from django.utils import timezone
 from ris.actions import exams, orders, patients, schedule, visits
 from ris.actions.requests import ProcedureRequest
 from ris.actor import system
-from ris.demo import calendars, details
+from ris.demo import calendars, details, screening
 from ris.demo.exams import EXAMS
 from ris.demo.fates import Happening, Place
 from ris.demo.plan import PlannedOrder, make_plan
@@ -137,6 +137,7 @@ class _Actors:
             for number, (text, kind, required, choices) in enumerate(details.QUESTIONS.get(row.code, ()), start=1):
                 ExamQuestion.new(exam=exam, number=number, text=text, kind=kind, required=required, choices=choices)
         self._gaps()
+        screening.make()
         return {exam.code: exam for exam in Exam.objects.prefetch_related("steps", "protocol_codes")}
 
     def _gaps(self) -> None:
@@ -158,6 +159,7 @@ class _Actors:
             self.orders[key] = self._place(planned, happening)
             self.steps[key] = _steps(self.orders[key])
             self._put(key, happening)
+            screening.ask_when_booked(self.orders[key], len(self.orders), by=BY)
         elif what == "book":
             self._put(key, happening)
         elif what == "hold":
@@ -167,6 +169,8 @@ class _Actors:
         elif what == "cancel":
             orders.cancel(by=BY, order=self.orders[key], reason=happening.reason)
         else:
+            if what in ("arrive", "start"):
+                screening.ask_at_the_door(self.orders[key], self.steps[key][happening.step], by=BY)
             exams.go(what, by=BY, step=self.steps[key][happening.step], reason=happening.reason)
 
     def _place(self, planned: PlannedOrder, happening: Happening) -> Order:

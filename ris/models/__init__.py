@@ -19,12 +19,14 @@ from ris.models.resource import (
     Resource,
     ResourceKind,
 )
-from ris.models.step import ScheduledProcedureStep
+from ris.models.screening import CLOSED, Effect, GateOverride, ScreeningAnswer, ScreeningRule, Tells, Topic
+from ris.models.step import Gate, ScheduledProcedureStep
 from ris.models.upload import CatalogueUpload
 from ris.models.user import User
 from ris.models.visit import Visit, VisitState
 
 __all__ = [
+    "CLOSED",
     "Attention",
     "Block",
     "BlockKind",
@@ -34,6 +36,7 @@ __all__ = [
     "Closure",
     "ClosureKind",
     "Counter",
+    "Effect",
     "Event",
     "EventKind",
     "Evidence",
@@ -43,6 +46,8 @@ __all__ = [
     "ExamPreparation",
     "ExamQuestion",
     "ExamStep",
+    "Gate",
+    "GateOverride",
     "Laterality",
     "LinkedBy",
     "OpeningHours",
@@ -60,10 +65,14 @@ __all__ = [
     "Resource",
     "ResourceKind",
     "ScheduledProcedureStep",
+    "ScreeningAnswer",
+    "ScreeningRule",
     "Sex",
     "Site",
     "Station",
     "StepClosure",
+    "Tells",
+    "Topic",
     "User",
     "Visit",
     "VisitState",

@@ -212,7 +212,7 @@ class Exam(Timed):
     lead_time = models.PositiveSmallIntegerField(
         _("lead time (hours)"),
         default=0,
-        help_text=_("At least so long between the order and the exam"),
+        help_text=_("At least so long from now to the exam, for the patient to prepare"),
     )
     min_age = models.PositiveSmallIntegerField(_("from age (years)"), null=True, blank=True)
     max_age = models.PositiveSmallIntegerField(_("to age (years)"), null=True, blank=True)

@@ -50,7 +50,7 @@ class Unit(models.TextChoices):
     WEEKS = "w", _("weeks")
 
 
-_SPANS = {Unit.HOURS: timedelta(hours=1), Unit.DAYS: timedelta(days=1), Unit.WEEKS: timedelta(weeks=1)}
+SPANS = {Unit.HOURS: timedelta(hours=1), Unit.DAYS: timedelta(days=1), Unit.WEEKS: timedelta(weeks=1)}
 
 
 class ExamGap(Noun):
@@ -94,7 +94,7 @@ class ExamGap(Noun):
     @property
     def span(self) -> timedelta:
         """How long the two have to be apart."""
-        return self.length * _SPANS[Unit(self.unit)]
+        return self.length * SPANS[Unit(self.unit)]
 
     @property
     def span_text(self) -> str:

@@ -6,6 +6,7 @@ from typing import Self
 from django.core.validators import MinValueValidator
 from django.db import models
 from django.db.models import Q
+from django.db.models.functions import Now
 from django.utils.translation import gettext_lazy as _
 
 from ris.models.base import Noun
@@ -22,12 +23,26 @@ def end_of(start: datetime, duration: int) -> datetime:
     return start.astimezone(UTC) + timedelta(minutes=duration)
 
 
+class Gate(models.TextChoices):
+    """Where a step stands at the safety gate; empty where no safety question applies."""
+
+    OPEN = "OPEN", _("questions are open")
+    POSITIVE = "POSITIVE", _("held back for an answer")
+    CLEARED = "CLEARED", _("cleared")
+    OVERRIDDEN = "OVERRIDDEN", _("let through by a person")
+
+
 class StepQuerySet(models.QuerySet["ScheduledProcedureStep"]):
     """Ways to find steps."""
 
     def on_worklist(self) -> Self:
-        """Narrow to what a scanner may see: booked, not yet over, order not on hold."""
+        """Narrow to what a scanner may see: booked, not yet over, order not on hold, let through by the safety gate.
+
+        What has begun stays, whatever became of the gate.
+        """
+        let_through = Q(gate_until__isnull=True) | Q(gate_until__gt=Now()) | Q(state=StepState.STARTED)
         return self.filter(
+            let_through,
             state__in=ON_WORKLIST,
             station__isnull=False,
             start__isnull=False,
@@ -70,6 +85,14 @@ class ScheduledProcedureStep(Noun):
     comments = models.TextField(_("comments"), blank=True)
     appointment_number = models.CharField(_("appointment"), max_length=75, blank=True)
     appointment_issuer = models.CharField(_("made by"), max_length=64, blank=True)
+    # What the safety questions came to, kept here so that a scanner's query needs no further table (ris.actions.gate).
+    gate = models.CharField(_("safety gate"), max_length=10, choices=Gate, blank=True, editable=False)
+    gate_until = models.DateTimeField(
+        _("cleared until"), null=True, blank=True, editable=False, help_text=_("Empty: without end")
+    )
+    gate_alerts = models.CharField(_("medical alerts from questions"), max_length=250, blank=True, editable=False)
+    gate_needs = models.CharField(_("special needs from questions"), max_length=64, blank=True, editable=False)
+    gate_pregnancy = models.PositiveSmallIntegerField(_("pregnancy from questions"), null=True, editable=False)
 
     objects = StepQuerySet.as_manager()
 
@@ -100,12 +123,17 @@ class ScheduledProcedureStep(Noun):
                 name="step_ends_after_start",
             ),
             models.CheckConstraint(condition=~Q(sps_id=""), name="step_id_not_empty"),
+            models.CheckConstraint(condition=Q(gate__in=["", *Gate.values]), name="step_gate_known"),
+            models.CheckConstraint(
+                condition=~Q(gate__in=(Gate.OPEN, Gate.POSITIVE)) | Q(gate_until__isnull=False), name="step_gate_shut"
+            ),
         )
         permissions = (
             ("book_step", _("Can book, move and unbook steps")),
             ("check_in_step", _("Can check patients in and mark no-shows")),
             ("perform_step", _("Can start, complete and discontinue steps")),
             ("view_worklist", _("Can see the worklist of a station")),
+            ("override_gate", _("Can let a step through in spite of safety questions")),
         )
 
     def __str__(self) -> str:

@@ -16,6 +16,7 @@ from ris.models import Order, PerformedProcedureStep, RequestedProcedure, Schedu
 from ris.states import BEFORE_START, StepState
 from ris.views import frame, story
 from ris.views.against import reasons_against
+from ris.views.gates import gated
 from ris.views.moves import ORDER_BUTTONS, can_book, offered, offered_for_order
 
 EVENTS_SHOWN = 100
@@ -36,6 +37,7 @@ def show(request: HttpRequest, object_id: str) -> HttpResponse:
     steps = [step for row in rows for step in row.steps.all()]
     events = order.events.exclude(kind__in=story.READS).select_related("patient").order_by("-pk")
     user = request.user
+    gates = gated(order)
     answer = frame.page(
         request,
         "desk/order.html",
@@ -61,6 +63,8 @@ def show(request: HttpRequest, object_id: str) -> HttpResponse:
             for row in rows
         ],
         buttons=offered_for_order(user, order, steps),
+        safety=gates,
+        safety_shut=any(entry["shut"] for entry in gates),
         story=story.tell(events[:EVENTS_SHOWN]),
         closures=StepClosure.objects.standing().filter(step__in=steps, step__state=StepState.COMPLETED),
         performed=PerformedProcedureStep.objects.of_order(order).select_related("station__site").order_by("start"),

@@ -9,7 +9,7 @@ from django.db import IntegrityError, transaction
 from django.db.models import F, Model, RestrictedError
 from django.db.models.deletion import ProtectedError
 
-from ris.actions import links, patients
+from ris.actions import gate, links, patients
 from ris.models import (
     Block,
     Booking,
@@ -21,6 +21,7 @@ from ris.models import (
     ExamPreparation,
     ExamQuestion,
     ExamStep,
+    GateOverride,
     LinkedBy,
     OpeningHours,
     Order,
@@ -34,6 +35,8 @@ from ris.models import (
     RequestedProcedure,
     Resource,
     ScheduledProcedureStep,
+    ScreeningAnswer,
+    ScreeningRule,
     Site,
     Station,
     StepClosure,
@@ -66,6 +69,7 @@ def department() -> None:
     calendar_rows()
     for name in ("L1", "L2", "L3"):
         factories.patient(name, number=name)
+    questions(ScheduledProcedureStep.objects.select_related("requested_procedure__order__patient")[0])
     survivor, *losers = Patient.objects.filter(patient_name__startswith="L").order_by("patient_name")
     for loser in losers:
         patients.merge(by=factories.BY, survivor=survivor, loser=loser)
@@ -96,6 +100,13 @@ def calendar_rows() -> None:
     factories.hours(site=site)
     factories.block(resource=room)
     factories.closure(factories.today_at(10), factories.today_at(11), resource=room)
+
+
+def questions(step: ScheduledProcedureStep) -> None:
+    """Ask a question about a step, have it answered, and let the step through in spite of it."""
+    rule = ScreeningRule.new(question="Why?", topic="other", modality="ZZ", alert="Why")
+    gate.answer(by=factories.BY, order=step.requested_procedure.order, rule=rule, value="yes")
+    GateOverride.new(step=step, findings=[[rule.pk, "positive"]], reason="So", overridden_by="tests")
 
 
 def rows_below(exam: Exam) -> None:
@@ -147,6 +158,19 @@ BREAKS: dict[str, Callable[[], object]] = {
     "exam_question_not_empty": all_to(ExamQuestion, text=""),
     "exam_question_kind_known": all_to(ExamQuestion, kind="song"),
     "exam_question_choices_where_needed": all_to(ExamQuestion, kind="choice"),
+    "screening_of_exam_or_modality": all_to(ScreeningRule, modality=""),
+    "screening_topic_known": all_to(ScreeningRule, topic="song"),
+    "screening_sex_known": all_to(ScreeningRule, sex="Z"),
+    "screening_unit_known": all_to(ScreeningRule, unit="y"),
+    "screening_effect_known": all_to(ScreeningRule, when_open="wait"),
+    "screening_tells_known": all_to(ScreeningRule, tells="nobody"),
+    "screening_answer_holds": all_to(ScreeningRule, valid_for=0),
+    "screening_kidney_has_limit": all_to(ScreeningRule, topic="kidney", limit=None),
+    "screening_age_limits_in_order": all_to(ScreeningRule, min_age=2, max_age=1),
+    "screening_answer_not_empty": all_to(ScreeningAnswer, value=""),
+    "gate_override_has_reason": all_to(GateOverride, reason=""),
+    "step_gate_known": all_to(ScheduledProcedureStep, gate="AJAR"),
+    "step_gate_shut": all_to(ScheduledProcedureStep, gate="OPEN"),
     "protocol_code_once_a_step": all_to(ProtocolCode, code="P1"),
     "patient_not_merged_into_itself": all_to(Patient, merged_into=F("pk")),
     "patient_sex_known": all_to(Patient, sex="Z"),
