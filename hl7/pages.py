@@ -26,7 +26,7 @@ STORY_SHOWN = 200
 
 
 def _message(object_id: str | int) -> InboundMessage:
-    rows = InboundMessage.objects.select_related("repeat_of", "replay_of", "entered_by", "settled_by")
+    rows = InboundMessage.objects.select_related("repeat_of", "replay_of", "entered_by", "settled_by", "endpoint")
     return get_object_or_404(rows, pk=frame.key(str(object_id)))
 
 

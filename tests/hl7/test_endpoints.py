@@ -134,7 +134,12 @@ def test_endless_made_up_senders_fill_no_memory(monkeypatch: pytest.MonkeyPatch)
 
 def test_the_message_log_says_from_which_endpoint_a_message_came(accepted: Accepted) -> None:
     row = endpoint("the HIS", sending_application="HIS")
-    assert accepted(adt("A04")).endpoint == row
+    message = accepted(adt("A04"))
+    assert message.endpoint == row
+    page = Desk(Role.INFORMATICS).get(f"/hl7/inboundmessage/{message.pk}/change/")
+    assert f'<a href="/hl7/endpoint/{row.pk}/change/">the HIS</a>' in page
+    InboundMessage.objects.update(endpoint=987654)  # its endpoint went in the moment in which it came
+    assert "Endpoint</dt>" not in Desk(Role.INFORMATICS).get(f"/hl7/inboundmessage/{message.pk}/change/")
 
 
 def test_one_endpoint_in_use_for_one_sender() -> None:
