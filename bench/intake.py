@@ -1,19 +1,23 @@
 """Durable intake beside servers that only parse and acknowledge, in one run.
 
-    python -m bench.intake [--messages 2000] [--connections 1 8 64]
+    python -m bench.intake [--messages 2000] [--connections 1 8 64] [--processes 2]
 
 Bucky stores the bytes, applies each message to patient, order, steps and events, commits to PostgreSQL (synchronous
 commit, fsync on) and answers. python-hl7's server parses and answers; so does hl7apy's, which closes the connection
-after each message. The ratio is Bucky's messages a second to the other's.
+after each message. The ratio is that of Bucky with one process, in messages a second, to the other's. A second table
+says what each stage of the intake costs.
 """
 
 import argparse
+import os
+import subprocess
 import sys
 import tempfile
+from contextlib import ExitStack
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from bench.harness import Figures, build, load, manage, running, table
+from bench.harness import PROJECT, Figures, build, load, manage, running, table
 from tests.ports import free_port
 from tests.services import Postgres
 
@@ -74,6 +78,7 @@ def main() -> None:
     words = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     words.add_argument("--messages", type=int, default=2000)
     words.add_argument("--connections", type=int, nargs="+", default=[1, 8, 64])
+    words.add_argument("--processes", type=int, default=2, help="listeners that share the port, in the second row")
     asked = words.parse_args()
     with tempfile.TemporaryDirectory(prefix="bucky-bench-") as name, Postgres(durable=True) as postgres:
         directory = Path(name)
@@ -89,8 +94,12 @@ def main() -> None:
         }
         manage(settings, "migrate")
         manage(settings, "shell", "-v0", "-c", CATALOGUE)
+        listen = [sys.executable, "manage.py", "hl7_listen"]
+        several = settings | {"BUCKY_MLLP_PROCESSES": str(asked.processes)}
+        copies: dict[str, int] = {f"Bucky, durable, {asked.processes} processes": asked.processes}
         servers = {
-            "Bucky, durable": ([sys.executable, "manage.py", "hl7_listen"], port, "keep", settings),
+            "Bucky, durable": (listen, port, "keep", settings),
+            f"Bucky, durable, {asked.processes} processes": (listen, port, "keep", several),
             "python-hl7, parse and answer": (
                 [sys.executable, "-P", "-c", PYTHON_HL7, "{port}"],
                 free_port(),
@@ -101,13 +110,21 @@ def main() -> None:
         }
         figures: dict[tuple[str, int], Figures] = {}
         for server, (command, at, mode, environment) in servers.items():
-            with running([word.replace("{port}", str(at)) for word in command], at, environment):
-                load(program, "127.0.0.1", at, mode, 1, 100, file, "warm")
+            with ExitStack() as stack:
+                for _ in range(copies.get(server, 1)):
+                    stack.enter_context(running([word.replace("{port}", str(at)) for word in command], at, environment))
+                name = f"s{len(figures)}"
+                load(program, "127.0.0.1", at, mode, 8 if mode == "keep" else 1, 200, file, f"{name}warm")
                 for connections in asked.connections:
-                    total = asked.messages if mode == "keep" else asked.messages // 10
+                    total = asked.messages if mode == "keep" else asked.messages // 20
                     figures[server, connections] = load(
-                        program, "127.0.0.1", at, mode, connections, total, file, f"c{connections}n"
+                        program, "127.0.0.1", at, mode, connections, total, file, f"{name}c{connections}n"
                     )
+        words_of_stages = [sys.executable, "-m", "bench.stages", str(file), "600"]
+        environment = {**os.environ, **settings, "DJANGO_SETTINGS_MODULE": "ris.settings"}
+        stages = subprocess.run(
+            words_of_stages, cwd=PROJECT, env=environment, check=True, capture_output=True, text=True
+        )
         rows = []
         for connections in asked.connections:
             ours = figures["Bucky, durable", connections]["per_second"]
@@ -117,7 +134,7 @@ def main() -> None:
                 bad = f["errors"] + f["refused"]
                 rows.append((connections, server, f["per_second"], f["p50"], f["p95"], f["p99"], bad, ratio))
         heads = ("connections", "server", "messages/s", "p50 ms", "p95 ms", "p99 ms", "not AA", "Bucky is times")
-        print(table(heads, rows))  # noqa: T201
+        print(table(heads, rows), stages.stdout, sep="\n\n")  # noqa: T201
 
 
 if __name__ == "__main__":
