@@ -80,6 +80,11 @@ CONDITION_TEXT: dict[Condition, str] = {
     Condition.INTERNAL_ERROR: "Application internal error",
 }
 
+_KNOWN_FROM: dict[Condition, tuple[tuple[int, ...], Condition]] = {
+    Condition.VALUE_TOO_LONG: ((2, 7), Condition.DATA_TYPE),
+}
+"""Conditions that table 0357 did not have from the start: since which version, and what is said before it."""
+
 VERSIONS = ("2.1", "2.2", "2.3", "2.3.1", "2.4", "2.5", "2.5.1", "2.6", "2.7", "2.7.1", "2.8", "2.8.1", "2.8.2", "2.9")
 _DEFAULT_VERSION = "2.3.1"
 _EVENT_FROM = (2, 2)
@@ -288,7 +293,10 @@ def _message_type(header: Header, version: tuple[int, ...], body: Body | None) -
 
 
 def _err(problem: Problem, marks: Delimiters, version: tuple[int, ...], severity: str) -> list[str]:
-    code, text = str(int(problem.condition)), CONDITION_TEXT[problem.condition]
+    condition = problem.condition
+    since, before = _KNOWN_FROM.get(condition, ((), condition))
+    condition = condition if version >= since else before
+    code, text = str(int(condition)), CONDITION_TEXT[condition]
     place = problem.place
     if version < _ERR_2_FROM:
         coded = marks.subcomponent.join((code, text, "HL70357"))

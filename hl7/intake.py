@@ -44,8 +44,11 @@ _MADE_TOGETHER = (
 _LONGEST = {field.name: field.max_length for field in InboundMessage._meta.concrete_fields}
 # Two transactions got in each other's way; the second attempt finds what the other one did.
 _CONFLICTS = {"40001", "40P01", "55P03"}
+_LIMIT_EXCEEDED = "54"  # class of PostgreSQL's codes
+_SQLITE_LIMITS = ("Expression tree is too large", "too many SQL variables", "parser stack overflow")
 _AWAY = Problem(Condition.INTERNAL_ERROR, "The message could not be stored now. Send it again later.")
 BUG = Problem(Condition.INTERNAL_ERROR, "The message could not be applied. It is kept for a person to look at.")
+_TOO_MUCH = Problem(Condition.DATA_TYPE, "The message holds more than can be applied at once.")
 NOT_HL7 = Problem(Condition.SEGMENT_SEQUENCE, "The message does not begin with an MSH segment.", Place("MSH"))
 _NO_CONTROL_ID = Problem(
     Condition.REQUIRED_FIELD_MISSING, "MSH-10: a message needs a control ID.", Place("MSH", field=10)
@@ -261,11 +264,19 @@ def _apply(case: _Case) -> bytes:
             if last:
                 return _bug(case, error)
         except (OperationalError, InterfaceError) as error:
+            if _is_too_much(error):
+                return _fail(case, _TOO_MUCH)
             if last or getattr(error.__cause__, "pgcode", None) not in _CONFLICTS:
                 raise
         except Exception as error:
             return _bug(case, error)
     raise AssertionError("every attempt returns or raises")
+
+
+def _is_too_much(error: Exception) -> bool:
+    """Tell whether a database refuses a statement for its size: it is not away, and later will not be better."""
+    code = getattr(error.__cause__, "pgcode", None) or ""
+    return code.startswith(_LIMIT_EXCEEDED) or str(error).startswith(_SQLITE_LIMITS)
 
 
 def sender_of(application: str, facility: str, address: str, cause: str) -> Actor:

@@ -137,7 +137,10 @@ def _connection() -> str:
         "A frame is VT, message, FS, CR. Bytes between frames are ignored. A missing CR is forgiven.",
         "VT and FS inside a text are text, except VT before MSH, FHS or BHS: there a new frame begins, and the one "
         "before it, which never ended, is dropped without an answer.",
-        "A message over `BUCKY_MLLP_MAX_BYTES` is answered AR with code 104 and the connection is closed.",
+        "A message over `BUCKY_MLLP_MAX_BYTES` is answered AR with code 104 (102 before version 2.7, which did not "
+        "know it) and the connection is closed.",
+        "A frame that begins with FHS or BHS is a batch: each message inside is stored and answered by itself; "
+        "the answer is a batch of these answers.",
         "A frame that is not whole `BUCKY_MLLP_FRAME_SECONDS` after its first byte, and a connection that is quiet for "
         "`BUCKY_MLLP_IDLE_SECONDS`, is closed.",
         f"A sender that does not read its answers for {limits.write:g} s is cut off.",
@@ -277,7 +280,8 @@ def _answers() -> str:
                 "`AA`: done, and committed.",
                 "`AE`: the content cannot be applied; sending it again does not help. Nothing of it was done. "
                 "With code 207 the fault is Bucky's: the message is kept, and a person has to look at the log.",
-                "`AR`: not taken: the type or the header is not supported, the message is too large (code 104), or the "
+                "`AR`: not taken: the type or the header is not supported, the message is too large (code 104, "
+                "before 2.7 102), or the "
                 "database is away (code 207). Only in the last case send it again later.",
                 "A sender that fills MSH-15 or MSH-16 (enhanced mode) gets what it asks for there: first the accept "
                 "acknowledgment, `CA`, `CE` (not stored now, too large, or not one whole message) or `CR` (type or "

@@ -9,12 +9,13 @@ from django.conf import settings
 from django.db.models import Q, QuerySet
 
 from hl7 import mapping, values
-from hl7.ack import Place
+from hl7.ack import Condition, Place, Problem
 from hl7.dialect import PLAIN, Dialect, MasterMissing
 from hl7.handlers.refusals import refusals
 from hl7.handlers.unsupported import Undecided
 from hl7.mapping import Filled, Segments
 from hl7.message import NULL, Message, Repetition, Segment
+from hl7.values import FieldError
 from ris.actions import patients
 from ris.actions.patients import Identifier
 from ris.actor import Actor
@@ -55,10 +56,22 @@ class Known:
         return any(holder.type in mapping.PATIENT_ID_TYPES for holder in own)
 
 
+MOST_NUMBERS = 100
+"""Numbers of one patient in one field; a message with more of them is an accident, and no query for it ends."""
+
+
 def identifiers(segment: Segment, *paths: int) -> list[Identifier]:
-    """Return the patient numbers (CX) of the first of these fields that has any, the surest first."""
+    """Return the patient numbers (CX) of the first of these fields that has any, the surest first.
+
+    Raises FieldError when a field has more than MOST_NUMBERS.
+    """
     for path in paths:
-        numbers = (_identifier(repetition, segment.dialect) for repetition in segment.repetitions(path))
+        repetitions = segment.repetitions(path)
+        if len(repetitions) > MOST_NUMBERS:
+            place = values.place(segment, str(path))
+            text = f"{place} holds more than {MOST_NUMBERS} numbers."
+            raise FieldError(Problem(Condition.DATA_TYPE, text, place))
+        numbers = (_identifier(repetition, segment.dialect) for repetition in repetitions)
         found = [number for number in numbers if number]
         if found:
             unique = list(dict.fromkeys(found))

@@ -145,3 +145,9 @@ def test_unreadable_bytes_are_answered_in_the_standard_form() -> None:
 def test_the_head_of_a_message_is_enough_for_its_answer() -> None:
     head = send(msh(control_id="BIG1"), pid())[:150]
     assert ack.header_of_bytes(head).control_id == "BIG1"
+
+
+@pytest.mark.parametrize(("version", "code"), [("2.3.1", "102"), ("2.5.1", "102"), ("2.6", "102"), ("2.7", "104")])
+def test_a_condition_that_a_version_does_not_know_is_said_in_another_way(version: str, code: str) -> None:
+    error = answer(version, Answer.REJECT, Problem(Condition.VALUE_TOO_LONG, "too long"))["ERR"]
+    assert (error.get("3") or error.get("1.4")) == code

@@ -130,7 +130,7 @@ def test_an_answer_is_never_answered(hospital: None) -> None:
 
 def test_an_oversized_message_is_refused_by_its_head(hospital: None) -> None:
     answer = read(intake.refuse_oversized(adt("A04", control_id="BIG"), PEER))
-    assert (answer["MSA"].get("1"), answer["MSA"].get("2"), answer["ERR"].get("3")) == ("AR", "BIG", "104")
+    assert (answer["MSA"].get("1"), answer["MSA"].get("2"), answer["ERR"].get("3")) == ("AR", "BIG", "102")
     assert answer["ERR"].get("8") == "The message is larger than 10485760 bytes. Sending it again does not help."
     assert latest().state == MessageState.FAILED
 

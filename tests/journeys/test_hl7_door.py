@@ -85,7 +85,7 @@ def test_the_answer_to_a_message_that_is_too_large_arrives(door: Department) -> 
     with Sender(door.mllp) as sender:
         sender.write(too_large)
         answer = sender.answer()
-        assert (answer["MSA"].get("1"), answer["MSA"].get("2"), answer["ERR"].get("3")) == ("AR", "LARGE", "104")
+        assert (answer["MSA"].get("1"), answer["MSA"].get("2"), answer["ERR"].get("3")) == ("AR", "LARGE", "102")
         with pytest.raises(ConnectionError):
             sender.answer()
     with Sender(door.mllp) as other:

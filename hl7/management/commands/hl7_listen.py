@@ -13,7 +13,7 @@ from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 from django.db import connection
 
-from hl7 import intake
+from hl7 import door, intake
 from hl7.listener import Handlers, Limits, Listener
 from ris import tls
 from ris.config import Address
@@ -40,7 +40,7 @@ async def _serve() -> None:
         idle=settings.BUCKY_MLLP_IDLE_SECONDS,
         frame=settings.BUCKY_MLLP_FRAME_SECONDS,
     )
-    listener = Listener(Handlers(intake.receive, intake.refuse_oversized), limits)
+    listener = Listener(Handlers(door.receive, intake.refuse_oversized), limits)
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
