@@ -20,7 +20,7 @@ from django.conf import settings
 from django.db import IntegrityError, InterfaceError, OperationalError, connection, transaction
 from django.utils import timezone
 
-from hl7 import ack, handlers, replies
+from hl7 import ack, handlers, ordering, replies
 from hl7.ack import Answer, Body, Condition, Header, Place, Problem, Reply
 from hl7.endpoints import read_from
 from hl7.message import Message, NotHL7
@@ -48,6 +48,9 @@ _LIMIT_EXCEEDED = "54"  # class of PostgreSQL's codes
 _SQLITE_LIMITS = ("Expression tree is too large", "too many SQL variables", "parser stack overflow")
 _AWAY = Problem(Condition.INTERNAL_ERROR, "The message could not be stored now. Send it again later.")
 BUG = Problem(Condition.INTERNAL_ERROR, "The message could not be applied. It is kept for a person to look at.")
+_EARLIER = Problem(
+    Condition.RECORD_LOCKED, "An earlier message about this patient waits for a person. This one is applied after it."
+)
 _TOO_MUCH = Problem(Condition.DATA_TYPE, "The message holds more than can be applied at once.")
 NOT_HL7 = Problem(Condition.SEGMENT_SEQUENCE, "The message does not begin with an MSH segment.", Place("MSH"))
 _NO_CONTROL_ID = Problem(
@@ -66,6 +69,9 @@ class Origin:
     entered_by: int | None
 
 
+_FREE_OF_ERROR: dict[str, Any] = {"error_code": None, "error_text": "", "error_place": ""}
+
+
 @dataclass(slots=True)
 class _Case:
     """One message on its way."""
@@ -76,6 +82,7 @@ class _Case:
     message: Message | None = None
     warnings: list[str] = field(default_factory=list)
     twins: list[Twin] = field(default_factory=list)
+    resumed: bool = False  # it was answered when it came, and waited
 
     def answer(self, code: Answer, problem: Problem | None = None, body: Body | None = None) -> Reply:
         return ack.reply(self.header, code, timezone.localtime(), problem, body)
@@ -89,6 +96,10 @@ class _Case:
             "warnings": self.warnings,
             "milliseconds": round((time.perf_counter() - self.started) * 1000, 3),
         } | more
+        if self.resumed:
+            values = _FREE_OF_ERROR | values
+            for kept in ("answer", "answer_code", "milliseconds"):
+                del values[kept]
         for name, value in values.items():
             setattr(self.row, name, value)
         update(self.row, values)
@@ -202,7 +213,7 @@ def _process(case: _Case) -> bytes:
     problem = unusable(case.message)
     if problem is not None:
         return _reject(case, MessageState.FAILED, problem)
-    return _repeat(case, case.twins) or _apply(case)
+    return _repeat(case, case.twins) or _wait(case) or _apply(case)
 
 
 def unusable(message: Message) -> Problem | None:
@@ -225,6 +236,46 @@ def _repeat(case: _Case, twins: list[Twin]) -> bytes | None:
         if text not in case.warnings:
             case.warnings.append(text)
     return None
+
+
+def _wait(case: _Case) -> bytes | None:
+    """Have a message wait while an earlier one of its patient does; None when it need not.
+
+    It is accepted: it is safe here, and its sender can do nothing about it.
+    """
+    assert case.message is not None
+    if not ordering.waits(case.message) or case.row.replay_of_id is not None:
+        return None
+    earlier = ordering.holder_of(case.message)
+    if earlier is None:
+        return None
+    with transaction.atomic():
+        ordering.hold(case.row, case.message)
+        answer = case.settle(MessageState.WAITING, case.answer(Answer.ACCEPT, _EARLIER), **_columns(_EARLIER))
+    log.info("message %d waits for message %d", case.row.pk, earlier)
+    return answer
+
+
+def resume(key: int) -> bool:
+    """Apply a message that waited, if none holds it up any more; tells whether its turn had come.
+
+    What became of it is not sent to anybody: its sender was answered when it came. Raises what Django raises when the
+    database goes away; the message waits on.
+    """
+    started = time.perf_counter()
+    with transaction.atomic():
+        row = InboundMessage.objects.select_for_update().filter(pk=key, state=MessageState.WAITING).first()
+        if row is None:
+            return False
+        message = read_from(bytes(row.raw), row.peer)
+        if ordering.holder_of(message, before=row.pk) is not None:
+            return False
+        case = _Case(row, replies.header_of(message), started, message, list(message.warnings), resumed=True)
+        if _repeat(case, twins_of(row)) is None:
+            _apply(case)
+        if row.state not in (MessageState.FAILED, MessageState.KEPT):
+            ordering.release([row.pk])
+    return True
 
 
 def _apply(case: _Case) -> bytes:
@@ -286,7 +337,7 @@ def sender_of(application: str, facility: str, address: str, cause: str) -> Acto
 
 def _fail(case: _Case, problem: Problem) -> bytes:
     body = replies.of_refused(case.message) if case.message is not None else None
-    answer = case.settle(MessageState.FAILED, case.answer(Answer.ERROR, problem, body), **_columns(problem))
+    answer = _hold(case, MessageState.FAILED, case.answer(Answer.ERROR, problem, body), problem)
     log.warning("message %d was answered AE %d at %s", case.row.pk, problem.condition, problem.place or "no place")
     return answer
 
@@ -299,9 +350,18 @@ def _reject(case: _Case, state: MessageState, problem: Problem) -> bytes:
 
 def _keep(case: _Case, problem: Problem) -> bytes:
     """Accept a message that is safe here and had no effect yet: whoever sent it cannot do anything about it."""
-    answer = case.settle(MessageState.KEPT, case.answer(Answer.ACCEPT, problem), **_columns(problem))
+    answer = _hold(case, MessageState.KEPT, case.answer(Answer.ACCEPT, problem), problem)
     log.warning("message %d is kept for a person: %s", case.row.pk, problem.place or "no place")
     return answer
+
+
+def _hold(case: _Case, state: MessageState, answer: Reply, problem: Problem) -> bytes:
+    """Settle a message that waits for a person, and have later ones of its patient wait where the endpoint says so."""
+    if case.message is None or case.resumed or case.row.replay_of_id is not None or not ordering.waits(case.message):
+        return case.settle(state, answer, **_columns(problem))
+    with transaction.atomic():
+        ordering.hold(case.row, case.message)
+        return case.settle(state, answer, **_columns(problem))
 
 
 def _bug(case: _Case, error: Exception) -> bytes:

@@ -9,10 +9,10 @@ from django.shortcuts import get_object_or_404
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST
 
-from hl7 import edited, replaying
+from hl7 import edited, ordering, replaying, tasks
 from hl7.edited import NotSendable
 from hl7.effects import effect_of, events_of
-from hl7.models import OPEN_STATES, InboundMessage
+from hl7.models import OPEN_STATES, InboundMessage, MessageState
 from hl7.readable import readable, readable_answer, visible
 from hl7.rehearsal import rehearse
 from ris import audit
@@ -37,6 +37,7 @@ def show(request: HttpRequest, object_id: str) -> HttpResponse:
     raw = bytes(message.raw)
     cause = (message.repeat_of or message).cause
     effect = effect_of(cause)
+    is_waiting = message.state == MessageState.WAITING
     before = bytes(message.replay_of.raw) if message.replay_of else raw
     answer = frame.page(
         request,
@@ -52,6 +53,8 @@ def show(request: HttpRequest, object_id: str) -> HttpResponse:
         replays=message.replays.select_related("entered_by").order_by("pk"),
         differences=edited.differences(before, raw, message.peer) if before != raw else [],
         is_open=message.state in OPEN_STATES,
+        is_waiting=is_waiting,
+        earlier=ordering.earlier_than(message) if is_waiting else (),
         may_replay=request.user.has_perm(REPLAY),
         may_edit=len(raw) <= edited.LONGEST and message.purged_at is None,
     )
@@ -140,6 +143,7 @@ def _send(request: HttpRequest, message: InboundMessage, raw: bytes | None) -> H
     if made is None:
         messages.error(request, _("The message could not be stored now. Try it again later."))
         return frame.leads_to("hl7_inboundmessage_change", message.pk)
+    tasks.advance.delay_on_commit()  # type: ignore[attr-defined]  # see ris.celery.NudgeTask
     if made.state in replaying.DONE:
         messages.success(request, _("The message was sent again and applied."))
     else:
@@ -157,6 +161,7 @@ def dismiss(request: HttpRequest, pk: int) -> HttpResponse:
     except DomainError as error:
         messages.error(request, frame.words(error))
     else:
+        tasks.advance.delay_on_commit()  # type: ignore[attr-defined]  # see ris.celery.NudgeTask
         messages.success(request, _("The message is dismissed."))
     return frame.leads_to("hl7_inboundmessage_change", message.pk)
 

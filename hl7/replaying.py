@@ -9,10 +9,10 @@ from collections.abc import Iterable
 from datetime import timedelta
 
 from django.db import transaction
-from django.db.models import Q
+from django.db.models import Q, QuerySet
 from django.utils import timezone
 
-from hl7 import intake
+from hl7 import intake, ordering
 from hl7.models import APPLIED_STATES, OPEN_STATES, InboundMessage, MessageState, Replay, ReplayItem
 from ris import audit
 from ris.actor import Actor
@@ -24,6 +24,7 @@ log = logging.getLogger(__name__)
 MOST = 10_000
 """Messages of one replay."""
 _HELD = timedelta(seconds=60)
+_UNSETTLED = (*OPEN_STATES, MessageState.WAITING)
 DONE = (*APPLIED_STATES, MessageState.REPEATED)
 
 
@@ -47,11 +48,37 @@ def send_again(*, by: Actor, message: InboundMessage, raw: bytes | None = None) 
 
 
 def _mend(by: Actor, message: InboundMessage, made: InboundMessage, *, edited: bool) -> None:
+    """Note what became of a message; once it is applied, all attempts before it and what they stand for are mended."""
     data = {"new": made.pk, "state": made.state, "edited": edited}
     Event.objects.record(EventKind.MESSAGE_REPLAYED, by=by, subject=audit.subject_of(message), data=data)
-    if made.state in DONE:
-        unsettled = InboundMessage.objects.filter(pk=message.pk, state__in=OPEN_STATES)
-        unsettled.update(state=MessageState.MENDED, settled_by=by.user_id, settled_at=timezone.now())
+    if made.state not in DONE:
+        return
+    first = message
+    while first.replay_of is not None:
+        first = first.replay_of
+    attempts = InboundMessage.objects.filter(Q(pk__in=(first.pk, message.pk)) | Q(replay_of__in=(first.pk, message.pk)))
+    _settle(attempts.filter(state__in=_UNSETTLED), by, MessageState.MENDED)
+
+
+def _settle(rows: "QuerySet[InboundMessage]", by: Actor, state: MessageState, reason: str = "") -> int:
+    """Settle messages and end what they hold (see `advance`); returns how many there were."""
+    keys = list(rows.select_for_update().values_list("pk", flat=True))
+    settled = InboundMessage.objects.filter(pk__in=keys)
+    settled.update(state=state, settled_by=by.user_id, settled_at=timezone.now(), settled_reason=reason)
+    ordering.release(keys)
+    return len(keys)
+
+
+def advance() -> int:
+    """Apply the messages that wait for no other one any more, the oldest first; returns how many there were."""
+    done, last = 0, 0
+    while True:
+        waiting = InboundMessage.objects.filter(state=MessageState.WAITING, pk__gt=last).order_by("pk")
+        key = waiting.values_list("pk", flat=True).first()
+        if key is None:
+            return done
+        done += intake.resume(key)
+        last = key
 
 
 def dismiss(*, by: Actor, message: InboundMessage, reason: str) -> None:
@@ -59,10 +86,8 @@ def dismiss(*, by: Actor, message: InboundMessage, reason: str) -> None:
     if not reason:
         raise ForbiddenMove("Say why this message is not needed.", field="reason")
     with transaction.atomic():
-        settled = InboundMessage.objects.filter(pk=message.pk, state__in=OPEN_STATES).update(
-            state=MessageState.DISMISSED, settled_by=by.user_id, settled_at=timezone.now(), settled_reason=reason
-        )
-        if not settled:
+        rows = InboundMessage.objects.filter(pk=message.pk, state__in=_UNSETTLED)
+        if not _settle(rows, by, MessageState.DISMISSED, reason):
             raise ForbiddenMove
         Event.objects.record(EventKind.MESSAGE_DISMISSED, by=by, subject=audit.subject_of(message), reason=reason)
 

@@ -53,10 +53,18 @@ def replay(key: int) -> int:
     row = Replay.objects.select_related("started_by").get(pk=key)
     person = row.started_by
     by = Actor(ActorKind.USER, person.get_username(), user_id=person.pk) if person else system("hl7_replay")
-    return replaying.work_off(key, by)
+    sent = replaying.work_off(key, by)
+    replaying.advance()
+    return sent
 
 
 @shared_task
 def resume_replays() -> int:
     """Go on with replays whose process died, or of which the broker lost the news."""
     return sum(replay(key) for key in replaying.unfinished())
+
+
+@shared_task
+def advance() -> int:
+    """Apply messages whose turn has come, because the earlier one of their patient was mended or dismissed."""
+    return replaying.advance()

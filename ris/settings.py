@@ -248,5 +248,6 @@ CELERY_BEAT_SCHEDULE = {
     "pass scanners' reports on": {"task": "worklist.tasks.forward", "schedule": timedelta(seconds=20)},
     "flag interrupted messages": {"task": "hl7.tasks.flag_interrupted", "schedule": timedelta(minutes=1)},
     "make messages searchable": {"task": "hl7.tasks.index_texts", "schedule": timedelta(minutes=1)},
+    "apply messages that waited": {"task": "hl7.tasks.advance", "schedule": timedelta(minutes=1)},
     "resume replays": {"task": "hl7.tasks.resume_replays", "schedule": timedelta(minutes=1)},
 }

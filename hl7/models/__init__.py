@@ -2,7 +2,7 @@
 
 from hl7.models.agreement import CodeTranslation, FieldSource
 from hl7.models.endpoint import Endpoint
-from hl7.models.inbox import MessageText, Replay, ReplayItem
+from hl7.models.inbox import Hold, MessageText, Replay, ReplayItem
 from hl7.models.message import APPLIED_STATES, OPEN_STATES, InboundMessage, MessageState
 from hl7.models.order_control import OrderControl
 
@@ -12,6 +12,7 @@ __all__ = [
     "CodeTranslation",
     "Endpoint",
     "FieldSource",
+    "Hold",
     "InboundMessage",
     "MessageState",
     "MessageText",

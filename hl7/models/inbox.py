@@ -67,3 +67,20 @@ class ReplayItem(models.Model):
 
     def __str__(self) -> str:
         return f"{self.replay_id}: {self.message_id}"
+
+
+class Hold(models.Model):
+    """A patient number whose later messages wait for a message that failed, is kept or waits itself."""
+
+    message = models.ForeignKey(InboundMessage, models.CASCADE, related_name="holds", verbose_name=_("message"))
+    issuer = models.CharField(_("authority"), max_length=250, blank=True)
+    value = models.CharField(_("number"), max_length=250)
+
+    class Meta:
+        verbose_name = _("hold")
+        verbose_name_plural = _("holds")
+        default_permissions = ()
+        indexes = (models.Index(fields=("value", "issuer"), name="hold_number_idx"),)
+
+    def __str__(self) -> str:
+        return f"hold of {self.message_id}"
