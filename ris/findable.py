@@ -9,6 +9,7 @@ import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date
+from functools import lru_cache
 
 import jellyfish
 from django.utils.dateparse import parse_date
@@ -63,9 +64,15 @@ def codes_of(text: str) -> tuple[str, ...]:
 
     A word of one letter, of signs or with digits sounds like nothing.
     """
-    latin = [word.translate(_LATIN) for word in spread(text).split()]
-    heard = [word for word in latin if len(word) > 1 and word.isascii() and word.isalpha()]
-    return tuple(code for word in heard for code in (_cologne(word), jellyfish.metaphone(word)) if code)
+    return tuple(code for word in spread(text).split() for code in _codes_of_word(word))
+
+
+@lru_cache(maxsize=20_000)
+def _codes_of_word(word: str) -> tuple[str, ...]:
+    latin = word.translate(_LATIN)
+    if len(latin) < 2 or not (latin.isascii() and latin.isalpha()):
+        return ()
+    return tuple(filter(None, (_cologne(latin), jellyfish.metaphone(latin))))
 
 
 _COLOGNE: Sequence[tuple[re.Pattern[str], str]] = tuple(

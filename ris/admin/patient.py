@@ -68,6 +68,7 @@ class PatientAdmin(PatientDataAdmin):
             path("<int:pk>/merge/", view(merging.merge), name="ris_patient_merge"),
             path("<int:pk>/unmerge/", view(merging.undo), name="ris_patient_unmerge"),
             path("<int:pk>/order/", view(ordering.place), name="ris_patient_order"),
+            path("<int:pk>/story/", view(patients.tell), name="ris_patient_story"),
             path("<int:pk>/wristband/", view(printing.wristband), name="ris_patient_wristband"),
             *super().get_urls(),
         ]

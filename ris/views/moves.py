@@ -22,8 +22,8 @@ CANCEL = "ris.cancel_order"
 class Button:
     """One thing to press. move: as in ris.states.STEP_MOVES; done: what to say afterwards.
 
-    only: the states in which it is offered, where those are fewer than the move allows. forward: leads on to the
-    end of the exam, so that the first page offers it.
+    needs_reason, takes_reason: why has to be said, or may be. only: the states in which it is offered, where those are
+    fewer than the move allows. forward: leads on to the end of the exam, so that the first page offers it.
     """
 
     move: str
@@ -31,6 +31,7 @@ class Button:
     done: "_StrPromise"
     permission: str
     needs_reason: bool = False
+    takes_reason: bool = False
     only: frozenset[StepState] | None = None
     forward: bool = False
 
@@ -47,8 +48,8 @@ STEP_BUTTONS: tuple[Button, ...] = (
     Button("complete", _("Complete"), _("The exam is completed."), PERFORM, forward=True),
     Button("make ready", _("Ready"), _("The patient is ready."), CHECK_IN, only=frozenset({_S.ARRIVED}), forward=True),
     Button("depart", _("Patient left"), _("The patient has left; the exam can be completed later."), PERFORM),
-    Button("unbook", _("Take off the schedule"), _("The exam waits for another time."), BOOK),
-    Button("miss", _("Did not come"), _("It is noted that the patient did not come."), CHECK_IN),
+    Button("unbook", _("Take off the schedule"), _("The exam waits for another time."), BOOK, takes_reason=True),
+    Button("miss", _("Did not come"), _("It is noted that the patient did not come."), CHECK_IN, takes_reason=True),
     Button(
         "reopen",
         _("Undo"),

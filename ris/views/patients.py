@@ -1,8 +1,11 @@
 """The pages of one patient: register, show, change, add a number."""
 
+from collections.abc import Iterable
+
 from django.conf import settings
 from django.contrib import messages
-from django.db.models import Prefetch
+from django.core.paginator import Paginator
+from django.db.models import Prefetch, QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404
 from django.urls import reverse
@@ -21,6 +24,8 @@ from ris.views import duplicates, frame, story
 SHOWN = 50
 """Orders and events on a patient's page; older ones are in the lists."""
 
+TOLD = 200
+"""Events on a page of the whole story."""
 FIELDS = {"patient_name": "family", "identifiers": "number", "value": "number"}
 """Where a refusal that names a column is shown."""
 
@@ -33,7 +38,7 @@ def show(request: HttpRequest, object_id: str) -> HttpResponse:
     procedures = RequestedProcedure.objects.select_related("exam").prefetch_related(Prefetch("steps", steps))
     orders = Order.objects.filter(patient=patient).prefetch_related(Prefetch("procedures", procedures))
     merged = list(patient.merged.prefetch_related("identifiers"))
-    events = _events(patient, merged)
+    events = _once(_events(patient).order_by("-pk")[:SHOWN], patient)
     answer = frame.page(
         request,
         "desk/patient.html",
@@ -49,21 +54,42 @@ def show(request: HttpRequest, object_id: str) -> HttpResponse:
     return answer
 
 
-def _events(patient: Patient, merged: list[Patient]) -> list[Event]:
-    """Return what last happened to a patient and to all that were merged into them; each merge is told once."""
+def _events(patient: Patient) -> QuerySet[Event]:
+    """Return what happened to a patient and to all that were merged into them."""
     away: list[int] = []
-    level = [row.pk for row in merged]
+    level = [patient.pk]
     while level:
-        away += level
         level = list(Patient.objects.filter(merged_into__in=level).order_by().values_list("pk", flat=True))
+        away += level
     events = Event.objects.filter(patient__in=[patient.pk, *away]).exclude(kind__in=story.READS)
-    # A merge leaves an event with each of the two; the one of the survivor is enough here.
+    return events.select_related("order", "patient")
+
+
+def _once(events: Iterable[Event], patient: Patient) -> list[Event]:
+    """Leave each merge once: it has an event with each of the two, and the one of the survivor is enough here."""
     twice = {EventKind.PATIENT_MERGED, EventKind.PATIENT_UNMERGED}
     return [
         event
-        for event in events.select_related("order", "patient").order_by("-pk")[:SHOWN]
+        for event in events
         if event.patient_id == patient.pk or event.kind not in twice or event.data.get("loser") != event.patient_id
     ]
+
+
+def tell(request: HttpRequest, pk: int) -> HttpResponse:
+    """Tell all that ever happened to a patient, in order of time, page by page."""
+    frame.require(request, "ris.view_patient")
+    patient = find(pk)
+    page = Paginator(_events(patient).order_by("pk"), TOLD).get_page(request.GET.get("page"))
+    audit.patient_viewed(request, patient)
+    return frame.page(
+        request,
+        "desk/whole_story.html",
+        title=_("All that happened"),
+        patient=patient,
+        page=page,
+        story=story.tell(_once(page.object_list, patient)),
+        back=reverse("admin:ris_patient_change", args=[pk]),
+    )
 
 
 def register(request: HttpRequest) -> HttpResponse:
@@ -78,7 +104,7 @@ def register(request: HttpRequest) -> HttpResponse:
             return frame.leads_to("ris_patient_change", patient.pk)
     if alike:
         audit.patients_listed(request, [one.patient.pk for one in alike], subject="ris.patient")
-    return frame.page(request, "desk/register.html", title=_("Register a patient"), form=form, alike=alike)
+    return frame.page(request, "desk/register.html", title=_("Register a patient"), form=form, alike=alike, asked=True)
 
 
 def _suggested(request: HttpRequest) -> dict[str, str]:

@@ -360,3 +360,19 @@ def test_a_form_of_which_little_is_typed_is_answered_with_nothing(clerk: Desk) -
     factories.patient("Doe^Jane", "4711")
     for typed in ({}, {"family": "D"}, {"birth_date": "17.4."}, {"birth_date": "1962-04-17"}):
         assert clerk.post("/ris/patient/alike/", **typed).strip() == ""
+
+
+def test_the_whole_story_is_told_from_the_beginning_page_by_page(clerk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("ris.views.patients.TOLD", 4)
+    jane, double = factories.patient("Doe^Jane", "1"), factories.patient("Dough^Jane", "2")
+    order = factories.order(patient=double)
+    patients.merge(by=factories.BY, survivor=jane, loser=double)
+    clerk.post(f"/ris/scheduledprocedurestep/{factories.step_of(order).pk}/go/", move="miss", reason="had a flu")
+    address = f"/ris/patient/{jane.pk}/story/"
+    first, second = (text_of(clerk.get(f"{address}?page={number}")) for number in (1, 2))
+    told = first + second
+    places = [told.index(part) for part in ("Patient registered", "Order placed", "Patients merged", "did not come")]
+    assert places == sorted(places)
+    assert told.count("Patients merged") == 1
+    assert "had a flu" in second
+    assert "All that happened" in clerk.get(f"/ris/patient/{jane.pk}/change/")

@@ -21,6 +21,7 @@ PAGES: dict[str, set[Role]] = {
     "/ris/patient/live/?q=doe": EVERYBODY,
     "/ris/patient/alike/": DESK,
     "/ris/patient/{patient}/wristband/": EVERYBODY,
+    "/ris/patient/{patient}/story/": EVERYBODY,
     "/ris/order/{order}/letter/": EVERYBODY,
     "/ris/order/{order}/label/": EVERYBODY,
     "/ris/patient/add/": DESK,
