@@ -31,8 +31,9 @@ def test_a_held_back_exam_is_not_on_the_list_and_the_question_stays_one_statemen
     pacemaker = rule()
     order = mr()
     with CaptureQueriesContext(connection) as captured:
-        assert answers(**KEYS) == []
-    assert {one["sql"].count("SELECT") for one in captured} == {1}
+        assert list(ask(**KEYS)) == []
+    assert len(captured) == 1
+    assert answers(**KEYS) == []
     gate.answer(by=factories.CLERK, order=order, rule=pacemaker, value="no")
     assert len(answers(**KEYS)) == 1
     ScheduledProcedureStep.objects.update(gate_until=timezone.now())
