@@ -3,7 +3,7 @@
 from typing import Any
 
 from django.contrib import admin, messages
-from django.db.models import QuerySet
+from django.db.models import Count, Q, QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404
 from django.urls import URLPattern, path
@@ -179,11 +179,12 @@ def _sent_again(request: HttpRequest, row: Forwarding) -> HttpResponse:
 
 def trouble(request: HttpRequest) -> dict[str, Any]:
     """Count what waits for the archives and what was given up."""
-    rows = Forwarding.objects
+    dead, waiting = Q(state=Forwarding.State.DEAD), Q(state=Forwarding.State.WAITING)
+    counts = Forwarding.objects.aggregate(dead=Count("pk", filter=dead), waiting=Count("pk", filter=waiting))
+    failing = Forwarding.objects.filter(waiting, attempts__gt=0).select_related("archive")
     return {
-        "dead": rows.filter(state=Forwarding.State.DEAD).count(),
-        "waiting": rows.filter(state=Forwarding.State.WAITING).count(),
-        "failing": rows.filter(state=Forwarding.State.WAITING, attempts__gt=0).select_related("archive")[:3],
+        **counts,
+        "failing": failing[:3] if counts["waiting"] else [],
         "archives": Archive.objects.filter(active=True, forwards=True).count(),
     }
 
