@@ -7,12 +7,13 @@ import pytest
 
 from hl7 import intake, mllp
 from hl7.ack import Condition
+from hl7.controls import DEFAULTS
 from hl7.handlers import KINDS
 from hl7.message import read
 from hl7.models import InboundMessage, MessageState
 from ris.models import Order, Patient, Visit
 from tests.hl7.conftest import PEER
-from tests.messages import adt, mrg, msh, obr, orc, pid, pv1, send
+from tests.messages import adt, mrg, msh, obr, orc, pid, pv1, segment, send
 
 HEADER = 60  # bytes that are mostly left alone, so that most messages get past their header
 MESSAGES = 80
@@ -35,6 +36,28 @@ JUNK = (
 )
 
 
+CONTROLS = sorted({control for control, _status in DEFAULTS})
+SCHEDULING = sorted(event for name, event in KINDS if name == "SIU")
+
+
+def appointment(chance: random.Random) -> bytes:
+    """Write a scheduling message that uses every field that is read."""
+    return send(
+        msh(f"SIU^{chance.choice(SCHEDULING)}"),
+        segment(
+            "SCH", {1: f"A{chance.randrange(5)}", 6: "^Why", 9: "30", 10: "MIN", 11: "^^30^202611221015^202611221045"}
+        )
+        + chance.choice(("", f"{'|' * 15}P{chance.randrange(9)}^HIS")),
+        pid(str(chance.randrange(5))),
+        "RGS|1",
+        "AIS|1|A|CTABD^CT abdomen^L|202611221015|||30|MIN",
+        "NTE|1||comment",
+        "AIG|1||CT1|||||202611221015|||30|MIN",
+        "AIL|1||CT1^Room|||202611221015|||30|MIN",
+        "AIP|1||7^Roe|||202611221015|||30|MIN",
+    )
+
+
 def order(chance: random.Random) -> bytes:
     """Write an order message that uses every field that is read."""
     return send(
@@ -43,7 +66,7 @@ def order(chance: random.Random) -> bytes:
         pv1(fields={15: "B6~A2", 16: "VIP", 44: "20260105", 45: "20260106"}),
         "AL1|1||X^Iodine",
         orc(
-            chance.choice(("NW", "NW", "NW", "XO", "CA", "DC", "HD", "RL")),
+            chance.choice(("NW", "NW", "NW", "XO", "CA", "DC", "HD", "RL", *CONTROLS)),
             f"P{chance.randrange(9)}",
             start="20261122101500",
             priority="S",
@@ -56,8 +79,13 @@ def order(chance: random.Random) -> bytes:
             fields={12: "I", 13: "x", 18: "AC1", 19: "RP1", 20: "S1", 27: "1^^M30^20261122^^R", 28: "8^B^C", 30: "CART"}
             | {31: "^pain", 34: "5&R&T", 36: "202611221000"},
         ),
+        "DG1|1||K35^Appendicitis^I10",
+        "IPC|ACC|RP|1.2.3.4|S7|CT|P^Native^L|||CT1",
+        "IPC|ACC|RP|1.2.3.4|S8|CT|P^Late^L|||CT1",
+        "NTE|1||comment",
         "ZDS|1.2.3^^Application^DICOM",
         "OBX|1|NM|WEIGHT||70|kg",
+        "IN1|1|PLAN",
     )
 
 
@@ -111,7 +139,7 @@ def damaged(raw: bytes, chance: random.Random) -> bytes:
 def test_no_accident_on_the_way_becomes_a_fault_of_ours(hospital: None, seed: int) -> None:
     chance = random.Random(seed)
     for _ in range(MESSAGES):
-        raw = damaged(chance.choice((order, registration))(chance), chance)
+        raw = damaged(chance.choice((order, registration, appointment))(chance), chance)
         answer = intake.receive(raw, PEER)
         row = InboundMessage.objects.latest("pk")
         assert bytes(row.raw) == raw
