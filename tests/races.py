@@ -24,8 +24,9 @@ import itertools, sys
 import django
 django.setup()
 from ris import identifiers
-from ris.actions import exams, orders, patients, procedures, renumbering, schedule, unmerging, visits
+from ris.actions import exams, orders, patients, procedures, renumbering, schedule, together, unmerging, visits
 from ris.actions.patients import Identifier
+from ris.errors import DomainError
 from ris.models import *
 from tests import factories
 factories._numbers = itertools.count(1 + int(sys.argv[1]) * 1_000_000)
@@ -33,6 +34,11 @@ BY = factories.BY
 def step(number): return ScheduledProcedureStep.objects.get(pk=number)
 def order(number): return Order.objects.get(pk=number)
 def patient(number): return Patient.objects.get(pk=number)
+def tried(verb, **values):
+    try:
+        return f"ok {verb(by=BY, **values)}"
+    except DomainError as error:
+        return f"{type(error).__name__}: {error}"
 for line in sys.stdin:
     code = compile(line.strip(), "race", "eval")
     Site.objects.exists()  # connected before the start

@@ -180,7 +180,7 @@ def _stations(step: ScheduledProcedureStep) -> list[Station]:
 
 def _best(wish: places.Wish, stations: list[Station], start: datetime, how: How) -> Placement:
     """Return the first station where a wish fits; where none does and nobody insists, raise why the first does not."""
-    table = places.Timetable(wish, stations, start, end_of(start, wish.minutes), lock=True)
+    table = places.Timetable(wish, stations, start, end_of(start, wish.minutes), locked=True)
     tried = []
     for station in stations:
         place = table.place(station, start)

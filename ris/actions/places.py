@@ -4,12 +4,22 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
-from django.db.models import Q
+from django.db.models import Q, QuerySet
 from django.utils.translation import gettext as _
 
 from ris.actions import catalogue
 from ris.actions.calendars import Calendars, Claim, claim_of, clock
-from ris.models import Booking, Exam, ExamNeed, RequestedProcedure, Resource, ScheduledProcedureStep, Site, Station
+from ris.models import (
+    Booking,
+    Exam,
+    ExamNeed,
+    RequestedProcedure,
+    Resource,
+    ResourceKind,
+    ScheduledProcedureStep,
+    Site,
+    Station,
+)
 from ris.models.step import end_of
 from ris.states import StepState
 
@@ -34,11 +44,11 @@ class Wish:
         return self.procedure.order.patient_id
 
 
-Check = Callable[[Wish, Station, datetime], Iterable[str]]
-"""A further rule: from a wish, a station and a start to the reasons why they do not go together."""
+Rule = Callable[[Station, datetime], Iterable[str]]
+"""From a station and a start to the reasons why a wish must not go there then."""
 
-checks: list[Check] = []
-"""Rules of the catalogue that a person's booking and the slot finder keep, besides calendars and bookings."""
+rules: list[Callable[[Wish], Rule]] = []
+"""What makes the rules of a wish, reading once what they need. A person's booking and the slot finder keep them."""
 
 
 @dataclass(frozen=True)
@@ -99,14 +109,12 @@ class Timetable:
     """What is free at some stations between two moments: calendars and bookings, read once."""
 
     def __init__(
-        self, wish: Wish, stations: Sequence[Station], since: datetime, until: datetime, *, lock: bool = False
+        self, wish: Wish, stations: Sequence[Station], since: datetime, until: datetime, *, locked: bool = False
     ) -> None:
-        """Read. lock: keep the resources from being booked by other people until the end of the transaction.
-
-        Resources are locked in the order of their keys, after the order, so that no two wait for each other.
-        """
+        """Read. locked: keep the resources from being booked by other people until the end of the transaction."""
         self.wish = wish
-        self.resources = _resources(wish, stations, lock=lock)
+        pairs = [(wish, station) for station in stations]
+        self.resources = lock(pairs) if locked else list(resources_for(pairs))
         self.scanners = {row.station_id: row for row in self.resources if row.kind == "SCANNER"}
         self.calendars = Calendars(self.resources, since, until + _LOOK_AHEAD)
         bookings = Booking.objects.active().overlapping(since, until)
@@ -114,6 +122,7 @@ class Timetable:
         if wish.step is not None:
             bookings = bookings.exclude(step=wish.step)
         self.bookings = list(bookings.order_by("start", "pk"))
+        self.rules = [make(wish) for make in rules]
 
     def place(self, station: Station, start: datetime) -> Place:
         """Return the place of the wish at a station and time: fit where it has no reasons against it."""
@@ -130,7 +139,7 @@ class Timetable:
             reasons += [text] if text else []
         busy = self._patient_busy(station, start, end)
         reasons += [busy] if busy else []
-        reasons += [text for check in checks for text in check(self.wish, station, start)]
+        reasons += [text for rule in self.rules for text in rule(station, start)]
         return Place(station, start, end, tuple(resources), tuple(reasons), taken or bool(busy))
 
     def _meet(
@@ -181,10 +190,19 @@ class Timetable:
         )
 
 
-def _resources(wish: Wish, stations: Sequence[Station], *, lock: bool) -> list[Resource]:
-    """Return the scanners of stations, and what may meet the needs of a wish there, with their sites."""
-    wanted = Q(kind="SCANNER", station__in=stations)
-    for need in wish.needs:
-        wanted |= Q(kind=need.kind, site__in={station.site_id for station in stations})
-    rows = Resource.objects.usable().filter(wanted).select_related("site").order_by("pk")
-    return list(rows.select_for_update(of=("self",), no_key=True) if lock else rows)
+def resources_for(pairs: Iterable[tuple[Wish, Station]]) -> QuerySet[Resource]:
+    """Return the scanners of stations, and what may meet the needs of wishes there, by key, with their sites."""
+    wanted = Q(pk__in=())
+    for wish, station in pairs:
+        wanted |= Q(kind=ResourceKind.SCANNER, station=station)
+        for need in wish.needs:
+            wanted |= Q(kind=need.kind, site=station.site_id)
+    return Resource.objects.usable().filter(wanted).select_related("site").order_by("pk")
+
+
+def lock(pairs: Iterable[tuple[Wish, Station]]) -> list[Resource]:
+    """Return the same, locked until the end of the transaction.
+
+    Resources are locked in the order of their keys, after the orders, so that no two wait for each other.
+    """
+    return list(resources_for(pairs).select_for_update(of=("self",), no_key=True))

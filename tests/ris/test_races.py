@@ -1,5 +1,6 @@
 """Two people, or six, do the same thing at the same moment: real processes, on the database of this run."""
 
+import re
 from collections import Counter
 from collections.abc import Iterator
 
@@ -134,3 +135,78 @@ def test_a_visit_that_moves_while_its_patients_are_merged_ends_with_a_survivor(t
         merge = f"patients.merge(by=BY, survivor=patient({a}), loser=patient({b})) and 1"
         assert track.race(move.format(visit, a, b), merge) == ["ok 1", "ok True"]
         assert track.run(f"Visit.objects.get(pk={visit}).patient_id") == a
+
+
+def _waiting(track: Track, count: int, **values: str) -> list[int]:
+    """So many steps that wait, each of a patient of its own."""
+    more = "".join(f", {name}={value}" for name, value in values.items())
+    made = track.run(f"[factories.step('REQUESTED'{more}).pk for _ in range({count})]")
+    return [int(key) for key in made.strip("[]").split(",")]
+
+
+_OVERLAPS = (
+    "sum(1 for b in Booking.objects.active().filter(overbooked=False) if Booking.objects.active()"
+    ".filter(overbooked=False, resource=b.resource_id, patient=b.patient_id).overlapping(b.start, b.end).count() > 1)"
+)
+
+
+def test_a_hundred_attempts_on_ten_slots_give_ten_bookings_and_ninety_words(track: Track) -> None:
+    track.run("factories.station('CT7').pk")
+    steps = _waiting(track, 100, exam="factories.exam('CTRACE', modality='CT')")
+    slot = "factories.today_at(8 + number % 10, days=1)"
+    attempts = [
+        f"[tried(schedule.book, step=step(key), start={slot}, station=factories.station('CT7'))"
+        f" for number, key in enumerate({steps[first::5]}, start={first})]"
+        for first in range(5)
+    ]
+    results = [answer for result in track.race(*attempts) for answer in eval(result.removeprefix("ok "))]  # noqa: S307
+    assert len(results) == 100
+    assert results.count("ok True") == 10
+    refused = [answer for answer in results if answer != "ok True"]
+    assert all(re.fullmatch(r"SlotTaken: CT7 is taken until \d\d:20\.", answer) for answer in refused), refused
+    booked = f"ScheduledProcedureStep.objects.filter(pk__in={steps}, state='SCHEDULED')"
+    assert track.run(f"len(set({booked}.values_list('start', flat=True)))") == "10"
+    assert track.run(_OVERLAPS) == "0"
+
+
+def test_orders_with_promised_times_and_people_who_ask_leave_no_overlap_that_is_not_marked(track: Track) -> None:
+    track.run("factories.station('CT8').pk")
+    steps = _waiting(track, 20, exam="factories.exam('CTRACE', modality='CT')")
+    place = "start=factories.today_at(8 + number % 5, days=2), station=factories.station('CT8')"
+    ask = "[tried(schedule.book, step=step(key), {}) for number, key in enumerate({})] and 1"
+    send = f"[factories.order({place}) and 1 for number in range(10)] and 1"
+    results = track.race(ask.format(place, steps[:10]), ask.format(place, steps[10:]), send, send)
+    assert results == ["ok 1"] * 4
+    assert track.run(_OVERLAPS) == "0"
+
+
+def test_a_patient_who_is_booked_in_two_rooms_at_once_gets_one(track: Track) -> None:
+    jane = track.run("factories.patient().pk")
+    track.run("[factories.station(name).pk for name in ('CT5', 'MR5')]")
+    for hour in range(8, 12):
+        ct, mr = (
+            _waiting(track, 1, patient=f"patient({jane})", exam=f"factories.exam('{code}')")[0]
+            for code in ("CTRACE", "MRRACE")
+        )
+        book = "tried(schedule.book, step=step({}), start=factories.today_at({}, days=3))"
+        results = track.race(book.format(ct, hour), book.format(mr, hour))
+        words = "ok SlotTaken: The time is taken; somebody was quicker. Choose another one."
+        late = f"ok SlotTaken: The patient has another exam until {hour:02}:20."
+        assert "ok ok True" in results
+        assert set(results) - {"ok ok True"} <= {words, late}
+    assert track.run(_OVERLAPS) == "0"
+
+
+def test_steps_that_change_places_while_others_are_moved_end_somewhere(track: Track) -> None:
+    track.run("factories.station('CT6').pk")
+    steps = _waiting(track, 3, exam="factories.exam('CTRACE', modality='CT')")
+    for number, key in enumerate(steps):
+        place = f"start=factories.today_at({8 + number}, days=4), station=factories.station('CT6')"
+        track.run(f"schedule.book(by=BY, step=step({key}), {place})")
+    one, two, three = steps
+    swap = "[tried(together.swap, one=step({}), other=step({})) for _ in range(6)] and 1"
+    results = track.race(swap.format(one, two), swap.format(two, three), swap.format(three, one), swap.format(two, one))
+    assert results == ["ok 1"] * 4
+    hours = track.run(f"sorted(s.start.hour for s in ScheduledProcedureStep.objects.filter(pk__in={steps}))")
+    assert len(set(hours.strip("[]").split(", "))) == 3
+    assert track.run(_OVERLAPS) == "0"

@@ -1,0 +1,123 @@
+"""Appointments of several steps at once: one visit, a series, two that change places. All of it or nothing."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from ris.actions import bookings, places, schedule
+from ris.actions.placement import How
+from ris.actions.verb import verb
+from ris.actor import Actor
+from ris.errors import ForbiddenMove, InvalidValue
+from ris.models import Order, ScheduledProcedureStep, Station
+from ris.states import StepState, check_move
+
+
+@dataclass(frozen=True)
+class Appointment:
+    """A step with the place that it shall have. duration: minutes; None keeps what the step has."""
+
+    step: ScheduledProcedureStep
+    station: Station
+    start: datetime
+    duration: int | None = None
+
+
+@verb
+def book_together(
+    *, by: Actor, appointments: Sequence[Appointment], reason: str = "", overbook: bool = False
+) -> list[ScheduledProcedureStep]:
+    """Give several steps their places, as the linked exams of one visit; returns them as they are then.
+
+    A step that is scheduled already is moved. Raises what `schedule.book` raises, for the first that does not fit.
+    """
+    _check_reason(overbook, reason)
+    steps = _locked([appointment.step for appointment in appointments])
+    wanted = [
+        Appointment(step, wish.station, wish.start, wish.duration)
+        for step, wish in zip(steps, appointments, strict=True)
+    ]
+    _place(wanted, by=by, reason=reason, overbook=overbook)
+    return steps
+
+
+def series(
+    steps: Sequence[ScheduledProcedureStep], *, station: Station, start: datetime, every: timedelta
+) -> list[Appointment]:
+    """Return the appointments of a series for `book_together`: always at the same time of day by the site's clock.
+
+    every: whole days from one appointment to the next.
+    """
+    if every < timedelta(days=1) or every % timedelta(days=1):
+        raise InvalidValue("Appointments of a series are whole days apart.", field="every")
+    first = start.astimezone(station.site.zone)
+    # Adding to a local time keeps the time on the wall where the clock changes between two appointments.
+    return [Appointment(step, station, first + number * every) for number, step in enumerate(steps)]
+
+
+@verb
+def swap(
+    *, by: Actor, one: ScheduledProcedureStep, other: ScheduledProcedureStep, reason: str = "", overbook: bool = False
+) -> None:
+    """Let two scheduled steps change their stations and starts. Raises what `schedule.book` raises."""
+    _check_reason(overbook, reason)
+    if one.pk == other.pk:
+        raise ForbiddenMove("A step cannot change places with itself.")
+    one, other = _locked([one, other])
+    for step in (one, other):
+        check_move("move", step.state)
+    wanted = []
+    for step, to in ((one, other), (other, one)):
+        assert to.station is not None
+        assert to.start is not None
+        wanted.append(Appointment(step, to.station, to.start))
+    _place(wanted, by=by, reason=reason, overbook=overbook)
+
+
+def _check_reason(overbook: bool, reason: str) -> None:
+    if overbook and not reason:
+        raise InvalidValue("Say why it is overbooked.", field="reason")
+
+
+def _place(wanted: Sequence[Appointment], *, by: Actor, reason: str, overbook: bool) -> None:
+    """Give locked steps their places, the earliest first; those that have theirs already are left alone."""
+    moving = [wish for wish in wanted if not _is_there(wish)]
+    # All resources that may be needed, old places and new, are locked before the first of them is taken.
+    pairs = [(wish.step, station) for wish in moving for station in (wish.step.station, wish.station)]
+    places.lock([(places.wish_of(step), station) for step, station in pairs if station is not None])
+    for wish in moving:
+        bookings.release(wish.step)  # so that those that move do not stand in each other's way
+    how = How.OVERBOOKED if overbook else How.ASKED
+    for wish in sorted(moving, key=lambda wish: wish.start):
+        schedule.place(
+            by=by,
+            step=wish.step,
+            start=wish.start,
+            station=wish.station,
+            duration=wish.duration,
+            how=how,
+            reason=reason,
+        )
+
+
+def _is_there(wish: Appointment) -> bool:
+    step = wish.step
+    place = (step.station_id, step.start, step.duration)
+    return step.state == StepState.SCHEDULED and place == (wish.station.pk, wish.start, wish.duration or step.duration)
+
+
+def _locked(steps: Sequence[ScheduledProcedureStep]) -> list[ScheduledProcedureStep]:
+    """Return fresh copies of steps in their order, their orders locked in the order of their keys."""
+    orders = {
+        step.pk: step.requested_procedure.order_id
+        for step in ScheduledProcedureStep.objects.filter(pk__in=[step.pk for step in steps]).select_related(
+            "requested_procedure"
+        )
+    }
+    fresh = {step.pk: schedule.locked(step) for step in sorted(steps, key=lambda step: (orders[step.pk], step.pk))}
+    shared: dict[int, Order] = {}
+    for step in fresh.values():
+        # Steps of one order share its object, so that the marks of one are not written over those of the other.
+        order = step.requested_procedure.order
+        step.requested_procedure.order = shared.setdefault(order.pk, order)
+    return [fresh[step.pk] for step in steps]
