@@ -13,7 +13,7 @@ from ris.admin.filters import DayFilter, StationFilter, StepModalityFilter
 from ris.admin.lists import PatientDataAdmin
 from ris.models import Patient, ScheduledProcedureStep
 from ris.templatetags.desk import badge, site_time
-from ris.views import safety, searching, steps
+from ris.views import safety, searching, slots, steps
 
 
 @admin.register(ScheduledProcedureStep)
@@ -52,6 +52,7 @@ class StepAdmin(PatientDataAdmin):
             path("<int:pk>/open-again/", view(steps.open_again), name="ris_step_open_again"),
             path("<int:pk>/override/", view(safety.override), name="ris_step_override"),
             path("<int:pk>/book/", view(steps.book), name="ris_step_book"),
+            path("<int:pk>/slots/", view(slots.find), name="ris_step_slots"),
             *super().get_urls(),
         ]
 

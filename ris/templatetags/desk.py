@@ -11,6 +11,7 @@ from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 
 from ris import person_name
+from ris.actions.places import Place
 from ris.models import Order, Patient, PerformedProcedureStep, ScheduledProcedureStep
 
 register = template.Library()
@@ -50,6 +51,14 @@ def scanner_time(performed: PerformedProcedureStep) -> str:
 def site_clock(step: ScheduledProcedureStep) -> str:
     """Return only the time of day of `site_time`."""
     return site_time(step).partition(" ")[2]
+
+
+@register.filter
+def place_time(place: Place) -> str:
+    """Return when a place of the slot finder begins, with the weekday, by the clock of its station's site."""
+    there = place.start.astimezone(place.station.site.zone)
+    text = date_format(there, "D ") + date_format(there, "DATETIME_FORMAT")
+    return text if there.utcoffset() == timezone.localtime(place.start).utcoffset() else f"{text} {there:%Z}"
 
 
 @register.filter

@@ -41,6 +41,7 @@ PAGES: dict[str, EventKind] = {
     "/ris/order/{order}/edit/": EventKind.PATIENT_VIEWED,
     "/ris/order/{order}/exam/{procedure}/": EventKind.PATIENT_VIEWED,
     "/ris/scheduledprocedurestep/{step}/book/": EventKind.PATIENT_VIEWED,
+    "/ris/scheduledprocedurestep/{step}/slots/": EventKind.PATIENT_VIEWED,
     "/": EventKind.PATIENTS_LISTED,
     "/ris/patient/": EventKind.PATIENTS_LISTED,
     "/ris/patient/?q=doe": EventKind.PATIENTS_LISTED,

@@ -35,6 +35,7 @@ PAGES: dict[str, set[Role]] = {
     "/ris/order/{order}/exam/{procedure}/": DESK | {Role.TECHNOLOGIST},
     "/ris/scheduledprocedurestep/": EVERYBODY,
     "/ris/scheduledprocedurestep/{step}/book/": DESK,
+    "/ris/scheduledprocedurestep/{step}/slots/": DESK,
     "/worklist/station/": EVERYBODY,
     "/worklist/station/?station=CT1": EVERYBODY,
     "/worklist/querylog/": KEEPERS,
