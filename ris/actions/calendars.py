@@ -127,7 +127,8 @@ class Calendars:
                 kind = _("reserved for %s") % block.referrer
             words = _("%(name)s: %(kind)s (%(reason)s)") % {"name": resource, "kind": kind, "reason": block.reason}
             found += [Shut(start, end, words, site) for start, end in self._expand(block, zone)]
-        return sorted(found, key=lambda period: period.start)
+        here = [one for one in found if one.start < self.until and self.since < one.end]
+        return sorted(here, key=lambda one: one.start)
 
     def free(self, resource: Resource, claim: Claim) -> Intervals:
         """Return when a resource is open and not shut."""

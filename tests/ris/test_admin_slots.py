@@ -2,6 +2,7 @@
 
 import re
 from datetime import datetime, timedelta
+from urllib.parse import parse_qs, urlsplit
 
 import pytest
 from django.utils import timezone
@@ -115,6 +116,19 @@ def test_a_day_a_week_a_station_and_a_part_of_the_day_are_kept(clerk: Desk) -> N
     assert len(starts) == 12
     assert all(place.startswith(f"{ct2.pk}@{day}") for place in offers(page))
     assert min(starts) == starts[0]
+
+
+def test_a_session_that_ended_leads_back_to_the_same_search(clerk: Desk) -> None:
+    factories.station("CT1")
+    step = factories.step("REQUESTED")
+    search = f"{page_of(step)}?when=earliest&part=afternoon&where=anywhere&station="
+    place = {"place": (offers(clerk.get(search)))[0], "seen": seen_in(clerk.get(search))}
+    clerk.client.logout()
+    answer = clerk.client.post(search, place)
+    assert answer.status_code == 302
+    assert parse_qs(urlsplit(answer.headers["Location"]).query)["next"] == [search]
+    step.refresh_from_db()
+    assert step.state == "REQUESTED"
 
 
 def test_exams_of_one_order_are_booked_together(clerk: Desk) -> None:
