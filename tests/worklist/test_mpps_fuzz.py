@@ -45,7 +45,7 @@ def _as_in_the_door(monkeypatch: pytest.MonkeyPatch) -> None:
 class AnyData(TestCase):
     """Each example has a database of its own."""
 
-    @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+    @settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.too_slow])
     @given(damaged(CREATION))
     def test_a_creation(self, data: bytes) -> None:
         uid = generate_uid()
@@ -55,7 +55,7 @@ class AnyData(TestCase):
         assert PerformedProcedureStep.objects.filter(sop_instance_uid=uid).exists() == (outcome.status == 0)
         assert MppsRequest.objects.get().status == f"{outcome.status:04X}"
 
-    @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+    @settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.too_slow])
     @given(damaged(ENDING))
     def test_an_update(self, data: bytes) -> None:
         performed = create()
