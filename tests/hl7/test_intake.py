@@ -244,7 +244,7 @@ STATEMENTS: dict[str, tuple[Callable[[], bytes], int, int]] = {
     ),
     "an order placed on a station": (lambda: orm("NW", placer="P2", start=TEN), 14, 8),
     "an order that waits": (lambda: orm("NW", placer="P2"), 11, 6),
-    "an order moved": (lambda: orm("XO", start=ELEVEN), 16, 13),
+    "an order moved": (lambda: orm("XO", start=ELEVEN), 17, 14),
     "an order cancelled": (lambda: orm("CA"), 13, 9),
     "a patient transferred": (lambda: adt("A02", pid(), pv1(location="WARD9")), 9, 6),
     "a patient discharged": (lambda: adt("A03"), 11, 7),
