@@ -1,7 +1,7 @@
 """The slot finder: when and where a step, or the linked steps of a visit, can take place, and why not elsewhere."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, time, timedelta
 from enum import Enum
@@ -15,7 +15,8 @@ from django.utils.translation import gettext as _
 from ris import intervals
 from ris.actions import places
 from ris.actions.calendars import Calendars
-from ris.actions.places import Place, Timetable, Wish
+from ris.actions.exam_rules import ExamRules
+from ris.actions.places import Place, Rule, Timetable, Wish
 from ris.intervals import Intervals
 from ris.models import Booking, Resource, ResourceKind, Site, Station
 from ris.models.step import end_of
@@ -110,13 +111,23 @@ def _pieces(search: Search) -> Iterator[tuple[datetime, datetime]]:
         since, days = midnight, days * 2
 
 
+def _rules(wish: Wish) -> list[Rule]:
+    """Return what speaks against a station and a start: the rules of the exam, and those that others have added."""
+    made = [make(wish) for make in places.rules]
+    exam = wish.procedure.exam
+    if exam is not None:
+        known = ExamRules(exam, wish.procedure.order.patient, besides=wish.procedure)
+        made.append(lambda station, start: known.against(start, station=station))
+    return made
+
+
 class _Ground:
     """What does not change from one piece of time to the next: resources, rules, calendars."""
 
     def __init__(self, search: Search, stations: Sequence[Sequence[Station]], resources: Sequence[Resource]) -> None:
         self.search, self.stations, self.resources = search, stations, resources
         self.scanners = {row.station_id: row for row in resources if row.kind == ResourceKind.SCANNER}
-        self.rules = [[make(wish) for make in places.rules] for wish in search.wishes]
+        self.rules = [_rules(wish) for wish in search.wishes]
         self._calendars = Calendars(resources, search.since, search.until)
         self._open: dict[tuple[int, int], Intervals] = {}
 
@@ -271,6 +282,7 @@ def _others(search: Search, allowed: Sequence[Station], options: Sequence[Option
     beside = allowed if asked else places.stations_for(modality=wish.modality, exam=None, site=search.site)
     start = options[0].start if options else _on_grid(search.since)
     left = [row for row in allowed if row.pk not in shown]
+    rules = _rules(wish) if left else []
     table = Timetable(wish, left, start, end_of(start, wish.minutes)) if left else None
     for station in beside:
         if station.pk in shown:
@@ -278,5 +290,6 @@ def _others(search: Search, allowed: Sequence[Station], options: Sequence[Option
         if table is None or station.pk not in {row.pk for row in left}:
             yield station, _("%s does not do this exam") % station.name
             continue
-        reasons: Iterable[str] = table.place(station, start).reasons
+        found = [text for rule in rules for text in rule(station, start)]
+        reasons = dict.fromkeys((*table.place(station, start).reasons, *found))
         yield station, "; ".join(reasons) or _("%s comes later than the options shown") % station.name

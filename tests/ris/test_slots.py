@@ -10,7 +10,7 @@ from django.test.utils import CaptureQueriesContext
 
 from ris.actions import places, schedule, slots
 from ris.actions.slots import Found, Part, Search
-from ris.models import ExamNeed, ScheduledProcedureStep, Station
+from ris.models import ExamGap, ExamNeed, ScheduledProcedureStep, Station
 from tests import factories
 
 pytestmark = pytest.mark.django_db
@@ -166,6 +166,17 @@ def test_rules_of_the_catalogue_have_their_say(two: tuple[Station, Station], mon
     assert told(find(waiting(), most=1)) == ["CT1 Thu 08:00"]
     none = find(waiting(), days=2)
     assert (told(none), why(none)["CT2"]) == ([], "CT2 is closed until 08:00; 8 weeks since last barium")
+
+
+def test_an_exam_keeps_its_distance_from_another_one(two: tuple[Station, Station]) -> None:
+    jane = factories.patient()
+    barium = factories.exam("CTBARIUM")
+    schedule.book(by=factories.BY, step=waiting("CTBARIUM", patient=jane), start=at("08:00"))
+    ExamGap.new(exam=factories.exam(), after=barium, length=2, unit="d", reason="Barium")
+    found = find(waiting(patient=jane), since="09:00", most=1)
+    assert told(found) == ["CT1 Wed 08:00"]
+    none = find(waiting(patient=jane), since="09:00", days=1)
+    assert "Not within 2 days after Exam CTBARIUM" in why(none)["CT1"]
 
 
 def test_a_day_on_which_the_clock_changes_has_no_place_twice() -> None:
