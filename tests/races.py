@@ -20,9 +20,10 @@ from tests.services import drop_database, new_database
 RUNNERS = 6
 
 RUNNER = """
-import itertools, sys
+import itertools, sys, time
 import django
 django.setup()
+from django.db import transaction
 from ris import identifiers
 from ris.actions import exams, orders, patients, procedures, renumbering, schedule, together, unmerging, visits
 from ris.actions.patients import Identifier
@@ -39,6 +40,13 @@ def tried(verb, **values):
         return f"ok {verb(by=BY, **values)}"
     except DomainError as error:
         return f"{type(error).__name__}: {error}"
+def slowly(verb, **values):
+    with transaction.atomic():
+        verb(by=BY, **values)
+        time.sleep(2)
+def in_a_moment(work):
+    time.sleep(0.5)
+    return work()
 for line in sys.stdin:
     code = compile(line.strip(), "race", "eval")
     Site.objects.exists()  # connected before the start

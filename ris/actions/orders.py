@@ -8,6 +8,7 @@ from django.utils import timezone
 
 from ris import identifiers
 from ris.actions import catalogue, exams, patients, procedures, rollup
+from ris.actions.locking import locked_order
 from ris.actions.requests import ProcedureRequest
 from ris.actions.verb import verb
 from ris.actor import Actor
@@ -154,7 +155,7 @@ def settle(*, by: Actor, order: Order, reason: str = "") -> Order:
 
 def lock(order: Order) -> Order:
     """Return a fresh copy of the order with its patient and site, locked for this transaction."""
-    return Order.objects.select_for_update(of=("self",), no_key=True).select_related("patient", "site").get(pk=order.pk)
+    return locked_order(pk=order.pk)
 
 
 def steps_of(order: Order) -> list[ScheduledProcedureStep]:

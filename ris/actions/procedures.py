@@ -9,6 +9,7 @@ from django.utils import timezone
 
 from ris import identifiers
 from ris.actions import exams, gate, placement, places, rollup, schedule
+from ris.actions.locking import locked_order
 from ris.actions.placement import How, Placement
 from ris.actions.requests import ProcedureRequest, StepPlan, StepWish, plan_steps
 from ris.actions.safety import Occasion, judge
@@ -79,11 +80,7 @@ def assign_exam(*, by: Actor, procedure: RequestedProcedure, exam: Exam, reason:
 
     The code as ordered stays, because the placer knows it. Raises OrderStarted, OrderClosed.
     """
-    order = (
-        Order.objects.select_for_update(of=("self",), no_key=True)
-        .select_related("patient", "site")
-        .get(pk=procedure.order_id)
-    )
+    order = locked_order(pk=procedure.order_id)
     procedure = RequestedProcedure.objects.get(pk=procedure.pk)
     diff = procedure.change(exam=exam)
     Event.objects.record(

@@ -7,6 +7,7 @@ marked. Who asks, a person or a scheduling system, is refused in words unless th
 from datetime import datetime
 
 from ris.actions import bookings, gate, placement, rollup
+from ris.actions.locking import locked_order
 from ris.actions.placement import How, Placement
 from ris.actions.verb import verb
 from ris.actor import Actor
@@ -146,11 +147,7 @@ def locked(step: ScheduledProcedureStep) -> ScheduledProcedureStep:
 
     Every verb locks the order and nothing below it, so that two verbs cannot wait for each other's rows.
     """
-    order = (
-        Order.objects.select_for_update(of=("self",), no_key=True)
-        .select_related("patient", "site", "visit")
-        .get(procedures__steps=step.pk)
-    )
+    order = locked_order(procedures__steps=step.pk)
     step = ScheduledProcedureStep.objects.select_related("requested_procedure__exam", "station").get(pk=step.pk)
     step.requested_procedure.order = order
     return step

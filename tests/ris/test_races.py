@@ -55,6 +55,13 @@ def test_two_who_merge_two_patients_into_each_other_get_one_merge(track: Track) 
     assert track.run(f"PatientMerge.objects.filter(loser__in=[{one}, {two}]).count()") == "1"
 
 
+def test_whoever_waits_for_an_order_whose_patient_is_merged_meanwhile_finds_it_with_the_survivor(track: Track) -> None:
+    order, survivor = track.run("factories.order().pk"), track.run("factories.patient().pk")
+    merge = f"slowly(patients.merge, survivor=patient({survivor}), loser=order({order}).patient)"
+    wait = f"in_a_moment(lambda: orders.hold(by=BY, order=order({order})).patient_id)"
+    assert track.race(merge, wait) == [f"ok {survivor}", "ok None"]
+
+
 def test_merges_that_meet_in_the_middle_of_a_chain_leave_no_order_behind(track: Track) -> None:
     ends = []
     for _ in range(5):
