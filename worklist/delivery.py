@@ -28,7 +28,7 @@ from worklist.mpps_rules import (
     SUCCESS,
 )
 from worklist.negotiation import PERFORMED_STEP
-from worklist.scu import Called, CallFailed, calling, comment_of, status_of
+from worklist.scu import Called, CallFailed, calling, code_of, status_of
 
 log = logging.getLogger(__name__)
 
@@ -117,8 +117,8 @@ def _send(assoc: Association, called: Called, row: Forwarding) -> None:
     if status == SUCCESS or status in WARNINGS or _is_there_already(request, row, status, answer):
         return
     if status in FOR_GOOD or answer.get("ErrorID") == MAY_NO_LONGER_BE_UPDATED:
-        raise Refused(f"{called} refused it: {comment_of(answer)}")
-    raise CallFailed(f"{called} could not take it: {comment_of(answer)}")
+        raise Refused(f"{called} refused it: {code_of(answer)}")
+    raise CallFailed(f"{called} could not take it: {code_of(answer)}")
 
 
 def _ask(assoc: Association, request: MppsRequest, data_set: Dataset) -> Dataset:

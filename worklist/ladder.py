@@ -14,7 +14,7 @@ from ris.actor import system
 from ris.models import Evidence, ScheduledProcedureStep
 from worklist.models import Archive, Sighting
 from worklist.mpps_rules import text
-from worklist.scu import Called, CallFailed, calling, comment_of, status_of
+from worklist.scu import Called, CallFailed, calling, code_of, status_of
 
 log = logging.getLogger(__name__)
 
@@ -95,5 +95,5 @@ def _find(assoc: Association, called: Called, uid: str) -> Dataset | None:
         if code in (0xFF00, 0xFF01) and answer is not None and text(answer, "StudyInstanceUID") == uid:
             found = answer
         elif code not in (0, 0xFF00, 0xFF01):
-            raise CallFailed(f"{called} refused the query, {comment_of(status)}")
+            raise CallFailed(f"{called} refused the query, {code_of(status)}")
     return found

@@ -93,6 +93,11 @@ def status_of(answer: Dataset, called: Called) -> int:
 
 
 def comment_of(answer: Dataset) -> str:
-    """Return status and Error Comment for people."""
+    """Return status and Error Comment for the terminal of a person: never for a log or a row, see `code_of`."""
     comment = str(answer.get("ErrorComment", "") or "")
-    return f"status {int(answer.Status):04X}{': ' + comment if comment else ''}"
+    return f"{code_of(answer)}{': ' + comment if comment else ''}"
+
+
+def code_of(answer: Dataset) -> str:
+    """Return the status in words of our own: an archive's Error Comment may quote the patient that it refuses."""
+    return f"status {int(answer.Status):04X}"
