@@ -1,6 +1,7 @@
 """The inbox on the desk: find messages by text, patient, order, sender, type, state and time, and mend them."""
 
 from collections import Counter
+from collections.abc import Iterable
 from datetime import timedelta
 from typing import Any
 
@@ -119,8 +120,9 @@ class InboundMessageAdmin(PatientDataAdmin):
         frame.require(request, pages.VIEW, pages.REPLAY)
         found = self.get_changelist_instance(request).get_queryset(request).filter(state__in=OPEN_STATES)
         said = " ".join(f"{name}={value}" for name, value in request.GET.items())
+        audit.record_viewed(request, self.opts.label_lower, search=said)
         if request.method == "POST":
-            answer = self._start(request, found, said or str(_("All")))
+            answer = self._start(request, found, _without_values(request.GET.keys()) or str(_("All")))
             return answer or frame.leads_to("hl7_inboundmessage_changelist")
         count = found.order_by()[: replaying.MOST].count()
         context = {"title": _("Send messages again"), "count": count, "said": said, "query": request.GET.urlencode()}
@@ -158,6 +160,11 @@ class InboundMessageAdmin(PatientDataAdmin):
         if message.error_text:
             return " ".join(filter(None, (message.error_place, message.error_text)))
         return " · ".join(str(warning) for warning in message.warnings[:2])
+
+
+def _without_values(names: Iterable[str]) -> str:
+    """Return by what a list was narrowed, without what was typed: that may be a patient, and a replay is no audit."""
+    return " ".join(f"{name}=…" for name in sorted(names))
 
 
 def health(request: HttpRequest) -> dict[str, Any]:

@@ -80,7 +80,7 @@ class DeskSite(admin.AdminSite):
             if request.user.has_perm(panel.permission)
         ]
         patients = {pk for panel in panels for pk in panel.get("patient_ids", ())}
-        if patients:
+        if patients or any(panel.get("names_people") for panel in panels):
             audit.patients_listed(request, patients, subject="desk")
         return super().index(request, {"panels": panels, **(extra_context or {})})
 

@@ -15,7 +15,7 @@ from ris import audit
 from ris.admin.audited import AuditedAdmin
 from ris.admin.lists import ListAdmin, PatientDataAdmin
 from ris.desk import Page, Panel, register_page, register_panel
-from ris.models import Event, EventKind
+from ris.models import Event, EventKind, PerformedLink
 from ris.roles import Role
 from ris.views import frame, story
 from worklist import delivery
@@ -139,7 +139,9 @@ class MppsRequestAdmin(PatientDataAdmin):
         """Tell that somebody reads one: it names a patient."""
         row = super().get_object(request, object_id, from_field)
         if row is not None and self.has_view_permission(request, row):
-            audit.record_viewed(request, audit.subject_of(row))
+            links = row.performed.links.filter(undone_at=None) if row.performed else PerformedLink.objects.none()
+            patients = links.values_list("step__requested_procedure__order__patient", flat=True)
+            audit.patients_listed(request, patients, subject=audit.subject_of(row))
         return row
 
     @admin.display(description=_("data set"))

@@ -64,7 +64,9 @@ class PerformedAdmin(PatientDataAdmin):
 
     def tell_list(self, request: HttpRequest, rows: Any, search: str) -> None:
         """Name the patients of the orders on the page."""
+        rows = list(rows)
         shown = {link.step.requested_procedure.order.patient_id for row in rows for link in row.links.all()}
+        shown |= pages.known_as([row for row in rows if not row.links.all()])
         audit.patients_listed(request, shown, search=search, subject=self.opts.label_lower)
 
     def get_search_results(

@@ -13,7 +13,14 @@ from django.views.decorators.http import require_POST
 from ris import audit
 from ris.actions import performed as verbs
 from ris.errors import DomainError
-from ris.models import Event, Patient, PerformedLink, PerformedProcedureStep, ScheduledProcedureStep
+from ris.models import (
+    Event,
+    Patient,
+    PatientIdentifier,
+    PerformedLink,
+    PerformedProcedureStep,
+    ScheduledProcedureStep,
+)
 from ris.views import frame, story
 from ris.views.suggesting import Suggestion, likely
 
@@ -28,6 +35,7 @@ def show(request: HttpRequest, object_id: str) -> HttpResponse:
     links = list(performed.links.all())
     waits = not links and not performed.set_aside
     suggestions = likely(performed) if waits else []
+    namesakes = _namesakes(performed) if waits else []
     events = Event.objects.filter(subject=audit.subject_of(performed)).exclude(kind__in=story.READS)
     answer = frame.page(
         request,
@@ -37,21 +45,25 @@ def show(request: HttpRequest, object_id: str) -> HttpResponse:
         links=links,
         waits=waits,
         suggestions=suggestions,
-        patients=_namesakes(performed) if waits else [],
+        patients=namesakes,
         doubts=[doubt_in_words(one) for one in performed.doubts],
         may_link=request.user.has_perm(LINK),
         story=story.tell(events.select_related("order", "patient").order_by("-pk")[:100]),
     )
-    _tell(request, performed, links, suggestions)
+    _tell(request, performed, links, suggestions, namesakes)
     return answer
 
 
 def _tell(
-    request: HttpRequest, performed: PerformedProcedureStep, links: list[PerformedLink], offered: list[Suggestion]
+    request: HttpRequest,
+    performed: PerformedProcedureStep,
+    links: list[PerformedLink],
+    offered: list[Suggestion],
+    namesakes: list[Patient],
 ) -> None:
     """Write the event of one view of the page."""
     steps = [link.step for link in links] + [one.step for one in offered]
-    shown = {step.requested_procedure.order.patient_id for step in steps}
+    shown = {step.requested_procedure.order.patient_id for step in steps} | {patient.pk for patient in namesakes}
     subject = audit.subject_of(performed)
     if shown:
         audit.patients_listed(request, shown, subject=subject)
@@ -125,7 +137,20 @@ ACTS: dict[str, Callable[[HttpRequest, PerformedProcedureStep], str]] = {
 def waiting(request: HttpRequest) -> dict[str, Any]:
     """Show on the first page what scanners did that no order is known for."""
     rows = list(PerformedProcedureStep.objects.waiting().select_related("station__site")[: WAITING_SHOWN + 1])
-    return {"rows": rows[:WAITING_SHOWN], "more": len(rows) > WAITING_SHOWN}
+    shown = rows[:WAITING_SHOWN]
+    return {
+        "rows": shown,
+        "more": len(rows) > WAITING_SHOWN,
+        "patient_ids": known_as(shown),
+        "names_people": bool(shown),
+    }
+
+
+def known_as(rows: list[PerformedProcedureStep]) -> set[int]:
+    """Return the patients who have a number that a scanner says: whom an event of a look at these rows names."""
+    numbers = {number for row in rows if (number := str(row.said.get("id", "")))}
+    found = PatientIdentifier.objects.filter(value__in=numbers) if numbers else PatientIdentifier.objects.none()
+    return set(found.order_by().values_list("patient", flat=True))
 
 
 def doubt_in_words(doubt: str) -> str:
