@@ -18,12 +18,16 @@ from ris.models.examrows import ExamQuestion, QuestionKind
 SHOWN = 10
 RECENT = 3000
 """Orders whose referrers are suggested."""
+LONGEST = 130
+"""Letters of what is typed for an exam."""
 FOUND_BY = ("code", "meaning", "body_part", "modality", "loinc_code", "playbook_code")
 
 
 def find_exams(text: str, most: int = SHOWN) -> list[Exam]:
     """Return exams in use of which each word is a part of code, name, body region or modality; codes first."""
     found = Exam.objects.in_use()
+    if len(text) > LONGEST:
+        return []
     for word in text.split():
         found = found.filter(Q(*((f"{name}__icontains", word) for name in FOUND_BY), _connector=Q.OR))
     typed = text.strip().lower()
@@ -88,7 +92,7 @@ class OrderForm(StartForm):
     exam_text = forms.CharField(
         label=_("Exam"),
         required=False,
-        max_length=130,
+        max_length=LONGEST,
         help_text=_("Its code, or parts of its name, the body region or the modality"),
     )
     priority = forms.ChoiceField(label=_("Priority"), choices=Priority.choices, initial=Priority.ROUTINE)

@@ -29,6 +29,8 @@ class PregnancyStatus(models.IntegerChoices):
     UNKNOWN = 4, _("unknown")
 
 
+MOST_WORDS = 20
+"""Words that a search takes, each of which asks for numbers once; with more than these nobody is called."""
 MOST_BY_NUMBER = 500
 """Patients that the beginning of a number finds; who looks for another one types more of it."""
 
@@ -54,8 +56,11 @@ class PatientQuerySet(models.QuerySet["Patient"]):
         Names are compared without case and accents; by_ear: what only sounds like a name fits as well. A number of a
         patient who was merged away finds the survivor too, through one merge or two.
         """
+        words = findable.words(text)
+        if len(words) > MOST_WORDS:
+            return self.none()
         found = self
-        for word in findable.words(text):
+        for word in words:
             found = found.filter(self._meaning(word, by_ear=by_ear))
         return found
 

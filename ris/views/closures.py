@@ -10,6 +10,9 @@ from ris import audit
 from ris.models import Booking, Closure, ScheduledProcedureStep
 from ris.views import frame
 
+SHOWN = 200
+"""Appointments on the page; the later ones come when these are moved."""
+
 
 def affected(closure: Closure) -> QuerySet[ScheduledProcedureStep]:
     """Return the steps that have an appointment during a closure with what is closed."""
@@ -22,7 +25,9 @@ def show(request: HttpRequest, pk: int) -> HttpResponse:
     """List the appointments during a closure, each with a way to another time."""
     frame.require(request, "ris.view_closure", "ris.view_scheduledprocedurestep", "ris.view_patient")
     closure = get_object_or_404(Closure.objects.select_related("resource", "site"), pk=pk)
-    steps = list(affected(closure).select_related("station__site", "requested_procedure__order__patient"))
+    rows = affected(closure).select_related("station__site", "requested_procedure__order__patient")
+    found = list(rows[: SHOWN + 1])
+    steps = found[:SHOWN]
     patients = {step.requested_procedure.order.patient_id for step in steps}
     audit.patients_listed(request, patients, subject=audit.subject_of(closure))
     return frame.page(
@@ -31,5 +36,6 @@ def show(request: HttpRequest, pk: int) -> HttpResponse:
         title=_("Appointments during a closure"),
         closure=closure,
         steps=steps,
+        more=len(found) > SHOWN,
         back=reverse("admin:ris_closure_changelist"),
     )

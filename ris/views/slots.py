@@ -19,6 +19,7 @@ from ris import audit
 from ris.actions import places, slots, together
 from ris.actions.slots import Found, Option, Part, Search
 from ris.actions.together import Appointment
+from ris.days import YEARS
 from ris.errors import DomainError
 from ris.forms import DeskForm
 from ris.models import ScheduledProcedureStep, Station
@@ -81,7 +82,9 @@ class SlotForm(DeskForm):
         said = super().clean()
         if said is None:
             return None
-        if said.get("when") in ("day", "week") and not said.get("day") and "day" not in self.errors:
+        if said.get("day") and said["day"].year not in YEARS:
+            self.add_error("day", _("Enter a year between 1900 and 2199."))
+        elif said.get("when") in ("day", "week") and not said.get("day") and "day" not in self.errors:
             self.add_error("day", _("Choose a day."))
         elif said.get("when") == "day" and said.get("day") and said["day"] < timezone.localdate():
             self.add_error("day", _("This day is over. Choose another."))
@@ -188,7 +191,7 @@ def _read(text: str, steps: Sequence[ScheduledProcedureStep]) -> list[Appointmen
         except ValueError:
             return None
         station = stations.get(int(key))
-        if station is None or start is None or timezone.is_naive(start):
+        if station is None or start is None or timezone.is_naive(start) or start.year not in YEARS:
             return None
         wanted.append(Appointment(step, station, start))
     return wanted

@@ -94,6 +94,7 @@ def test_a_time_that_is_over_is_not_booked(clerk: Desk) -> None:
         ({"when": "day"}, "Choose a day."),
         ({"when": "day", "day": "2020-01-01"}, "This day is over. Choose another."),
         ({"when": "day", "day": "soon"}, "Enter a valid date."),
+        ({"when": "day", "day": "9999-12-31"}, "Enter a year between 1900 and 2199."),
         ({"when": "never"}, "Select a valid choice."),
         ({"when": "earliest", "station": "9999"}, "Select a valid choice."),
     ],
