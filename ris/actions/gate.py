@@ -4,10 +4,10 @@ The only writer of answers, overrides and gate columns. Each verb locks the orde
 """
 
 from collections.abc import Collection, Iterable
-from datetime import date, datetime, time
+from datetime import date, datetime, time, timedelta
 from decimal import Decimal
 
-from django.db.models import QuerySet
+from django.db.models import Q, QuerySet
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
@@ -37,6 +37,7 @@ from ris.states import BEFORE_START, OPEN_ORDERS
 SHUT = frozenset({Gate.OPEN, Gate.POSITIVE})
 LARGEST = Decimal(99999)
 _MOST = 500  # steps that one run of the clock looks at again
+_LATELY = timedelta(hours=1)
 
 
 def occasion_of(step: ScheduledProcedureStep) -> Occasion:
@@ -201,7 +202,23 @@ def close_expired(*, by: Actor) -> int:
         gate=Gate.CLEARED, gate_until__lte=timezone.now(), state__in=BEFORE_START
     )
     chosen = list(over.order_by("pk").values_list("requested_procedure__order", flat=True)[:_MOST])
+    chosen += _unasked()
     return _refresh(_locked(Order.objects.filter(pk__in=chosen)), by=by)
+
+
+def _unasked() -> list[int]:
+    """Return orders that changed lately and have a step without a gate that a question may be for.
+
+    They may have come while a question was being changed, from a process that did not know it yet.
+    """
+    asked = Q(pk__in=())
+    for rule in rules():
+        asked |= Q(requested_procedure__exam=rule.exam_id) if rule.exam_id else Q(modality=rule.modality)
+    changed = Event.objects.filter(at__gte=timezone.now() - _LATELY, order__isnull=False).order_by().values("order")
+    steps = ScheduledProcedureStep.objects.filter(
+        asked, gate="", state__in=BEFORE_START, requested_procedure__order__in=changed
+    )
+    return list(steps.order_by("-pk").values_list("requested_procedure__order", flat=True)[:_MOST])
 
 
 def _open_orders(patient: Patient, also: Order | None = None) -> list[Order]:

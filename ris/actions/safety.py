@@ -10,7 +10,6 @@ from datetime import date, datetime
 from decimal import Decimal, InvalidOperation
 from typing import Any
 
-from django.db.models import Q
 from django.utils import timezone
 
 from ris.actions import catalogue
@@ -192,8 +191,11 @@ def judge(
 
 def answers_of(patient: Patient) -> list[ScreeningAnswer]:
     """Return the answers of a patient and of those merged into them that are not out of date, the newest first."""
-    ours = Q(patient=patient) | Q(patient__merged_into=patient) | Q(patient__merged_into__merged_into=patient)
-    return list(ScreeningAnswer.objects.filter(ours, withdrawn_at__isnull=True).order_by("-pk"))
+    keys = level = [patient.pk]
+    while level:  # a merge leaves the answers with whom they were given for, and merges follow each other
+        level = list(Patient.objects.filter(merged_into__in=level).order_by().values_list("pk", flat=True))
+        keys = keys + level
+    return list(ScreeningAnswer.objects.filter(patient__in=keys, withdrawn_at__isnull=True).order_by("-pk"))
 
 
 def _finding(

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from datetime import date, datetime, timedelta
 from decimal import Decimal
+from itertools import pairwise
 from typing import Any
 
 import pytest
@@ -362,3 +363,25 @@ def test_a_place_without_questions_pays_nothing_for_them() -> None:
         count(lambda: schedule.book(by=BY, step=step_of(order), start=datetime.now(tz=timezone.get_current_timezone())))
         == []
     )
+
+
+def test_an_order_of_a_process_that_did_not_know_a_new_question_is_asked_by_the_clock(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    rule()
+    with monkeypatch.context() as behind:
+        behind.setattr("ris.actions.safety.rules", list)
+        order = mr()
+    assert shown(order)
+    tasks.close_gates()
+    assert not shown(order)
+
+
+def test_answers_outlive_any_number_of_merges() -> None:
+    question = rule(valid_for=4, unit="w", when_open="tell")
+    people = [factories.patient() for _ in range(4)]
+    order = mr(people[0])
+    answer(order, question, "yes")
+    for loser, survivor in pairwise(people):
+        merge(by=factories.BY, survivor=survivor, loser=loser)
+        assert not shown(order)
