@@ -298,6 +298,8 @@ def _apply(case: _Case) -> bytes:
                 state = MessageState.APPLIED_WITH_WARNINGS if case.warnings else MessageState.APPLIED
                 return case.settle(state, case.answer(Answer.ACCEPT, body=body))  # which is after the commit
         except handlers.Unsupported as unsupported:
+            if case.resumed:
+                ordering.release([case.row.pk])  # its effect would never come
             return _reject(case, MessageState.KEPT, unsupported.problem)
         except handlers.Undecided as undecided:
             return _keep(case, undecided.problem)

@@ -39,8 +39,10 @@ def send_again(*, by: Actor, message: InboundMessage, raw: bytes | None = None) 
     if purged_at or (raw is None and state not in OPEN_STATES):
         raise ForbiddenMove
     origin = intake.Origin(message.pk, by.user_id)
+    attempts = InboundMessage.objects.filter(replay_of=message, entered_by=by.user_id).order_by("-pk")
+    last = attempts.values_list("pk", flat=True).first() or 0
     intake.receive(bytes(message.raw) if raw is None else raw, message.peer, origin)
-    made = InboundMessage.objects.filter(replay_of=message, entered_by=by.user_id).order_by("-pk").first()
+    made = attempts.filter(pk__gt=last).first()
     if made is not None:
         with transaction.atomic():
             _mend(by, message, made, edited=raw is not None)
@@ -53,10 +55,11 @@ def _mend(by: Actor, message: InboundMessage, made: InboundMessage, *, edited: b
     Event.objects.record(EventKind.MESSAGE_REPLAYED, by=by, subject=audit.subject_of(message), data=data)
     if made.state not in DONE:
         return
-    first = message
-    while first.replay_of is not None:
-        first = first.replay_of
-    attempts = InboundMessage.objects.filter(Q(pk__in=(first.pk, message.pk)) | Q(replay_of__in=(first.pk, message.pk)))
+    chain, above = [message.pk], message
+    while above.replay_of is not None:
+        above = above.replay_of
+        chain.append(above.pk)
+    attempts = InboundMessage.objects.filter(Q(pk__in=chain) | Q(replay_of__in=chain))
     _settle(attempts.filter(state__in=_UNSETTLED), by, MessageState.MENDED)
 
 

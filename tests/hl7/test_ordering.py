@@ -122,6 +122,15 @@ def test_what_is_not_taken_here_holds_nobody_up(strict: Endpoint, send: Send, ac
     assert Patient.objects.exists()
 
 
+def test_nor_when_it_had_to_wait_itself(strict: Endpoint, send: Send) -> None:
+    send(wrong())
+    send(adt("A99", control_id="UNKNOWN"))
+    send(adt("A04", control_id="NEXT"))
+    replaying.dismiss(by=factories.CLERK, message=row("BAD"), reason="Not needed")
+    tasks.advance()
+    assert states("UNKNOWN", "NEXT") == ["kept", "applied"]
+
+
 def test_without_the_policy_later_messages_go_on(send: Send, accepted: Accepted) -> None:
     send(wrong())
     assert accepted(adt("A04")).state == MessageState.APPLIED

@@ -249,3 +249,21 @@ def test_what_came_is_received_only_once_per_sending(expert: Desk) -> None:
     intake.receive(WRONG_DATE, PEER)
     expert.post(at(row("BAD1"), "again"))
     assert [one.state for one in InboundMessage.objects.order_by("pk")] == [MessageState.FAILED] * 2
+
+
+def test_an_earlier_attempt_is_not_taken_for_one_that_the_database_did_not_get(
+    hospital: None, send: Send, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    send(later(1)[0])
+    assert replaying.send_again(by=factories.CLERK, message=row("CA0"))
+    monkeypatch.setattr(intake, "receive", lambda *_: b"")
+    assert replaying.send_again(by=factories.CLERK, message=row("CA0")) is None
+
+
+def test_all_attempts_are_mended_however_many_there_were(hospital: None, send: Send) -> None:
+    send(WRONG_DATE)
+    message: InboundMessage | None = row("BAD1")
+    for day in (b"20260231", b"20260431", b"20260631", b"20000229"):
+        assert message
+        message = replaying.send_again(by=factories.CLERK, message=message, raw=WRONG_DATE.replace(b"20260230", day))
+    assert not InboundMessage.objects.filter(state=MessageState.FAILED).exists()
