@@ -118,7 +118,10 @@ def performed_move(performed: Iterable[tuple[str, str]]) -> str | None:
     performed: state and discontinuation code of each performed step. One that is under way counts most, then one that
     was completed; only where all that was done was begun by mistake does the step wait again.
     """
-    found = {state if code != WRONG_ENTRY else WRONG_ENTRY for state, code in performed}
+    found = {
+        WRONG_ENTRY if state == PerformedState.DISCONTINUED and code == WRONG_ENTRY else state
+        for state, code in performed
+    }
     for outcome, move in PERFORMED_MOVES.items():
         if outcome in found:
             return move

@@ -180,7 +180,7 @@ def _kept(operation: Operation, status: int = SUCCESS, comment: str = "") -> Mpp
         calling_ae_title=caller.ae_title[:16],
         called_ae_title=caller.called_ae_title[:16],
         address=caller.address[:64],
-        sop_instance_uid=operation.sop_instance_uid[:64],
+        sop_instance_uid=operation.sop_instance_uid.replace("\0", "")[:64],  # PostgreSQL takes no NUL
         transfer_syntax=operation.transfer_syntax[:64],
         data=operation.data,
         status=f"{status:04X}",

@@ -98,7 +98,7 @@ def update(*, by: Actor, performed: PerformedProcedureStep, state: str = "", **f
         _tell(ENDINGS[performed.state], by=by, performed=performed, steps=steps, diff=told)
     if "state" in diff:
         for step in steps:
-            if performed.discontinuation_code == WRONG_ENTRY:
+            if performed.state == PerformedState.DISCONTINUED and performed.discontinuation_code == WRONG_ENTRY:
                 rollup.mark(step.requested_procedure.order, add=[Attention.WRONG_ENTRY])
             _follow(by=by, performed=performed, step=step)
     return performed

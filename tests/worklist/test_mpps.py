@@ -361,6 +361,7 @@ def test_what_an_update_may_not_say_is_read_over() -> None:
         ({"sop_class": MODALITY_WORKLIST_FIND}, 0x0122),
         ({"sop_class": PERFORMED_STEP_RETRIEVE}, 0x0119),
         ({"uid": "1.2.x"}, 0x0117),
+        ({"uid": "1.2\x00.3"}, 0x0117),
         ({"uid": "1." + "2" * 70}, 0x0117),
         ({"data": b"garbage that is no data set"}, 0x0110),
         ({"data": b"\x40\x00\x70\x02SQ\x00\x00\xff\xff\xff\xff" * 3000}, 0x0110),
