@@ -103,7 +103,8 @@ def _make_today(
             Q(requested_procedure__order__visit=visit) | Q(requested_procedure__order__visit__isnull=True)
         )
     made = 0
-    for found in steps.order_by("requested_procedure__order", "pk"):
+    # order_id: by the relation itself Django would sort as Order.Meta says, the newest first
+    for found in steps.order_by("requested_procedure__order_id", "pk"):
         step = schedule.locked(found)
         if step.state == state and (move != "reopen" or _came_by_message(step)):
             make(move, by=by, step=step)
