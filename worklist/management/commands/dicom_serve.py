@@ -46,9 +46,9 @@ class Command(BaseCommand):
         asked_to_stop.wait()
         door.stop()
         if any(not thread.daemon for thread in threading.enumerate() if thread is not threading.main_thread()):
-            log.warning("worklist: a peer did not let go and was cut off")
+            log.warning("worklist: work that did not end was cut off")
             logging.shutdown()
-            os._exit(0)  # pynetdicom's threads would keep the process alive for as long as their peers like
+            os._exit(0)  # a thread that waits for the database would keep the process alive
 
 
 def _secure() -> Secure | None:
