@@ -16,7 +16,7 @@ from django.db.models import FilteredRelation, Q, QuerySet
 from pydicom.dataset import Dataset
 
 from ris.models import PatientIdentifier, ScheduledProcedureStep
-from ris.models.step import StepQuerySet
+from ris.models.step import WORKLIST_RULES, StepQuerySet
 from ris.person_name import fold
 from worklist import identifier as identifiers
 from worklist import lookups as lookups  # registers `fits`
@@ -91,6 +91,20 @@ Check = tuple[tuple[str, ...], Callable[[Row], bool]]
 
 
 @dataclass(frozen=True)
+class Part:
+    """One thing that a step must meet to be an answer: a rule of the worklist or a key of the query.
+
+    A step is an answer when it meets every part, so each can also be asked alone (worklist.why).
+
+    name: the key of the rule in RULES, or the keyword of the key. terms: what SQL can tell. check: what is left.
+    """
+
+    name: str
+    terms: Q = field(default_factory=Q)
+    check: Check | None = None
+
+
+@dataclass(frozen=True)
 class Question:
     """A request worked out for the database, without having asked it yet.
 
@@ -154,25 +168,44 @@ def _rows(asked: Question) -> Iterator[Row]:
             yield row
 
 
-def _matching(request: Request) -> tuple[StepQuerySet, list[Check]]:
-    """Return the steps that match as far as SQL can tell, and the checks that are left."""
-    terms = _coarse(request.window)
-    checks: list[Check] = []
-    if not request.window.open:
-        checks.append((("start", SITE_ZONE), lambda row: request.window.contains(_wall_clock(row))))
-    for match in request.matches:
-        if match.folded and match.path != match.attribute.folded:
-            # No column keeps this name without case and accents.
-            checks.append(((match.path,), _name_check(match)))
-        else:
-            terms &= _term(match.path, match.condition, folded=match.folded)
-    steps = ScheduledProcedureStep.objects.on_worklist().alias(
+RULES: dict[str, Q] = {**WORKLIST_RULES, "merged": Q(**{PATIENT + "merged_into__isnull": True})}
+"""What holds for every query, by name: what puts a step on the worklist at all."""
+
+
+def candidates() -> StepQuerySet:
+    """Return every step, with the alias that the paths of the table need."""
+    return ScheduledProcedureStep.objects.alias(
         primary_identifier=FilteredRelation(
             PATIENT + "identifiers", condition=Q(**{PATIENT + "identifiers__primary": True})
         )
     )
-    merged_away = Q(**{PATIENT + "merged_into__isnull": False})
-    return steps.exclude(merged_away).filter(terms).order_by("start", "sps_id"), checks
+
+
+def parts(request: Request) -> list[Part]:
+    """Return everything that a step must meet to be an answer: the rules of the worklist, then the keys."""
+    found = [Part(name, terms) for name, terms in RULES.items()]
+    window = request.window
+    if not window.open:
+        exactly: Check = (("start", SITE_ZONE), lambda row: window.contains(wall_clock(row)))
+        found.append(Part("ScheduledProcedureStepStartDate", _coarse(window), exactly))
+    for match in request.matches:
+        if match.folded and match.path != match.attribute.folded:
+            # No column keeps this name without case and accents.
+            found.append(Part(match.attribute.keyword, check=((match.path,), _name_check(match))))
+        else:
+            terms = _term(match.path, match.condition, folded=match.folded)
+            found.append(Part(match.attribute.keyword, terms))
+    return found
+
+
+def _matching(request: Request) -> tuple[StepQuerySet, list[Check]]:
+    """Return the steps that match as far as SQL can tell, and the checks that are left."""
+    terms = Q()
+    checks: list[Check] = []
+    for part in parts(request):
+        terms &= part.terms
+        checks += [part.check] if part.check else []
+    return candidates().filter(terms).order_by("start", "sps_id"), checks
 
 
 def _term(path: str, condition: Condition, *, folded: bool = False) -> Q:
@@ -205,7 +238,7 @@ def _coarse(window: Window) -> Q:
     return terms
 
 
-def _wall_clock(row: Row) -> datetime:
+def wall_clock(row: Row) -> datetime:
     """Return the start as the clock at the site shows it, without a time zone."""
     start: datetime = row["start"]
     return start.astimezone(site_zone(row)).replace(tzinfo=None)

@@ -32,6 +32,14 @@ class Gate(models.TextChoices):
     OVERRIDDEN = "OVERRIDDEN", _("let through by a person")
 
 
+WORKLIST_RULES: dict[str, Q] = {
+    "state": Q(state__in=ON_WORKLIST, station__isnull=False, start__isnull=False),
+    "hold": Q(requested_procedure__order__on_hold=False),
+    "gate": Q(gate_until__isnull=True) | Q(gate_until__gt=Now()) | Q(state=StepState.STARTED),
+}
+"""What must hold for a step to be on the worklist, by name."""
+
+
 class StepQuerySet(models.QuerySet["ScheduledProcedureStep"]):
     """Ways to find steps."""
 
@@ -40,14 +48,7 @@ class StepQuerySet(models.QuerySet["ScheduledProcedureStep"]):
 
         What has begun stays, whatever became of the gate.
         """
-        let_through = Q(gate_until__isnull=True) | Q(gate_until__gt=Now()) | Q(state=StepState.STARTED)
-        return self.filter(
-            let_through,
-            state__in=ON_WORKLIST,
-            station__isnull=False,
-            start__isnull=False,
-            requested_procedure__order__on_hold=False,
-        )
+        return self.filter(*WORKLIST_RULES.values())
 
     def of_appointment(self, number: str, issuer: str) -> Self:
         """Narrow to the steps that a scheduling system booked under this number."""
