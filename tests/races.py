@@ -25,7 +25,8 @@ import django
 django.setup()
 from django.db import transaction
 from ris import identifiers
-from ris.actions import exams, orders, patients, procedures, renumbering, schedule, together, unmerging, visits
+from ris.actions import exams, gate, orders, patients, procedures, renumbering, rollup, schedule, together
+from ris.actions import unmerging, visits
 from ris.actions.patients import Identifier
 from ris.errors import DomainError
 from ris.models import *

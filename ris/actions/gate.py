@@ -12,6 +12,7 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from ris.actions import rollup
+from ris.actions.locking import locked_orders
 from ris.actions.safety import RECORD, Occasion, Verdict, judge, number, rules
 from ris.actions.verb import verb
 from ris.actor import Actor
@@ -227,10 +228,8 @@ def _open_orders(patient: Patient, also: Order | None = None) -> list[Order]:
 
 
 def _locked(orders: QuerySet[Order]) -> list[Order]:
-    """Lock orders, always in the same order so that two transactions cannot wait for each other."""
-    chosen = Order.objects.filter(pk__in=orders.values("pk"))
-    rows = chosen.select_for_update(of=("self",), no_key=True).select_related("patient", "site")
-    return list(rows.order_by("pk"))
+    """Lock orders, each once however many of its steps were asked for."""
+    return locked_orders(Order.objects.filter(pk__in=orders.values("pk")))
 
 
 def _steps(orders: Iterable[Order]) -> QuerySet[ScheduledProcedureStep]:

@@ -2,6 +2,8 @@
 
 from typing import Any
 
+from django.db.models import QuerySet
+
 from ris.models import Order
 
 
@@ -17,3 +19,12 @@ def locked_order(**which: Any) -> Order:
         return orders.get(**which)
     except Order.DoesNotExist:
         return orders.get(**which)
+
+
+def locked_orders(orders: QuerySet[Order]) -> list[Order]:
+    """Return fresh copies of orders, with patient and site, locked for this transaction in the order of their keys.
+
+    Patients are read only when the locks are ours: joined to the locking query, an order whose patient is merged in
+    that moment would be left out.
+    """
+    return list(orders.select_for_update(no_key=True).prefetch_related("patient", "site").order_by("pk"))

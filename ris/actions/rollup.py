@@ -4,6 +4,7 @@ from collections.abc import Iterable
 
 from django.db.models import QuerySet
 
+from ris.actions.locking import locked_orders
 from ris.actor import Actor
 from ris.models import Attention, Event, EventKind, Order, ScheduledProcedureStep
 from ris.models.base import Diff
@@ -35,8 +36,7 @@ def mark_open(
     orders: QuerySet[Order], *, by: Actor, add: Iterable[Attention] = (), drop: Iterable[Attention] = ()
 ) -> None:
     """Mark the open ones of these orders, which are locked for it; each whose marks change tells so."""
-    open_orders = orders.filter(state__in=OPEN_ORDERS).select_for_update(of=("self",), no_key=True)
-    for order in open_orders.select_related("patient").order_by("pk"):
+    for order in locked_orders(orders.filter(state__in=OPEN_ORDERS)):
         before = order.attention
         mark(order, add=add, drop=drop)
         if order.attention != before:

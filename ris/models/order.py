@@ -98,7 +98,7 @@ class Order(Noun):
     on_hold = models.BooleanField(_("on hold"), default=False, help_text=_("Hidden from every worklist"))
     attention = models.CharField(
         _("needs attention"),
-        max_length=200,
+        max_length=1000,  # all marks at once take a quarter of it
         blank=True,
         editable=False,
         help_text=_("Codes of Attention, one a line"),

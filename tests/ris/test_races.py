@@ -59,7 +59,13 @@ def test_whoever_waits_for_an_order_whose_patient_is_merged_meanwhile_finds_it_w
     order, survivor = track.run("factories.order().pk"), track.run("factories.patient().pk")
     merge = f"slowly(patients.merge, survivor=patient({survivor}), loser=order({order}).patient)"
     wait = f"in_a_moment(lambda: orders.hold(by=BY, order=order({order})).patient_id)"
-    assert track.race(merge, wait) == [f"ok {survivor}", "ok None"]
+    marked = f"rollup.mark_open(Order.objects.filter(pk={order}), by=by, add=[Attention.NO_STATION])"
+    mark = f"in_a_moment(lambda: slowly(lambda by: {marked}))"
+    rule = track.run("ScreeningRule.new(question='A pacemaker?', topic='implant', alert='Pacemaker', modality='XA').pk")
+    rules = f"ScreeningRule.objects.get(pk={rule})"
+    answer = f"in_a_moment(lambda: gate.answer(by=BY, order=order({order}), rule={rules}, value='no').patient_id)"
+    assert track.race(merge, wait, mark, answer) == [f"ok {survivor}", f"ok {survivor}", "ok None", "ok None"]
+    assert track.run(f"order({order}).attention") == "no-station"
 
 
 def test_merges_that_meet_in_the_middle_of_a_chain_leave_no_order_behind(track: Track) -> None:
