@@ -226,6 +226,12 @@ SETTINGS = (
         time_zone,
     ),
     Setting(
+        "BUCKY_LANGUAGE",
+        "en",
+        "Language of the screens for people who have chosen none: en or de.",
+        one_of("en", "de"),
+    ),
+    Setting(
         "DATABASE_URL",
         "",
         "postgresql://USER:PASSWORD@HOST:PORT/NAME. Empty: SQLite in the data directory.",

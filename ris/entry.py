@@ -63,7 +63,7 @@ def answer_field(question: ExamQuestion) -> forms.Field:
         case QuestionKind.NUMBER:
             return forms.DecimalField(max_digits=12, **common)
         case QuestionKind.DATE:
-            return forms.DateField(widget=forms.DateInput(attrs={"type": "date"}), **common)
+            return forms.DateField(widget=forms.DateInput(format="%Y-%m-%d", attrs={"type": "date"}), **common)
         case QuestionKind.SIDE:
             return forms.ChoiceField(choices=[("", "–"), *Laterality.choices], **common)
         case QuestionKind.CHOICE:

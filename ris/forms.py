@@ -45,7 +45,7 @@ def _date(label: Any) -> forms.DateField:
         required=False,
         validators=[check_birth_date],
         help_text=_("1962-04-17 or 17.4.1962"),
-        widget=forms.DateInput(format="%Y-%m-%d", attrs={"autocomplete": "off", "inputmode": "text"}),
+        widget=forms.DateInput(attrs={"autocomplete": "off", "inputmode": "text"}),
     )
 
 

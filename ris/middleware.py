@@ -1,4 +1,4 @@
-"""What every request to the desk passes first: no zero bytes, and the address of the person behind a proxy."""
+"""What every request to the desk passes first: no zero bytes, the address behind a proxy, the person's language."""
 
 from collections.abc import Callable
 from contextlib import suppress
@@ -7,6 +7,7 @@ from ipaddress import ip_address
 from django.conf import settings
 from django.core.exceptions import SuspiciousOperation
 from django.http import HttpRequest, HttpResponse
+from django.utils import translation
 
 GetResponse = Callable[[HttpRequest], HttpResponse]
 
@@ -37,5 +38,21 @@ def address_behind_proxies(get_response: GetResponse) -> GetResponse:
             with suppress(ValueError):  # not what the setting says: the proxy's own address is at least true
                 request.META["REMOTE_ADDR"] = str(ip_address(claimed))
         return get_response(request)
+
+    return answer
+
+
+def language(get_response: GetResponse) -> GetResponse:
+    """Answer in the language of the account, else in the one chosen in this browser, else in the department's.
+
+    The browser's own wish (Accept-Language) is not asked: it is what somebody installed, not who sits there. Nothing
+    else in Bucky leaves English, so what doors answer and what the trail keeps is the same for all.
+    """
+    offered = frozenset(code for code, _name in settings.LANGUAGES)
+
+    def answer(request: HttpRequest) -> HttpResponse:
+        wishes = (getattr(request.user, "language", ""), request.COOKIES.get(settings.LANGUAGE_COOKIE_NAME, ""))
+        with translation.override(next((code for code in wishes if code in offered), settings.BUCKY_LANGUAGE)):
+            return get_response(request)
 
     return answer

@@ -17,7 +17,7 @@ class AnswerForm(DeskForm):
     """The answer to one question; left empty, nothing is answered."""
 
     measured_on = forms.DateField(
-        label=_("Day of the value"), required=False, widget=forms.DateInput(attrs={"type": "date"})
+        label=_("Day of the value"), required=False, widget=forms.DateInput(format="%Y-%m-%d", attrs={"type": "date"})
     )
     note = forms.CharField(label=_("Note"), required=False, max_length=250)
 

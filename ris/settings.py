@@ -26,6 +26,7 @@ BUCKY_AE_TITLE: str = _values["BUCKY_AE_TITLE"]
 BUCKY_DATA: Path = _values["BUCKY_DATA"]
 BUCKY_DEMO: bool = _values["BUCKY_DEMO"]
 BUCKY_TIME_ZONE: str = _values["BUCKY_TIME_ZONE"]
+BUCKY_LANGUAGE: str = _values["BUCKY_LANGUAGE"]
 BUCKY_PROXIES: int = _values["BUCKY_PROXIES"]
 BUCKY_HTTPS: bool = _values["BUCKY_HTTPS"]
 BUCKY_UNKNOWN_CALLERS: str = _values["BUCKY_UNKNOWN_CALLERS"]
@@ -98,6 +99,7 @@ MIDDLEWARE = [
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "ris.middleware.language",  # after the account, which has a language
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "axes.middleware.AxesMiddleware",  # last, as its manual asks
@@ -122,7 +124,11 @@ WSGI_APPLICATION = "ris.wsgi.application"
 AUTH_USER_MODEL = "ris.User"
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
-LANGUAGE_CODE = "en"
+LANGUAGE_CODE = "en"  # of all processes: only a request from a browser is answered in another one (ris/middleware.py)
+LANGUAGES = [("en", "English"), ("de", "Deutsch")]
+LOCALE_PATHS = [BASE_DIR / "locale"]
+LANGUAGE_COOKIE_NAME = "language"
+LANGUAGE_COOKIE_AGE = 365 * 24 * 3600
 USE_I18N = True
 USE_TZ = True
 FORMAT_MODULE_PATH = "ris.formats"
@@ -183,7 +189,7 @@ AXES_CLIENT_STR_CALLABLE = "ris.logs.sign_in_origin"
 
 SESSION_COOKIE_AGE = 15 * 60  # seconds without a click until sign-out
 SESSION_SAVE_EVERY_REQUEST = True
-SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = BUCKY_HTTPS
+SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = LANGUAGE_COOKIE_SECURE = BUCKY_HTTPS
 SECURE_CONTENT_TYPE_NOSNIFF = True
 SECURE_REFERRER_POLICY = "same-origin"
 X_FRAME_OPTIONS = "DENY"

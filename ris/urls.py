@@ -4,6 +4,8 @@ from django.contrib import admin
 from django.http import HttpRequest, HttpResponse
 from django.urls import path
 
+from ris.views import language
+
 
 def healthz(request: HttpRequest) -> HttpResponse:
     """Answer `ok` when this process can serve a page; for load balancers and `./run`."""
@@ -12,5 +14,6 @@ def healthz(request: HttpRequest) -> HttpResponse:
 
 urlpatterns = [
     path("healthz", healthz),
+    path("language", language.choose, name="language"),
     path("", admin.site.urls),
 ]

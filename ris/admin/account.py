@@ -39,7 +39,7 @@ class AccountAdmin(AuditedAdmin, StockUserAdmin):
     actions = ("unlock",)
     fieldsets = (
         (None, {"fields": ("username", "password")}),
-        (_("Person"), {"fields": ("first_name", "last_name", "email")}),
+        (_("Person"), {"fields": ("first_name", "last_name", "email", "language")}),
         (_("Roles"), {"fields": ("is_active", "groups")}),
         (_("Dates"), {"fields": ("last_login", "date_joined")}),
     )

@@ -1,0 +1,66 @@
+"""The languages of the screens: who gets which, and that doors, trail and files stay English."""
+
+from typing import Any
+
+import pytest
+from django.test import Client
+from django.utils import translation
+
+from ris.models import User
+from ris.roles import Role
+from scripts import messages
+from tests.ris.desk import Desk, text_of
+
+pytestmark = pytest.mark.django_db
+
+
+def test_a_person_chooses_a_language_and_finds_it_again_at_another_computer() -> None:
+    clerk = Desk(Role.FRONT_DESK)
+    assert "Abmelden" not in text_of(clerk.get("/"))
+    page = clerk.post("/language", language="de")
+    assert '<html lang="de"' in page
+    assert "Abmelden" in text_of(page)
+    elsewhere = Client()
+    elsewhere.force_login(clerk.user)
+    assert '<html lang="de"' in elsewhere.get("/").content.decode()
+    clerk.post("/logout/")
+    assert '<html lang="de"' in clerk.get("/login/?next=/")  # this browser remembers it
+    assert '<html lang="en' in Client(HTTP_ACCEPT_LANGUAGE="de").get("/login/").content.decode()
+
+
+def test_a_department_has_a_language_of_its_own(settings: Any) -> None:
+    settings.BUCKY_LANGUAGE = "de"
+    assert '<html lang="de"' in Client().get("/login/").content.decode()
+    clerk = Desk(Role.FRONT_DESK)
+    assert '<html lang="de"' in clerk.get("/")
+    assert '<html lang="en"' in clerk.post("/language", language="en")
+    assert translation.get_language() == "en", "outside of a request nothing changes"
+
+
+@pytest.mark.parametrize("language", ["", "xx", "de\x00", "../de"])
+def test_a_language_that_is_not_there_is_refused(language: str) -> None:
+    clerk = Desk(Role.FRONT_DESK)
+    clerk.post_in_vain(400, "/language", language=language)
+    assert User.objects.get(pk=clerk.user.pk).language == ""
+    clerk.get("/language", 405)
+
+
+@pytest.mark.parametrize(
+    ("came_from", "back"),
+    [
+        ("http://testserver/ris/order/?q=1", "http://testserver/ris/order/?q=1"),
+        ("https://elsewhere.example/", "/"),
+        ("", "/"),
+    ],
+)
+def test_a_choice_leads_back_to_the_page_and_nowhere_else(came_from: str, back: str) -> None:
+    clerk = Desk(Role.FRONT_DESK)
+    response = clerk.client.post("/language", {"language": "de"}, HTTP_REFERER=came_from)
+    assert response.headers["Location"] == back
+
+
+@pytest.mark.parametrize("path", messages.catalogues(), ids=lambda path: path.parts[-3])
+def test_what_is_compiled_is_what_was_translated(path: Any) -> None:
+    catalog = messages.read(path)
+    assert path.with_suffix(".mo").read_bytes() == messages.compiled(catalog), "run scripts/messages"
+    assert path.read_bytes() == messages.written(catalog), "run scripts/messages"
