@@ -299,7 +299,7 @@ SETTINGS = (
     Setting(
         "BUCKY_MLLP_PROCESSES",
         "1",
-        "Processes that take HL7 messages on the same ports, one a core at most. More than 1 needs PostgreSQL.",
+        "Processes that take HL7 messages on the same ports, one a core at most. More than 1 helps PostgreSQL only.",
         whole_number(1, 64),
     ),
     Setting("BUCKY_MLLP_MAX_BYTES", "10485760", "Largest HL7 message in bytes.", whole_number(1024, 1_073_741_824)),

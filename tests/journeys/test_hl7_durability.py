@@ -73,6 +73,8 @@ def test_a_process_killed_while_messages_come_in_loses_and_doubles_nothing(
 ) -> None:
     department = make_department(BUCKY_MLLP_PROCESSES="2")
     department.private("Doe^Jane", "19620417")
+    said = "BUCKY_MLLP_PROCESSES: SQLite has one writer at a time; more processes need PostgreSQL\n"
+    assert (said in department.output) is ("postgres" not in department.environment["DATABASE_URL"])
     department.manage("shell", "-v0", "-c", CATALOGUE)
     ledger = Ledger()
     for number in range(times):

@@ -113,12 +113,12 @@ def somebody_listens() -> Iterator[int]:
         yield int(server.getsockname()[1])
 
 
-@pytest.mark.parametrize("door", ["BUCKY_HTTP", "BUCKY_MLLP", "BUCKY_DICOM"])
+@pytest.mark.parametrize("door", ["BUCKY_HTTP", "BUCKY_MLLP", "BUCKY_DICOM", "BUCKY_MLLP_TLS", "BUCKY_DICOM_TLS"])
 def test_a_busy_port_is_one_line_before_anything_starts(
     make_department: MakeDepartment, somebody_listens: int, door: str
 ) -> None:
     where = f"127.0.0.1:{somebody_listens}"
-    department = make_department(start=False)
+    department = make_department(start=False, BUCKY_TLS_CERT=__file__)
     department.environment[door] = where
     department.launch()
     assert department.wait() == 2

@@ -12,11 +12,12 @@ from django.conf import settings
 from django.contrib.auth import get_user_model
 from django.core.management import call_command
 from django.core.management.base import BaseCommand
-from django.db import OperationalError, connections, transaction
+from django.db import OperationalError, connection, connections, transaction
 
 from ris.config import ConfigError
 from ris.supervisor import Doors, Supervisor, busy
 
+_ONE_WRITER = "BUCKY_MLLP_PROCESSES: SQLite has one writer at a time; more processes need PostgreSQL"
 ACCESS_LOG = '%(h)s "%(m)s %(U)s" %(s)s %(B)s %(M)sms'  # %(U)s is the path without its query string
 
 
@@ -37,6 +38,9 @@ class Command(BaseCommand):
                 raise ConfigError(f"DATABASE_URL: the database does not answer ({_first_line(reason)})") from None
             if password:
                 self.stdout.write(f"Sign in as admin with the password {password} (kept in {password_file()})")
+                self.stdout.flush()
+            if settings.BUCKY_MLLP_PROCESSES > 1 and connection.vendor == "sqlite":
+                self.stdout.write(_ONE_WRITER)
                 self.stdout.flush()
             connections.close_all()  # no child may inherit a connection
             supervisor = Supervisor(_doors())
@@ -106,8 +110,10 @@ def _keep(path: Path, text: str) -> None:
 def _check_doors() -> None:
     wrong = []
     taken: dict[Any, str] = {}
-    for name in ("BUCKY_HTTP", "BUCKY_MLLP", "BUCKY_DICOM"):
+    for name in ("BUCKY_HTTP", "BUCKY_MLLP", "BUCKY_DICOM", "BUCKY_MLLP_TLS", "BUCKY_DICOM_TLS"):
         address = getattr(settings, name)
+        if address is None:
+            continue
         if address in taken:
             wrong.append(f"{name}: {address} is already {taken[address]}")
         elif reason := busy(address):
