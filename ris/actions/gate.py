@@ -229,7 +229,7 @@ def _open_orders(patient: Patient, also: Order | None = None) -> list[Order]:
 
 def _locked(orders: QuerySet[Order]) -> list[Order]:
     """Lock orders, each once however many of its steps were asked for."""
-    return locked_orders(Order.objects.filter(pk__in=orders.values("pk")))
+    return locked_orders(Order.objects.filter(pk__in=orders.values("pk")).prefetch_related("patient", "site"))
 
 
 def _steps(orders: Iterable[Order]) -> QuerySet[ScheduledProcedureStep]:

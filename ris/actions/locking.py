@@ -22,9 +22,9 @@ def locked_order(**which: Any) -> Order:
 
 
 def locked_orders(orders: QuerySet[Order]) -> list[Order]:
-    """Return fresh copies of orders, with patient and site, locked for this transaction in the order of their keys.
+    """Return fresh copies of orders, locked for this transaction in the order of their keys.
 
-    Patients are read only when the locks are ours: joined to the locking query, an order whose patient is merged in
-    that moment would be left out.
+    The query joins nothing, since an order whose patient is merged in that moment would be left out. What belongs to
+    the orders is fetched when the locks are ours (prefetch_related).
     """
-    return list(orders.select_for_update(no_key=True).prefetch_related("patient", "site").order_by("pk"))
+    return list(orders.select_for_update(no_key=True).order_by("pk"))

@@ -6,7 +6,7 @@ from django.db.models import QuerySet
 
 from ris.actions.locking import locked_orders
 from ris.actor import Actor
-from ris.models import Attention, Event, EventKind, Order, ScheduledProcedureStep
+from ris.models import Attention, Event, EventKind, Order, Patient, ScheduledProcedureStep
 from ris.models.base import Diff
 from ris.states import OPEN_ORDERS, roll_up
 
@@ -41,4 +41,5 @@ def mark_open(
         mark(order, add=add, drop=drop)
         if order.attention != before:
             data = {"changes": {"attention": [before, order.attention]}}
-            Event.objects.record(EventKind.ORDER_MARKED, by=by, patient=order.patient, order=order, data=data)
+            patient = Patient(pk=order.patient_id)  # an event needs to know no more
+            Event.objects.record(EventKind.ORDER_MARKED, by=by, patient=patient, order=order, data=data)
