@@ -85,6 +85,9 @@ class _Case:
     resumed: bool = False  # it was answered when it came, and waited
 
     def answer(self, code: Answer, problem: Problem | None = None, body: Body | None = None) -> Reply:
+        """Return what goes back; nothing to an answer, which is never answered."""
+        if self.message is not None and self.message["MSA"]:
+            return Reply()
         return ack.reply(self.header, code, timezone.localtime(), problem, body)
 
     def settle(self, state: MessageState, answer: Reply, **more: Any) -> bytes:
@@ -208,12 +211,15 @@ def content_hash(raw: bytes) -> str:
 
 def _process(case: _Case) -> bytes:
     assert case.message is not None
-    if case.message["MSA"]:
+    if case.message["MSA"] and not handlers.is_answer_with_effect(case.message):
         return case.settle(MessageState.KEPT, Reply())
     problem = unusable(case.message)
     if problem is not None:
         return _reject(case, MessageState.FAILED, problem)
-    return _repeat(case, case.twins) or _wait(case) or _apply(case)
+    settled = _repeat(case, case.twins)
+    if settled is None:
+        settled = _wait(case)
+    return _apply(case) if settled is None else settled
 
 
 def unusable(message: Message) -> Problem | None:
@@ -340,7 +346,8 @@ def sender_of(application: str, facility: str, address: str, cause: str) -> Acto
 def _fail(case: _Case, problem: Problem) -> bytes:
     body = replies.of_refused(case.message) if case.message is not None else None
     answer = _hold(case, MessageState.FAILED, case.answer(Answer.ERROR, problem, body), problem)
-    log.warning("message %d was answered AE %d at %s", case.row.pk, problem.condition, problem.place or "no place")
+    done = "was answered AE" if answer else "failed with"
+    log.warning("message %d %s %d at %s", case.row.pk, done, problem.condition, problem.place or "no place")
     return answer
 
 

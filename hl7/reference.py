@@ -4,7 +4,7 @@ from collections.abc import Iterable
 
 from hl7 import ack, charsets, listener, mapping, replies
 from hl7.controls import DEFAULTS, Action
-from hl7.handlers import KINDS
+from hl7.handlers import ANSWERS, KINDS
 from hl7.handlers.dispatch import Handler
 from hl7.handlers.refusals import CONDITIONS
 from hl7.handlers.stays import STAYS
@@ -44,6 +44,8 @@ _EFFECTS = {
     "miss": "the patient did not come",
     "block": "the time of the resources that are named is closed; refused (206) while exams are booked in it",
     "unblock": "the time of the resources that are named is open again",
+    "take_numbers": "an answer to an order of ours: where it assigns the placer's number (ORC-1 `NA`, MSA-1 AA or CA), "
+    "the order of ORC-3 takes the number of ORC-2; any other is only kept; never answered",
     "apply": "each ORC with its OBRs is one order; ORC-1 and ORC-5 say what to do with it",
 }
 _ACTION_EFFECTS = {
@@ -80,7 +82,7 @@ _STATES = {
     MessageState.APPLIED_WITH_WARNINGS: "had its effect, answered AA; something in it was not as it should be",
     MessageState.FAILED: "had no effect, answered AE or AR; the reason and its place are in the log",
     MessageState.KEPT: "kept for a person: of a kind that is not taken here (answered AR), or with an order control "
-    "that has no row (answered AA); answers to us are kept too",
+    "that has no row (answered AA); answers to us that need nothing are kept too",
     MessageState.WAITING: "had no effect yet: an earlier message of the same patient waits for a person",
     MessageState.REPEATED: "was applied before: answered as it was then, no second effect",
     MessageState.INTERRUPTED: "stored and never answered, because something stopped in between; the sender sends again",
@@ -162,7 +164,9 @@ def _effect(event: str, handler: Handler) -> str:
 
 
 def _messages() -> str:
-    kinds = [(f"{name}^{event}", _effect(event, handler)) for (name, event), handler in sorted(KINDS.items())]
+    kinds = [
+        (f"{name}^{event}", _effect(event, handler)) for (name, event), handler in sorted((KINDS | ANSWERS).items())
+    ]
     controls = [
         (f"`{control}`", f"`{status}`" if status else "(any other)", str(action.label))
         for (control, status), action in DEFAULTS.items()

@@ -59,7 +59,7 @@ def rehearse(raw: bytes, peer: str) -> Rehearsal:
     except NotHL7:
         return _answered(Header(), Answer.REJECT, intake.NOT_HL7)
     header = replies.header_of(message)
-    if message["MSA"]:
+    if message["MSA"] and not handlers.is_answer_with_effect(message):
         return Rehearsal()
     problem = intake.unusable(message)
     if problem is not None:
@@ -67,7 +67,11 @@ def rehearse(raw: bytes, peer: str) -> Rehearsal:
     warnings = list(message.warnings)
     code, problem, effect, body = _tried(message, header, peer, warnings)
     kept = code == Answer.ACCEPT and problem is not None
-    answered = _answered(header, code, problem, body)
+    if not message["MSA"]:
+        answered = _answered(header, code, problem, body)
+    else:
+        answered = Rehearsal()
+        warnings += [problem.text] if problem else []
     return replace(answered, warnings=warnings, effect=effect, kept=kept, done_by=_done_by(raw, header))
 
 

@@ -3,13 +3,13 @@
 from collections.abc import Callable
 
 from hl7.ack import Condition, Place, Problem
-from hl7.handlers import adt, appointments, links, merges, moves, orders, policies
+from hl7.handlers import adt, appointments, links, merges, moves, order_answers, orders, policies
 from hl7.handlers.order_case import Done
 from hl7.handlers.unsupported import Undecided, Unsupported
 from hl7.message import NULL, Message
 from ris.actor import Actor
 
-__all__ = ["KINDS", "Undecided", "Unsupported", "apply", "kind"]
+__all__ = ["ANSWERS", "KINDS", "Undecided", "Unsupported", "apply", "is_answer_with_effect", "kind"]
 
 Handler = Callable[..., list[Done] | None]
 """(message, event, *, by, warnings): does all of it, or raises FieldError, Unsupported or Undecided.
@@ -46,7 +46,14 @@ KINDS: dict[tuple[str, str], Handler] = {
 }
 """Message type and trigger event (MSH-9) -> what it does."""
 
-_EVENTS_OF_OLD = {"ORM": "O01"}
+ANSWERS: dict[tuple[str, str], Handler] = {
+    ("ORR", "O02"): order_answers.take_numbers,
+    ("ORG", "O20"): order_answers.take_numbers,
+    ("ORI", "O24"): order_answers.take_numbers,
+}
+"""The same for messages that are answers (with MSA). None of them is answered."""
+
+_EVENTS_OF_OLD = {"ORM": "O01", "ORR": "O02"}
 """Events of messages whose MSH-9 names none (version 2.1)."""
 
 
@@ -56,6 +63,11 @@ def kind(message: Message) -> tuple[str, str]:
     name = _plain(msh.get("9.1")).upper()
     event = _plain(msh.get("9.2")) or _plain(message["EVN"].get("1")) or _EVENTS_OF_OLD.get(name, "")
     return name, event.upper()
+
+
+def is_answer_with_effect(message: Message) -> bool:
+    """Tell whether a message with MSA says something that is done here."""
+    return kind(message) in ANSWERS and order_answers.has_effect(message)
 
 
 def apply(message: Message, *, by: Actor, warnings: list[str]) -> list[Done]:
@@ -68,7 +80,7 @@ def apply(message: Message, *, by: Actor, warnings: list[str]) -> list[Done]:
     """
     policies.check_header(message)
     name, event = kind(message)
-    handler = KINDS.get((name, event))
+    handler = (ANSWERS if message["MSA"] else KINDS).get((name, event))
     if handler is None:
         if any(name == known for known, _ in KINDS):
             place = Place("MSH", field=9, component=2)

@@ -35,6 +35,11 @@ def apply(message: Message, event: str, *, by: Actor, warnings: list[str]) -> li
     if not groups:
         raise _out_of_order(Place("ORC"), "The message has no ORC segment.")
     _read_actions(groups)
+    return apply_groups(message, groups, by=by, warnings=warnings)
+
+
+def apply_groups(message: Message, groups: list[Group], *, by: Actor, warnings: list[str]) -> list[Done]:
+    """Do what is to be done with each order of the message; returns what became of each."""
     described = [detail.obr for group in groups if group.action in _DESCRIBING for detail in group.details]
     case = Case(message, by, warnings, site_of(message), Catalogue.of(described))
     case.read_known(groups)
