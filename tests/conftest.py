@@ -6,7 +6,7 @@ import shutil
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 # Before Django reads its settings: the tests keep their data in a directory of their own.
 _data = tempfile.mkdtemp(prefix="bucky-test-")
@@ -25,11 +25,19 @@ from django.conf import settings  # noqa: E402
 
 settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]  # slow on purpose otherwise
 
+import hypothesis  # noqa: E402
 import pytest  # noqa: E402
 
 from hl7 import endpoints  # noqa: E402
 from ris.actions import catalogue  # noqa: E402
 from tests.department import Department  # noqa: E402
+
+# No deadline: a busy machine is no bug. The same examples each time: a landing is judged by what it changes.
+# For a search, HYPOTHESIS_PROFILE=search and --hypothesis-seed.
+CALM: dict[str, Any] = {"deadline": None, "suppress_health_check": [hypothesis.HealthCheck.too_slow]}
+hypothesis.settings.register_profile("same", derandomize=True, **CALM)
+hypothesis.settings.register_profile("search", **CALM)
+hypothesis.settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "same"))
 
 
 class MakeDepartment(Protocol):

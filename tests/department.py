@@ -40,7 +40,7 @@ from ris.config import PROJECT, Address
 from ris.supervisor import follow
 from tests.ports import free_port
 from tests.services import REDIS_KEY_SPACES, drop_database, new_database
-from tests.waiting import wait_until
+from tests.waiting import PATIENCE, wait_until
 
 PROCESSES = ("web", "hl7", "dicom", "worker", "clock")
 NOT_PASSED_ON = ("BUCKY_", "DJANGO_", "PYTEST_", "DATABASE_URL", "REDIS_URL")
@@ -139,7 +139,7 @@ class Department:
     def start(self, command: list[str] | None = None) -> Self:
         """Start and wait for `Bucky is ready`."""
         self.launch(command)
-        wait_until(self._ready, seconds=120, what="the line `Bucky is ready`")
+        wait_until(self._ready, seconds=2 * PATIENCE, what="the line `Bucky is ready`")
         return self
 
     def _ready(self) -> bool:
@@ -153,7 +153,7 @@ class Department:
         assert self._process, "not started"
         return self._process
 
-    def wait(self, seconds: float = 20) -> int:
+    def wait(self, seconds: float = PATIENCE) -> int:
         """Wait until it has ended by itself; the exit code."""
         return self.process.wait(seconds)
 
@@ -237,9 +237,9 @@ class Department:
         """Read rows straight from its database."""
         url = self.environment["DATABASE_URL"]
         connection: Any = (
-            psycopg2.connect(url, connect_timeout=5)
+            psycopg2.connect(url, connect_timeout=60)
             if url.startswith("postgres")
-            else sqlite3.connect(f"file:{self.data / 'bucky.sqlite3'}?mode=ro", uri=True, timeout=20)
+            else sqlite3.connect(f"file:{self.data / 'bucky.sqlite3'}?mode=ro", uri=True, timeout=60)
         )
         try:
             cursor = connection.cursor()

@@ -98,7 +98,7 @@ class Track:
     ) -> None:
         """Stop the runners and remove a PostgreSQL database; a file goes with its directory."""
         for runner in self.runners:
-            runner.communicate(timeout=20)
+            runner.communicate(timeout=120)
         if self.database:
             drop_database(self.database)
 

@@ -89,7 +89,7 @@ class Server:
                 preexec_fn=lambda: follow(parent, number),
                 **self._as_user(),
             )
-        wait_until(self._started, seconds=60, what=f"{self.name} to serve")
+        wait_until(self._started, what=f"{self.name} to serve")
 
     def _started(self) -> bool:
         assert self._process
@@ -102,7 +102,7 @@ class Server:
         if self._process:
             self._process.send_signal(number or self.stop_signal)
             try:
-                self._process.wait(20)
+                self._process.wait(60)
             except subprocess.TimeoutExpired:
                 self._process.kill()
                 self._process.wait()
@@ -180,7 +180,7 @@ class Postgres(Server):
         return True
 
     def _connect(self) -> Any:
-        return psycopg2.connect(self.url("postgres"), connect_timeout=5)
+        return psycopg2.connect(self.url("postgres"), connect_timeout=60)
 
     def url(self, database: str) -> str:
         """Give the DATABASE_URL of one database."""
@@ -194,7 +194,7 @@ class Postgres(Server):
 def new_database(server: str, template: str = "template1") -> str:
     """Make a database beside the one that the URL `server` names, empty or a copy of `template`; give its URL."""
     name = f"bucky_{secrets.token_hex(6)}"
-    connection = psycopg2.connect(server, connect_timeout=5)
+    connection = psycopg2.connect(server, connect_timeout=60)
     connection.autocommit = True
     try:
         connection.cursor().execute(f"CREATE DATABASE {name} TEMPLATE {template}")
@@ -206,7 +206,7 @@ def new_database(server: str, template: str = "template1") -> str:
 def drop_database(url: str) -> None:
     """Remove a database that `new_database` made."""
     server, _, name = url.rpartition("/")
-    connection = psycopg2.connect(f"{server}/postgres", connect_timeout=5)
+    connection = psycopg2.connect(f"{server}/postgres", connect_timeout=60)
     connection.autocommit = True
     try:
         connection.cursor().execute(f"DROP DATABASE IF EXISTS {name} WITH (FORCE)")
@@ -232,7 +232,7 @@ class Redis(Server):
 
     def answers(self) -> bool:
         """Ask PING."""
-        client = redis.Redis(port=self.port, socket_timeout=5)
+        client = redis.Redis(port=self.port, socket_timeout=60)
         try:
             return bool(client.ping())
         except (redis.ConnectionError, redis.TimeoutError):
@@ -284,12 +284,12 @@ class Orthanc(Server):
 
     def _ask(self, path: str, body: Any = None) -> Any:
         data = None if body is None else json.dumps(body).encode()
-        with urllib.request.urlopen(f"http://127.0.0.1:{self.port}{path}", data, timeout=30) as answer:
+        with urllib.request.urlopen(f"http://127.0.0.1:{self.port}{path}", data, timeout=120) as answer:
             return json.load(answer)
 
     def store(self, file: bytes) -> None:
         """Put a DICOM file into the archive."""
-        urllib.request.urlopen(f"http://127.0.0.1:{self.port}/instances", file, timeout=30).close()
+        urllib.request.urlopen(f"http://127.0.0.1:{self.port}/instances", file, timeout=120).close()
 
     def echo(self) -> None:
         """Send C-ECHO; raises OSError when it is not answered with success."""

@@ -1,4 +1,4 @@
-"""Wait for a condition, not for a time."""
+"""Wait for a condition, not for a time: the limits only end what would never come, on a machine however slow."""
 
 import time
 from collections.abc import Callable
@@ -6,8 +6,11 @@ from typing import TypeVar
 
 T = TypeVar("T")
 
+PATIENCE = 120.0
+"""Seconds after which something will not come any more."""
 
-def wait_until(condition: Callable[[], T], *, seconds: float = 30, what: str = "") -> T:
+
+def wait_until(condition: Callable[[], T], *, seconds: float = PATIENCE, what: str = "") -> T:
     """Ask until the answer is true and give it; fail with `what` was waited for after `seconds`."""
     until = time.monotonic() + seconds
     while True:

@@ -12,8 +12,8 @@ from ris.config import PROJECT
 PICTURES = PROJECT / ".test" / "pictures"
 """Where screenshots go; not in version control."""
 
-PATIENCE = 30_000
-"""Milliseconds that an expectation may take on a busy machine."""
+PATIENCE = 90_000
+"""Milliseconds that an expectation, a click or a page may take on a busy machine."""
 expect.set_options(timeout=PATIENCE)
 
 FLAGS = (
@@ -33,6 +33,7 @@ class Person:
         """Open an empty window."""
         self.url = url.rstrip("/")
         self.context = browser.new_context(viewport={"width": 1360, "height": 850}, locale="en-GB")
+        self.context.set_default_timeout(PATIENCE)
         self.context.add_init_script(WATCH_POLICY)
         self.page: Page = self.context.new_page()
         self.complaints: list[str] = []

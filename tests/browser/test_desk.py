@@ -39,7 +39,7 @@ ORDER = "PV1|1|O\rORC|NW|{0}P^HIS|||||^^^{2}^^R\rOBR|1|{0}P^HIS||CTABD^CT abdome
 
 def send(department: Department, message: str) -> str:
     """Send one message and return its answer."""
-    with socket.create_connection(department.mllp, timeout=20) as connection:
+    with socket.create_connection(department.mllp, timeout=60) as connection:
         connection.sendall(b"\x0b" + message.encode() + b"\x1c\r")
         answer = b""
         while not answer.endswith(b"\x1c\r"):
@@ -191,7 +191,7 @@ def test_a_password_that_is_wrong_is_said_and_the_session_is_needed(browser: Bro
 def _signed_in(hospital: Department, name: str) -> tuple[OpenerDirector, CookieJar]:
     jar = CookieJar()
     opener = build_opener(HTTPCookieProcessor(jar))
-    opener.open(hospital.url + "login/", timeout=20).close()
+    opener.open(hospital.url + "login/", timeout=60).close()
     _send(opener, jar, hospital.url + "login/", {"username": name, "password": PASSWORD, "next": "/healthz"})
     return opener, jar
 
@@ -199,7 +199,7 @@ def _signed_in(hospital: Department, name: str) -> tuple[OpenerDirector, CookieJ
 def _send(opener: OpenerDirector, jar: CookieJar, address: str, values: dict[str, str]) -> int:
     token = next(cookie.value for cookie in jar if cookie.name == "csrftoken") or ""
     body = urlencode(values | {"csrfmiddlewaretoken": token}).encode()
-    with opener.open(address, body, timeout=30) as response:
+    with opener.open(address, body, timeout=60) as response:
         return int(response.status)
 
 

@@ -79,7 +79,7 @@ def findscu(department: Department, *options: str, station: str = "CT1", day: st
     done = subprocess.run(
         ["findscu", "-v", "-W", *words, *options, *call(department, station)],
         capture_output=True,
-        timeout=60,
+        timeout=120,
         check=False,
     )
     return (done.stdout + done.stderr).decode()
@@ -92,12 +92,12 @@ def values(printed: str, tag: str) -> list[str]:
 
 
 def test_echoscu_is_answered(radiology: Department) -> None:
-    subprocess.run(["echoscu", *call(radiology, "CT1")], check=True, timeout=30)
+    subprocess.run(["echoscu", *call(radiology, "CT1")], check=True, timeout=120)
 
 
 def test_a_scanner_that_calls_another_is_rejected(radiology: Department) -> None:
     done = subprocess.run(
-        ["echoscu", *call(radiology, "CT1", "OTHER")], capture_output=True, timeout=30, check=False, text=True
+        ["echoscu", *call(radiology, "CT1", "OTHER")], capture_output=True, timeout=120, check=False, text=True
     )
     assert done.returncode != 0
     assert "Called AE Title Not Recognized" in done.stderr + done.stdout
@@ -122,7 +122,7 @@ def test_findscu_finds_a_name_without_case_and_accents(radiology: Department, ke
 def test_findscu_may_ask_in_its_own_character_set(radiology: Department) -> None:
     key = b"PatientName=M\xfcller*"
     words: list[str | bytes] = ["findscu", "-v", "-W", "-k", "0008,0005=ISO_IR 100", "-k", key, "-k", "PatientID"]
-    done = subprocess.run([*words, *call(radiology, "CT1")], capture_output=True, timeout=60, check=True)
+    done = subprocess.run([*words, *call(radiology, "CT1")], capture_output=True, timeout=120, check=True)
     assert values((done.stdout + done.stderr).decode("latin-1"), "0010,0020") == ["4001"]
 
 
@@ -205,7 +205,7 @@ def test_dcmjs_reads_the_names(radiology: Department) -> None:
         input=json.dumps({"ScheduledStationAETitle": "CT1", "ScheduledProcedureStepStartDate": TODAY}),
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=120,
         check=False,
     )
     assert done.returncode == 0, done.stderr
@@ -225,6 +225,6 @@ def test_what_was_asked_is_in_the_query_log(radiology: Department) -> None:
 
 
 def test_a_stranger_is_served_and_noted(radiology: Department) -> None:
-    subprocess.run(["echoscu", *call(radiology, "STRANGER")], check=True, timeout=30)
+    subprocess.run(["echoscu", *call(radiology, "STRANGER")], check=True, timeout=120)
     noted = "SELECT times FROM worklist_unknowncaller WHERE ae_title = 'STRANGER' AND address = '127.0.0.1'"
     wait_until(lambda: radiology.rows(noted) == [(1,)], what="the stranger's row")

@@ -2,7 +2,6 @@
 
 import socket
 import subprocess
-import time
 from collections.abc import Iterator
 from datetime import UTC, datetime
 
@@ -45,7 +44,7 @@ def test_a_database_that_is_away_is_never_an_empty_list(postgres: Postgres, make
     printed = findscu(department, "-k", "PatientID")
     assert "OutOfResources" in printed, printed
     assert "Success" not in printed
-    subprocess.run(["echoscu", *call(department, "CT1")], check=True, timeout=30)
+    subprocess.run(["echoscu", *call(department, "CT1")], check=True, timeout=120)
 
     postgres.start()
     assert values(findscu(department, "-k", "PatientID"), "0010,0020") == before
@@ -55,7 +54,7 @@ def test_a_database_that_is_away_is_never_an_empty_list(postgres: Postgres, make
 
 
 def garbage(department: Department, data: bytes) -> socket.socket:
-    peer = socket.create_connection(department.dicom, timeout=20)
+    peer = socket.create_connection(department.dicom, timeout=60)
     peer.sendall(data)
     return peer
 
@@ -68,11 +67,10 @@ def test_hostile_peers_and_strangers_beside_a_scanner_and_a_quick_stop(make_depa
     ]
     assert values(findscu(department, "-k", "PatientID"), "0010,0020") == [*NAMES, "4010"]
     refused = subprocess.run(
-        ["echoscu", *call(department, "STRANGER")], capture_output=True, text=True, timeout=30, check=False
+        ["echoscu", *call(department, "STRANGER")], capture_output=True, text=True, timeout=120, check=False
     )
     assert "Calling AE Title Not Recognized" in refused.stdout + refused.stderr
-    began = time.monotonic()
     department.stop()
-    assert time.monotonic() - began < 10
+    assert "dicom stopped (exit code 0)" in department.output, "it was not killed: nobody kept it waiting"
     for peer in peers:
         peer.close()

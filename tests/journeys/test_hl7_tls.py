@@ -21,7 +21,7 @@ def test_a_sender_comes_over_tls(make_department: MakeDepartment, tmp_path: Path
     made.private("Doe^Jane", "19620417")
     context = ssl.create_default_context(cafile=str(files.certificate))
     with (
-        socket.create_connection(("127.0.0.1", port), timeout=30) as plain,
+        socket.create_connection(("127.0.0.1", port), timeout=120) as plain,
         context.wrap_socket(plain, server_hostname="localhost") as secure,
     ):
         secure.sendall(frame(adt("A04", pid("TLS1"), control_id="OVERTLS")))

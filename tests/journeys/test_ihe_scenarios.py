@@ -298,7 +298,7 @@ def test_151_152_153_an_appointment_is_booked_moved_and_cancelled(hospital: Hosp
             cwd=tmp_path,  # away from the project: python-hl7's package has the same name as one of ours
             capture_output=True,
             text=True,
-            timeout=60,
+            timeout=120,
             check=True,
         )
         assert "MSA|AA|" in done.stdout, done.stdout
@@ -318,7 +318,7 @@ def test_151_152_153_an_appointment_is_booked_moved_and_cancelled(hospital: Hosp
         ]
         call = ["-aet", "CT1", "-aec", department.ae_title, department.dicom.host, str(department.dicom.port)]
         asked = [word for key in keys for word in ("-k", key)]
-        done = subprocess.run(["findscu", "-W", *asked, *call], capture_output=True, timeout=60, check=True)
+        done = subprocess.run(["findscu", "-W", *asked, *call], capture_output=True, timeout=120, check=True)
         answers = (done.stdout + done.stderr).decode().split("Find Response")[1:]
         return [text.partition("(0040,0003) TM [")[2].partition("]")[0].strip() for text in answers]
 

@@ -61,7 +61,7 @@ class Hospital:
             cwd=self.directory,
             capture_output=True,
             text=True,
-            timeout=30,
+            timeout=120,
             check=True,
         )
         return done.stdout
@@ -104,7 +104,7 @@ def findscu(department: Department, station: str, day: date = TODAY) -> list[dic
     keys += [f"-k {step}.ScheduledProcedureStepStartDate={day:%Y%m%d}"]
     words = " ".join(keys).split()
     call = ["-aet", station, "-aec", department.ae_title, department.dicom.host, str(department.dicom.port)]
-    done = subprocess.run(["findscu", "-W", *words, *call], capture_output=True, timeout=30, check=True)
+    done = subprocess.run(["findscu", "-W", *words, *call], capture_output=True, timeout=120, check=True)
     answers = (done.stdout + done.stderr).decode().split("Find Response")[1:]
     line = re.compile(r"\(([0-9a-f]{4},[0-9a-f]{4})\) \w\w \[(.*?)\]")
     return [{WANTED[tag]: value.strip(" \0") for tag, value in line.findall(text) if tag in WANTED} for text in answers]
@@ -156,7 +156,7 @@ def ask_dcmjs(department: Department) -> list[dict[str, object]]:
         input=json.dumps({"ScheduledStationAETitle": "CT1", "ScheduledProcedureStepStartDate": f"{TODAY:%Y%m%d}"}),
         capture_output=True,
         text=True,
-        timeout=30,
+        timeout=120,
         check=True,
     )
     answers: list[dict[str, object]] = json.loads(done.stdout)

@@ -4,7 +4,6 @@ import os
 import re
 import signal
 import socket
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -29,7 +28,7 @@ def left_behind(department: Department) -> list[str]:
     return found
 
 
-def test_the_first_start_prints_a_password_and_the_second_starts_fast(make_department: MakeDepartment) -> None:
+def test_the_first_start_prints_a_password_and_the_second_installs_nothing(make_department: MakeDepartment) -> None:
     department = make_department(start=False).start(["./run"])
     first = department.output
     assert f"Sign in as admin with the password {department.admin_password}" in first
@@ -38,9 +37,8 @@ def test_the_first_start_prints_a_password_and_the_second_starts_fast(make_depar
     assert "logout-form" in Browser(department).first
 
     department.stop()
-    started = time.monotonic()
     department.start(["./run"])
-    assert time.monotonic() - started < 20  # 2 s alone; here other tests want the processor too
+    assert "Installing" not in department.latest_output
     assert "password" not in department.latest_output
     assert "logout-form" in Browser(department).first
 
@@ -65,7 +63,7 @@ def test_a_secret_is_made_once(make_department: MakeDepartment) -> None:
 def test_one_process_dies_and_all_stop_with_its_exit_code(make_department: MakeDepartment, name: str) -> None:
     department = make_department()
     department.kill(name)
-    assert department.wait(10) == 128 + signal.SIGKILL
+    assert department.wait() == 128 + signal.SIGKILL
     assert left_behind(department) == []
     assert f"{name} stopped (exit code 137)" in department.output
 
@@ -75,9 +73,8 @@ def test_a_stop_that_was_asked_for_is_quick_and_leaves_nothing_behind(
     make_department: MakeDepartment, number: signal.Signals, code: int
 ) -> None:
     department = make_department()
-    started = time.monotonic()
     assert department.stop(number) == code
-    assert time.monotonic() - started < 10
+    assert "(exit code 137)" not in department.output, "all went by themselves before the supervisor's patience ended"
     assert left_behind(department) == []
     assert "Traceback" not in department.output
 
@@ -85,7 +82,7 @@ def test_a_stop_that_was_asked_for_is_quick_and_leaves_nothing_behind(
 def test_ctrl_c_while_it_still_starts_leaves_nothing_behind(make_department: MakeDepartment) -> None:
     department = make_department(start=False)
     department.launch()
-    wait_until(lambda: "started (pid=" in department.output, seconds=30, what="the first process")
+    wait_until(lambda: "started (pid=" in department.output, what="the first process")
     assert department.stop() == 130
     assert left_behind(department) == []
     assert "Bucky is ready" not in department.output
@@ -95,14 +92,14 @@ def test_nothing_outlives_a_supervisor_that_is_killed(make_department: MakeDepar
     department = make_department()
     department.process.kill()
     department.wait()
-    wait_until(lambda: not left_behind(department), seconds=10, what="all processes to end")
+    wait_until(lambda: not left_behind(department), what="all processes to end")
 
 
 def test_after_a_kill_it_starts_again_on_the_same_data(make_department: MakeDepartment) -> None:
     department = make_department()
     department.process.kill()
     department.wait()
-    wait_until(lambda: not left_behind(department), seconds=10, what="all processes to end")
+    wait_until(lambda: not left_behind(department), what="all processes to end")
     department.start()
     assert "logout-form" in Browser(department).first
 
@@ -190,5 +187,5 @@ def test_a_killed_helper_process_stops_everything_too(make_department: MakeDepar
     department = make_department()
     runner = int(re.findall(r"PPid:\s+(\d+)", Path(f"/proc/{department.pid('hl7')}/status").read_text())[0])
     os.kill(runner, signal.SIGKILL)
-    assert department.wait(10) == 137
+    assert department.wait() == 137
     assert left_behind(department) == []

@@ -48,7 +48,7 @@ def scanner_over_tls(at: Address, trust: tls.Files, me: tls.Files | None = None)
     if me is not None:
         context.load_cert_chain(me.certificate, me.key)
     scanner = AE("CT1")
-    scanner.acse_timeout = scanner.dimse_timeout = scanner.network_timeout = 20
+    scanner.acse_timeout = scanner.dimse_timeout = scanner.network_timeout = 90
     scanner.add_requested_context(VERIFICATION)
     return scanner.associate(at.host, at.port, ae_title="BUCKY", tls_args=(context, "localhost"))
 
@@ -64,7 +64,7 @@ def echoes(association: Association) -> bool:
 def shows(at: Address, certificate: tls.Files) -> bool:
     """Tell whether the door shows this certificate."""
     context = ssl.create_default_context(cafile=str(certificate.certificate))
-    with socket.create_connection(at, timeout=20) as plain:
+    with socket.create_connection(at, timeout=60) as plain:
         try:
             context.wrap_socket(plain, server_hostname="localhost").close()
         except ssl.SSLCertVerificationError:
@@ -81,7 +81,7 @@ def test_scanners_over_tls_are_served_beside_plain_ones(ours: tls.Files) -> None
 def test_dcmtk_comes_over_tls(ours: tls.Files) -> None:
     with secure_door(ours) as (_, at):
         words = ["echoscu", "+tla", "+cf", str(ours.certificate), "-aet", "CT1", "-aec", "BUCKY", at.host, str(at.port)]
-        assert subprocess.run(words, capture_output=True, timeout=60).returncode == 0
+        assert subprocess.run(words, capture_output=True, timeout=120).returncode == 0
 
 
 def test_a_scanner_shows_its_certificate_where_one_is_asked_for(ours: tls.Files, theirs: tls.Files) -> None:
@@ -93,7 +93,7 @@ def test_a_scanner_shows_its_certificate_where_one_is_asked_for(ours: tls.Files,
 
 def test_a_silent_hello_and_the_wrong_port_hold_nobody_up(ours: tls.Files) -> None:
     with secure_door(ours) as (door, at):
-        with socket.create_connection(at, timeout=20) as silent, socket.create_connection(at, timeout=20) as plain:
+        with socket.create_connection(at, timeout=60) as silent, socket.create_connection(at, timeout=60) as plain:
             silent.sendall(b"\x16\x03\x01")
             plain.sendall(b"\x01\x00\x00\x00\x00\x44" + bytes(68))  # an association request without TLS
             assert echoes(scanner_over_tls(at, ours))

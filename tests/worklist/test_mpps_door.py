@@ -35,7 +35,7 @@ def scanner(perform: Callable[[Operation], Outcome]) -> Iterator[Association]:
     door.start()
     try:
         ae = AE("CT1")
-        ae.acse_timeout = ae.dimse_timeout = ae.network_timeout = 20
+        ae.acse_timeout = ae.dimse_timeout = ae.network_timeout = 90
         for service in (PERFORMED_STEP, PERFORMED_STEP_RETRIEVE):
             ae.add_requested_context(service, ExplicitVRLittleEndian)
         assoc = without_thieves(ae.associate(door.address.host, door.address.port, ae_title="BUCKY"))

@@ -143,7 +143,7 @@ def associate(
     door: Door, calling: str = "CT1", called: str = "BUCKY", syntax: str = ExplicitVRLittleEndian
 ) -> Association:
     scanner = AE(calling)
-    scanner.acse_timeout = scanner.dimse_timeout = scanner.network_timeout = 20
+    scanner.acse_timeout = scanner.dimse_timeout = scanner.network_timeout = 90
     scanner.add_requested_context(MODALITY_WORKLIST_FIND, syntax)
     scanner.add_requested_context(VERIFICATION, syntax)
     assoc = scanner.associate(door.address.host, door.address.port, ae_title=called)
@@ -306,7 +306,7 @@ def test_a_slow_database_is_out_of_resources(notebook: Notebook, monkeypatch: py
     free = threading.Event()
 
     def slow(identifier: Dataset, caller: Caller) -> Result:
-        free.wait(10)
+        free.wait(60)
         return three_steps(identifier, caller)
 
     with open_door(notebook, answers=slow) as door:
@@ -375,7 +375,7 @@ def test_cancel_ends_the_answer(notebook: Notebook) -> None:
         def __iter__(self) -> Iterator[Row]:
             for number, one in enumerate(rows(10_000)):
                 if number == 2 * peers.BATCH:
-                    assert sent.wait(10)
+                    assert sent.wait(60)
                 if number > 2 * peers.BATCH:
                     time.sleep(0.001)
                 yield one
@@ -411,7 +411,7 @@ def test_an_abort_in_mid_answer_leaves_nothing_behind(notebook: Notebook) -> Non
 
 
 def knock(door: Door, data: bytes = b"") -> socket.socket:
-    peer = socket.create_connection((door.address.host, door.address.port), timeout=20)
+    peer = socket.create_connection((door.address.host, door.address.port), timeout=60)
     peer.sendall(data)
     return peer
 
@@ -473,7 +473,7 @@ def test_half_a_request_is_let_go_in_time(door: Door, monkeypatch: pytest.Monkey
     began = time.monotonic()
     assert closed(knock(door, b"\x01\x00\x00"))
     assert closed(knock(door, REQUEST_PDU + struct.pack(">L", 200) + bytes(50)))
-    assert time.monotonic() - began < 5
+    assert time.monotonic() - began < 30
     wait_until(lambda: not door.connections, what="its threads to end")
 
 
@@ -484,7 +484,7 @@ def test_one_byte_at_a_time_has_a_deadline(door: Door, monkeypatch: pytest.Monke
     drip = iter(b"\x01\x00\x00\x00\x00\xff" + bytes(250))
     wait_until(lambda: not goes_out(peer, bytes([next(drip)])), what="the end of the drip")  # a byte every 30 ms
     peer.close()
-    assert time.monotonic() - began < 10
+    assert time.monotonic() - began < 30
     still_serves(door)
 
 
@@ -549,7 +549,7 @@ def test_stopping_ends_every_association_quickly(notebook: Notebook) -> None:
         peers = [knock(door) for _ in range(5)]
         began = time.monotonic()
         door.stop()
-        assert time.monotonic() - began < 6
+        assert time.monotonic() - began < 30
         assert all(closed(peer) for peer in peers)
         for assoc in scanners:
             wait_until(lambda assoc=assoc: not assoc.is_established)  # type: ignore[misc]
