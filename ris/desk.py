@@ -49,7 +49,17 @@ class Panel:
     leads: tuple[Role, ...] = ()
 
 
+@dataclass(frozen=True)
+class StepLink:
+    """A page about one step, which the page of its order leads to. url_name: in the admin, takes the step's key."""
+
+    label: "_StrPromise"
+    url_name: str
+    permission: str
+
+
 _pages: dict[str, Page] = {}
+_step_links: dict[str, StepLink] = {}
 _panels: dict[str, Panel] = {}
 
 
@@ -61,6 +71,16 @@ def register_page(page: Page) -> None:
 def register_panel(panel: Panel) -> None:
     """Add a panel to the first page; one of the same name is replaced."""
     _panels[panel.name] = panel
+
+
+def register_step_link(link: StepLink) -> None:
+    """Add a page to those that the page of an order leads to; one of the same name is replaced."""
+    _step_links[link.url_name] = link
+
+
+def step_links() -> list[StepLink]:
+    """Return the pages about one step."""
+    return list(_step_links.values())
 
 
 def pages() -> list[Page]:

@@ -6,6 +6,7 @@ from typing import Any
 from django.contrib import admin
 from django.db.models import QuerySet
 from django.http import HttpRequest
+from django.urls import URLPattern, path, reverse
 from django.utils import timezone
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
@@ -13,13 +14,49 @@ from django.utils.translation import gettext_lazy as _
 
 from ris import audit
 from ris.admin.lists import ListAdmin, PatientDataAdmin
-from ris.desk import Page, Panel, register_page, register_panel
+from ris.desk import Page, Panel, StepLink, register_page, register_panel, register_step_link
 from ris.models import ScheduledProcedureStep
 from ris.roles import Role
 from ris.views import story
 from worklist import archive_admin as archive_admin  # registers itself
-from worklist import pages
-from worklist.models import QueryLog, UnknownCaller
+from worklist import pages, why_pages
+from worklist.models import QueryLog, RefusedCall, UnknownCaller
+from worklist.why_words import SUCCESS
+
+
+class FailedFilter(admin.SimpleListFilter):
+    """Queries that were not answered to their end."""
+
+    title = _("outcome")
+    parameter_name = "outcome"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, Any]]:
+        """Offer both."""
+        return [("answered", _("answered")), ("failed", _("refused or broken off"))]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
+        """Narrow the list."""
+        answered = {"status": SUCCESS, "comment": ""}
+        if self.value() == "answered":
+            return queryset.filter(**answered)
+        return queryset.exclude(**answered) if self.value() == "failed" else queryset
+
+
+class EmptyFilter(admin.SimpleListFilter):
+    """Queries that found nothing."""
+
+    title = _("answers")
+    parameter_name = "answers"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, Any]]:
+        """Offer what makes people ask."""
+        return [("none", _("an empty list")), ("left_out", _("steps left out"))]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
+        """Narrow the list."""
+        if self.value() == "none":
+            return queryset.filter(matches=0)
+        return queryset.exclude(skipped=[]) if self.value() == "left_out" else queryset
 
 
 @admin.register(QueryLog)
@@ -27,16 +64,25 @@ class QueryLogAdmin(PatientDataAdmin):
     """What scanners asked; nobody can change it."""
 
     list_display = ("last_at", "calling_ae_title", "address", "asked_for", "matches", "status", "times", "milliseconds")
-    list_filter = ("status",)
+    list_filter = ("last_at", FailedFilter, EmptyFilter)
     search_fields = ("=calling_ae_title", "=address")
     search_help_text = _("AE title or address of the scanner")
     ordering = ("-last_at", "-pk")
     sortable_by = ()
     fields = (
         *("at", "last_at", "times", "calling_ae_title", "called_ae_title", "address"),
-        *("asked", "matches", "shown", "skipped", "status", "comment", "milliseconds"),
+        *("asked", "matches", "shown", "skipped", "near", "status", "comment", "milliseconds"),
     )
-    readonly_fields = ("asked", "shown")
+    readonly_fields = ("asked", "shown", "near")
+
+    def get_urls(self) -> list[URLPattern]:
+        """Add what a query is held against."""
+        view = self.admin_site.admin_view
+        return [
+            path("why/<int:pk>/", view(why_pages.why), name="worklist_why"),
+            path("<int:pk>/near/", view(why_pages.near), name="worklist_near_misses"),
+            *super().get_urls(),
+        ]
 
     def tell_list(self, request: HttpRequest, rows: Any, search: str) -> None:
         """The keys of a query may name a patient: the view is told with the queries that were on the page."""
@@ -61,6 +107,12 @@ class QueryLogAdmin(PatientDataAdmin):
         """Show the whole identifier."""
         return format_html('<pre class="raw">{}</pre>', story.as_text(query.keys))
 
+    @admin.display(description=_("near misses"))
+    def near(self, query: QueryLog) -> SafeString:
+        """Lead to what was missed by one key."""
+        address = reverse("admin:worklist_near_misses", args=[query.pk])
+        return format_html('<a href="{}">{}</a>', address, _("Exams that one key alone kept off"))
+
     @admin.display(description=_("steps shown"))
     def shown(self, query: QueryLog) -> str:
         """Show the IDs of the steps that were sent."""
@@ -80,12 +132,9 @@ def _said(keys: dict[str, Any]) -> list[tuple[str, Any]]:
     return found
 
 
-@admin.register(UnknownCaller)
-class UnknownCallerAdmin(ListAdmin):
-    """Devices that called under a name that no station here has."""
+class CallerAdmin(ListAdmin):
+    """A list of callers, which the door writes and nobody changes."""
 
-    list_display = ("ae_title", "address", "last_seen", "first_seen", "times", "refused")
-    list_filter = ("refused",)
     search_fields = ("=ae_title", "=address")
     sortable_by = ()
 
@@ -102,12 +151,33 @@ class UnknownCallerAdmin(ListAdmin):
         return False
 
 
+@admin.register(UnknownCaller)
+class UnknownCallerAdmin(CallerAdmin):
+    """Devices that called under a name that no station here has."""
+
+    list_display = ("ae_title", "address", "last_seen", "first_seen", "times", "refused")
+    list_filter = ("refused",)
+
+
+@admin.register(RefusedCall)
+class RefusedCallAdmin(CallerAdmin):
+    """Devices that were refused for another reason, as for calling an AE title that is not ours."""
+
+    list_display = ("ae_title", "called_ae_title", "address", "reason", "last_seen", "first_seen", "times")
+    list_filter = ("reason",)
+
+
 def health(request: HttpRequest) -> dict[str, Any]:
     """Show which scanners asked last, and who called without being known in the last 24 hours."""
     since = timezone.now() - timedelta(hours=24)
     latest: QuerySet[QueryLog] = QueryLog.objects.only("calling_ae_title", "last_at", "matches", "status")
     unknown = UnknownCaller.objects.filter(last_seen__gte=since)
-    return {"queries": latest.order_by("-last_at")[:6], "unknown": unknown.order_by("-last_seen")[:6]}
+    refused = RefusedCall.objects.filter(last_seen__gte=since)
+    return {
+        "queries": latest.order_by("-last_at")[:6],
+        "unknown": unknown.order_by("-last_seen")[:6],
+        "refused": refused.order_by("-last_seen")[:6],
+    }
 
 
 register_page(
@@ -116,6 +186,7 @@ register_page(
     )
 )
 register_page(Page(_("Scanner queries"), "worklist_querylog_changelist", "worklist.view_querylog", 51))
+register_step_link(StepLink(_("Why is it not on my scanner?"), "worklist_why", why_pages.EXPLAIN))
 register_panel(
     Panel(
         "scanners",

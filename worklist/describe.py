@@ -1,17 +1,25 @@
 """Data sets for people: as JSON for the query log, as lines for screens."""
 
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
+from pydicom import config
+from pydicom.datadict import dictionary_VR, tag_for_keyword
 from pydicom.dataelem import DataElement
 from pydicom.dataset import Dataset
 from pydicom.multival import MultiValue
+from pydicom.tag import Tag
 
 LONGEST = 1024
 DEEPEST = 8
 MOST = 500
 """Bounds of what is kept of one query: characters of a value, levels, keys of one level."""
+
+
+SINGLE_TEXT = frozenset({"LT", "ST", "UT", "UR"})
+"""VRs in which a backslash is a character like others (PS3.5 6.2)."""
 
 
 @dataclass(frozen=True)
@@ -45,6 +53,28 @@ def as_json(data_set: Dataset, depth: int = 0) -> dict[str, Any]:
     return found
 
 
+def from_json(kept: dict[str, Any]) -> Dataset:
+    """Return the identifier that as_json kept; attributes that no dictionary names are left out."""
+    data_set = Dataset()
+    for keyword, value in kept.items():
+        tag = tag_for_keyword(keyword)
+        if tag is None:
+            continue
+        vr = dictionary_VR(tag).split(" or ")[0]
+        content = [from_json(item) for item in value] if vr == "SQ" else _values(str(value), vr)
+        with suppress(Exception):  # what cannot be read again was not read the first time either
+            data_set.add(DataElement(Tag(tag), vr, content, validation_mode=config.IGNORE))
+    return data_set
+
+
+def is_whole(kept: dict[str, Any]) -> bool:
+    """Tell whether as_json kept all of an identifier."""
+    return "..." not in kept and all(
+        all(is_whole(item) for item in value) if isinstance(value, list) else len(str(value)) < LONGEST
+        for value in kept.values()
+    )
+
+
 def as_lines(data_set: Dataset, depth: int = 0) -> Iterator[Line]:
     """Return a data set line by line, as a dump shows it."""
     for element in data_set:
@@ -53,6 +83,11 @@ def as_lines(data_set: Dataset, depth: int = 0) -> Iterator[Line]:
         if element.VR == "SQ":
             for item in element.value:
                 yield from as_lines(item, depth + 1)
+
+
+def _values(text: str, vr: str) -> str | list[str] | None:
+    values = text.split("\\")
+    return values if len(values) > 1 and vr not in SINGLE_TEXT else text or None
 
 
 def _text(element: DataElement) -> str:

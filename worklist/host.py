@@ -50,6 +50,9 @@ class Host(Protocol):
     def note_caller(self, caller: Caller) -> None:
         """Note a caller that is no station, beside its association."""
 
+    def note_refusal(self, caller: Caller, code: str) -> None:
+        """Note a call that was refused, beside its association; see worklist.negotiation.Rejection."""
+
     async def find(self, identifier: bytes, transfer_syntax: str, caller: Caller) -> Answers:
         """Read the rows that match. Raises QueryError."""
 

@@ -45,6 +45,12 @@ class Match:
     condition: Condition
     folded: bool = False
 
+    @property
+    def paths(self) -> tuple[str, ...]:
+        """The columns that hold what is compared, as people know it."""
+        attribute = self.attribute
+        return (attribute.path, *attribute.groups) if attribute.groups else (self.path,)
+
 
 @dataclass
 class Request:

@@ -13,7 +13,7 @@ from django.db import Error as DatabaseError
 from django.db import close_old_connections, connections, transaction
 from django.db.models import F
 
-from worklist.models import QueryLog, UnknownCaller
+from worklist.models import QueryLog, RefusedCall, UnknownCaller
 
 log = logging.getLogger(__name__)
 
@@ -67,7 +67,18 @@ class UnknownCallerEntry:
     refused: bool
 
 
-Entry = QueryEntry | UnknownCallerEntry
+@dataclass(frozen=True)
+class RefusedCallEntry:
+    """One association that was refused. reason: a value of RefusedCall.Reason."""
+
+    at: datetime
+    ae_title: str
+    called_ae_title: str
+    address: str
+    reason: str
+
+
+Entry = QueryEntry | UnknownCallerEntry | RefusedCallEntry
 
 
 class Recorder(Protocol):
@@ -163,6 +174,9 @@ class Journal:
         if isinstance(entry, UnknownCallerEntry):
             UnknownCaller.objects.note(entry.ae_title, entry.address, entry.at, refused=entry.refused)
             return
+        if isinstance(entry, RefusedCallEntry):
+            RefusedCall.objects.note(entry.ae_title, entry.called_ae_title, entry.address, entry.reason, entry.at)
+            return
         identity = entry.identity()
         repeated = QueryLog.objects.filter(pk=self._rows.get(identity, 0))
         if repeated.update(last_at=entry.at, times=F("times") + 1, milliseconds=entry.milliseconds):
@@ -173,7 +187,7 @@ class Journal:
 
 
 def _who(entry: Entry) -> str:
-    return entry.ae_title if isinstance(entry, UnknownCallerEntry) else entry.calling_ae_title
+    return entry.calling_ae_title if isinstance(entry, QueryEntry) else entry.ae_title
 
 
 def _quietly(action: Callable[[], None]) -> None:

@@ -1,7 +1,7 @@
 """What scanners asked and what they told: the audit of this door, and what it passes on to archives."""
 
 from datetime import datetime, timedelta
-from typing import Self
+from typing import Self, TypeVar
 
 from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
@@ -49,6 +49,7 @@ class QueryLog(models.Model):
         verbose_name = _("worklist query")
         verbose_name_plural = _("worklist queries")
         ordering = ("-last_at", "-pk")
+        permissions = (("explain_querylog", _("Can read why an exam is not on a scanner")),)
         indexes = (
             models.Index(fields=("-last_at",), name="querylog_last_idx"),
             models.Index(fields=("calling_ae_title", "-last_at"), name="querylog_caller_idx"),
@@ -58,21 +59,25 @@ class QueryLog(models.Model):
         return f"{self.calling_ae_title} {self.last_at:%Y-%m-%d %H:%M:%S}"
 
 
+MOST_CALLERS = 1000
+"""Rows kept of callers: nobody can fill a table by calling under ever new names."""
+
+
+def _note(rows: "models.QuerySet[AnyCaller]", at: datetime, identity: dict[str, str], **values: bool) -> None:
+    """Note one call in its row. The row seen longest ago makes room for a new one."""
+    if rows.filter(**identity).update(last_seen=at, times=F("times") + 1, **values):
+        return
+    for oldest in rows.order_by("-last_seen").values_list("pk", flat=True)[MOST_CALLERS - 1 :]:
+        rows.filter(pk=oldest).delete()
+    rows.create(first_seen=at, last_seen=at, **identity, **values)
+
+
 class UnknownCallerQuerySet(models.QuerySet["UnknownCaller"]):
     """Noting and finding unknown callers."""
 
-    most = 1000
-    """Rows kept: nobody can fill the table by calling under ever new names."""
-
     def note(self, ae_title: str, address: str, at: datetime, *, refused: bool) -> None:
-        """Note one call. The row seen longest ago makes room for a new one."""
-        changed = self.filter(ae_title=ae_title, address=address).update(
-            last_seen=at, times=F("times") + 1, refused=refused
-        )
-        if not changed:
-            for oldest in self.order_by("-last_seen").values_list("pk", flat=True)[self.most - 1 :]:
-                self.filter(pk=oldest).delete()
-            self.create(ae_title=ae_title, address=address, first_seen=at, last_seen=at, refused=refused)
+        """Note one call."""
+        _note(self, at, {"ae_title": ae_title, "address": address}, refused=refused)
 
 
 class UnknownCaller(models.Model):
@@ -95,6 +100,54 @@ class UnknownCaller(models.Model):
 
     def __str__(self) -> str:
         return f"{self.ae_title} ({self.address})"
+
+
+class RefusedCallQuerySet(models.QuerySet["RefusedCall"]):
+    """Noting and finding calls that were refused."""
+
+    def note(self, ae_title: str, called_ae_title: str, address: str, reason: str, at: datetime) -> None:
+        """Note one call."""
+        identity = {"ae_title": ae_title, "called_ae_title": called_ae_title, "address": address, "reason": reason}
+        _note(self, at, identity)
+
+
+class RefusedCall(models.Model):
+    """A device whose association was refused for another reason than its own AE title."""
+
+    class Reason(models.TextChoices):
+        """Why it was refused; see worklist.negotiation."""
+
+        CONTEXT = "CONTEXT", _("it does not ask in DICOM's application context")
+        CALLED = "CALLED", _("it calls another AE title")
+        LOOK_UP = "LOOK_UP", _("the stations could not be looked up")
+        FULL = "FULL", _("too many associations were open")
+
+    ae_title = models.CharField(_("AE title"), max_length=16)
+    called_ae_title = models.CharField(_("called AE title"), max_length=16)
+    address = models.CharField(_("address"), max_length=64)
+    reason = models.CharField(_("reason"), max_length=8, choices=Reason)
+    first_seen = models.DateTimeField(_("first seen"))
+    last_seen = models.DateTimeField(_("last seen"))
+    times = models.PositiveIntegerField(_("times"), default=1)
+
+    objects = RefusedCallQuerySet.as_manager()
+
+    class Meta:
+        verbose_name = _("refused call")
+        verbose_name_plural = _("refused calls")
+        ordering = ("-last_seen",)
+        default_permissions = ("view",)
+        constraints = (
+            models.UniqueConstraint(
+                fields=("ae_title", "called_ae_title", "address", "reason"), name="refused_call_once"
+            ),
+        )
+
+    def __str__(self) -> str:
+        return f"{self.ae_title} ({self.address})"
+
+
+AnyCaller = TypeVar("AnyCaller", UnknownCaller, RefusedCall)
 
 
 class MppsRequest(models.Model):

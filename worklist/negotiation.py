@@ -29,19 +29,20 @@ EXTENDED_NEGOTIATION = bytes((1, 1, 0, 0))
 
 @dataclass(frozen=True)
 class Rejection:
-    """Why an association is not accepted (PS3.8 table 9-21)."""
+    """Why an association is not accepted (PS3.8 table 9-21). code: how it is kept (worklist.models.RefusedCall)."""
 
     result: int
     source: int
     reason: int
     words: str
+    code: str
 
 
-WRONG_CONTEXT = Rejection(1, 1, 2, "it is not DICOM's application context")
-WRONG_CALLED = Rejection(1, 1, 7, "it calls another AE title")
-UNKNOWN_CALLING = Rejection(1, 1, 3, "its AE title is no station")
-CANNOT_LOOK_UP = Rejection(2, 1, 1, "the stations cannot be looked up now")
-TOO_MANY = Rejection(2, 3, 2, "too many associations are open")
+WRONG_CONTEXT = Rejection(1, 1, 2, "it is not DICOM's application context", "CONTEXT")
+WRONG_CALLED = Rejection(1, 1, 7, "it calls another AE title", "CALLED")
+UNKNOWN_CALLING = Rejection(1, 1, 3, "its AE title is no station", "CALLING")
+CANNOT_LOOK_UP = Rejection(2, 1, 1, "the stations cannot be looked up now", "LOOK_UP")
+TOO_MANY = Rejection(2, 3, 2, "too many associations are open", "FULL")
 
 
 def judge(request: Request, ae_title: str, *, is_full: bool) -> Rejection | None:

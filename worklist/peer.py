@@ -212,6 +212,8 @@ class Peer(asyncio.Protocol):
     def _reject(self, rejection: Rejection) -> None:
         log.warning("worklist: %a at %s refused: %s", self.caller.ae_title, self.address, rejection.words)
         self.upper.reject(rejection.result, rejection.source, rejection.reason)
+        if rejection is not UNKNOWN_CALLING:  # which its look-up has noted
+            self.door.note_refusal(self.caller, rejection.code)
 
     def _asked(self, message: Message) -> None:
         command = message.number(COMMAND_FIELD)

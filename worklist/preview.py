@@ -32,13 +32,13 @@ def station_worklist(ae_title: str, day: date | None = None) -> Listing:
 
     day: at the station's site; None asks for all days. Raises worklist.errors.QueryError as a scanner's query would.
     """
-    result = find(_everything(ae_title, day), Caller(ae_title))
+    result = find(usual_query(ae_title, day), Caller(ae_title))
     previews = [Preview(one.step_id, one.data_set, list(as_lines(one.data_set))) for one in result]
     return Listing(previews, result.faults)
 
 
-def _everything(ae_title: str, day: date | None) -> Dataset:
-    """Return the identifier that asks for every attribute of the table."""
+def usual_query(ae_title: str, day: date | None) -> Dataset:
+    """Return the identifier of a device that asks for itself and one day, with every attribute of the table."""
     step = Dataset()
     for attribute in STEP_SEQUENCE.items:
         setattr(step, attribute.keyword, [] if attribute.vr == "SQ" else None)

@@ -97,11 +97,13 @@ class Part:
     A step is an answer when it meets every part, so each can also be asked alone (worklist.why).
 
     name: the key of the rule in RULES, or the keyword of the key. terms: what SQL can tell. check: what is left.
+    wanted: what the key asks for; start date and start time are one part, with a window.
     """
 
     name: str
     terms: Q = field(default_factory=Q)
     check: Check | None = None
+    wanted: Match | Window | None = None
 
 
 @dataclass(frozen=True)
@@ -187,14 +189,14 @@ def parts(request: Request) -> list[Part]:
     window = request.window
     if not window.open:
         exactly: Check = (("start", SITE_ZONE), lambda row: window.contains(wall_clock(row)))
-        found.append(Part("ScheduledProcedureStepStartDate", _coarse(window), exactly))
+        found.append(Part("ScheduledProcedureStepStartDate", _coarse(window), exactly, window))
     for match in request.matches:
         if match.folded and match.path != match.attribute.folded:
             # No column keeps this name without case and accents.
-            found.append(Part(match.attribute.keyword, check=((match.path,), _name_check(match))))
+            found.append(Part(match.attribute.keyword, check=((match.path,), _name_check(match)), wanted=match))
         else:
             terms = _term(match.path, match.condition, folded=match.folded)
-            found.append(Part(match.attribute.keyword, terms))
+            found.append(Part(match.attribute.keyword, terms, wanted=match))
     return found
 
 

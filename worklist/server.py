@@ -24,7 +24,7 @@ from ris.config import Address
 from ris.models import Station
 from worklist.errors import OUT_OF_RESOURCES, QueryError
 from worklist.host import Answers
-from worklist.journal import Journal, QueryEntry, Recorder, UnknownCallerEntry
+from worklist.journal import REMEMBERED, Journal, QueryEntry, Recorder, RefusedCallEntry, UnknownCallerEntry
 from worklist.mpps import Operation, Outcome, handle
 from worklist.mpps_rules import RESOURCE_LIMITATION
 from worklist.negotiation import PERFORMED_STEP
@@ -121,6 +121,7 @@ class Door:
         self._workers = Workers()
         self._peers: set[Peer] = set()
         self._known: dict[str, tuple[float, bool]] = {}
+        self._refused: dict[tuple[str, str, str, str], float] = {}
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._serve, name="worklist-door", daemon=True)
         self._servers: list[asyncio.Server] = []
@@ -263,6 +264,15 @@ class Door:
 
     async def _note(self, caller: Caller) -> None:
         await self.is_station(caller)
+
+    def note_refusal(self, caller: Caller, code: str) -> None:
+        """Note a call that was refused: of a device that keeps trying, once in KNOWN_SECONDS."""
+        call, now = (caller.ae_title, caller.called_ae_title, caller.address, code), time.monotonic()
+        if self._refused.get(call, 0) < now:
+            if len(self._refused) > REMEMBERED:
+                self._refused.clear()
+            self._refused[call] = now + KNOWN_SECONDS
+            self._journal.put(RefusedCallEntry(timezone.now(), *call))
 
     async def find(self, identifier: bytes, transfer_syntax: str, caller: Caller) -> Answers:
         """Read the rows that match. Raises QueryError."""

@@ -9,18 +9,21 @@ from django.utils import timezone
 
 from ris.celery import NudgeTask, app
 from worklist import delivery, ladder
-from worklist.models import MppsRequest, QueryLog
+from worklist.models import MppsRequest, QueryLog, RefusedCall, UnknownCaller
 
 
 @shared_task
 def purge_query_log() -> int:
     """Forget queries that were last asked longer ago than settings.BUCKY_QUERY_LOG_DAYS; return how many.
 
-    MPPS requests that were refused go with them. Those that were carried out are kept with what they tell of.
+    MPPS requests that were refused, and callers not seen since, go with them. Requests that were carried out are kept
+    with what they tell of.
     """
     deleted, _by_model = QueryLog.objects.older_than(settings.BUCKY_QUERY_LOG_DAYS).delete()
     since = timezone.now() - timedelta(days=settings.BUCKY_QUERY_LOG_DAYS)
     MppsRequest.objects.filter(performed=None, at__lt=since).delete()
+    UnknownCaller.objects.filter(last_seen__lt=since).delete()
+    RefusedCall.objects.filter(last_seen__lt=since).delete()
     return deleted
 
 

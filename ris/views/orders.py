@@ -8,7 +8,7 @@ from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST
 
-from ris import audit
+from ris import audit, desk
 from ris.actions import orders, procedures
 from ris.errors import DomainError
 from ris.forms import ExamForm
@@ -66,6 +66,7 @@ def show(request: HttpRequest, object_id: str) -> HttpResponse:
         safety=gates,
         safety_shut=any(entry["shut"] for entry in gates),
         story=story.tell(events[:EVENTS_SHOWN]),
+        step_links=[link for link in desk.step_links() if user.has_perm(link.permission)],
         closures=StepClosure.objects.standing().filter(step__in=steps, step__state=StepState.COMPLETED),
         performed=PerformedProcedureStep.objects.of_order(order).select_related("station__site").order_by("start"),
     )

@@ -18,8 +18,8 @@ from tests.waiting import wait_until
 from tests.worklist.asking import keys
 from worklist import journal
 from worklist.describe import as_json, as_lines
-from worklist.journal import Entry, Journal, QueryEntry, UnknownCallerEntry
-from worklist.models import QueryLog, UnknownCaller
+from worklist.journal import Entry, Journal, QueryEntry, RefusedCallEntry, UnknownCallerEntry
+from worklist.models import QueryLog, RefusedCall, UnknownCaller
 from worklist.preview import station_worklist
 from worklist.tasks import purge_query_log
 
@@ -98,8 +98,16 @@ def test_an_unknown_caller_is_one_row_and_counted() -> None:
 
 
 @pytest.mark.django_db
+def test_a_refused_call_is_one_row_for_each_reason_and_counted() -> None:
+    called = RefusedCallEntry(NOON, "CT1", "BUCKI", "10.0.0.9", "CALLED")
+    write(called, called, RefusedCallEntry(NOON, "CT1", "BUCKY", "10.0.0.9", "FULL"))
+    found = RefusedCall.objects.order_by("pk").values_list("called_ae_title", "reason", "times", "last_seen")
+    assert list(found) == [("BUCKI", "CALLED", 2, NOON), ("BUCKY", "FULL", 1, NOON)]
+
+
+@pytest.mark.django_db
 def test_ever_new_names_do_not_fill_the_table(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("worklist.models.UnknownCallerQuerySet.most", 3)
+    monkeypatch.setattr("worklist.models.MOST_CALLERS", 3)
     write(*(UnknownCallerEntry(NOON + timedelta(seconds=n), f"AE{n}", "10.0.0.9", refused=False) for n in range(9)))
     assert [row.ae_title for row in UnknownCaller.objects.all()] == ["AE8", "AE7", "AE6"]
 
@@ -187,10 +195,14 @@ def test_old_queries_are_forgotten(settings: Any) -> None:
 @pytest.mark.parametrize("role", list(Role))
 def test_who_may_see_what_scanners_asked(role: Role) -> None:
     group = Group.objects.get(name=role.value)
-    logs = ("querylog", "unknowncaller")
+    logs = ("querylog", "unknowncaller", "refusedcall")
     seen = Permission.objects.filter(group=group, content_type__app_label="worklist", content_type__model__in=logs)
-    expected = {"view_querylog", "view_unknowncaller"} if role in (Role.INFORMATICS, Role.ADMINISTRATOR) else set()
-    assert set(seen.values_list("codename", flat=True)) == expected
+    expected = {
+        Role.TECHNOLOGIST: {"explain_querylog"},
+        Role.INFORMATICS: {"view_querylog", "view_unknowncaller", "view_refusedcall", "explain_querylog"},
+        Role.ADMINISTRATOR: {"view_querylog", "view_unknowncaller", "view_refusedcall", "explain_querylog"},
+    }
+    assert set(seen.values_list("codename", flat=True)) == expected.get(role, set())
 
 
 def test_an_identifier_as_json() -> None:

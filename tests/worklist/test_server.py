@@ -37,7 +37,7 @@ from worklist.describe import as_json
 from worklist.encoding import decode, syntax_of
 from worklist.errors import OUT_OF_RESOURCES, QueryError
 from worklist.identifier import read
-from worklist.journal import Entry, QueryEntry, UnknownCallerEntry
+from worklist.journal import Entry, QueryEntry, RefusedCallEntry, UnknownCallerEntry
 from worklist.negotiation import MODALITY_WORKLIST_FIND, VERIFICATION
 from worklist.pdu import Limits
 from worklist.query import Caller, Result
@@ -226,11 +226,14 @@ def test_the_query_is_written_down_with_what_was_shown(door: Door, notebook: Not
 
 
 @pytest.mark.parametrize("called", ["OTHER", "bucky", "BUCKY2", "../BUCKY"])
-def test_a_wrong_called_ae_title_is_rejected(door: Door, called: str) -> None:
+def test_a_wrong_called_ae_title_is_rejected_and_noted(door: Door, notebook: Notebook, called: str) -> None:
     assoc = associate(door, called=called)
     assert assoc.is_rejected
     assert assoc.acceptor.primitive
     assert (assoc.acceptor.primitive.result, assoc.acceptor.primitive.diagnostic) == (1, 7)
+    calls = [entry for entry in notebook.entries if isinstance(entry, RefusedCallEntry)]
+    noted = {(call.ae_title, call.called_ae_title, call.address, call.reason) for call in calls}
+    assert noted == {("CT1", called, "127.0.0.1", "CALLED")}
     still_serves(door)
 
 

@@ -1,0 +1,134 @@
+"""Why a step is, or is not, an answer to a query: each part of the question asked of this one step.
+
+The parts and the verdict both come from worklist.query, which answers the scanners: what is told here cannot differ
+from what they get.
+"""
+
+from collections.abc import Collection, Iterator
+from dataclasses import dataclass, field
+
+from django.db.models import Q
+from pydicom.dataset import Dataset
+
+from ris.models import ScheduledProcedureStep
+from worklist.answer import BadRowError, Row, answer
+from worklist.attributes import SITE_ZONE
+from worklist.errors import QueryError
+from worklist.identifier import Match
+from worklist.matching import Window
+from worklist.query import Caller, Part, candidates, find, parts, question
+
+
+@dataclass(frozen=True)
+class Line:
+    """One part of a question, and whether the step meets it. row: the columns of the step that it is about."""
+
+    part: Part
+    holds: bool
+    row: Row
+
+
+@dataclass(frozen=True)
+class Explanation:
+    """What a query that is asked now does with one step.
+
+    lines: part by part. found: whether the step is an answer. matches: how many steps are. refused: how the whole query
+    ends, where it has no answers. unwritable: keyword of what keeps a matching step off the list. character_set: in
+    what the answer is written, empty where all of it is ASCII.
+    """
+
+    lines: list[Line] = field(default_factory=list)
+    found: bool = False
+    matches: int = 0
+    refused: QueryError | None = None
+    unwritable: str = ""
+    character_set: str = ""
+
+    @property
+    def against(self) -> list[Line]:
+        """The lines that keep the step off the list."""
+        return [line for line in self.lines if not line.holds]
+
+
+def explain(step: ScheduledProcedureStep, identifier: Dataset, caller: Caller) -> Explanation:
+    """Ask the question again, and each of its parts of this step."""
+    try:
+        request = question(identifier).request
+    except QueryError as reason:
+        return Explanation(refused=reason)
+    lines = [_line(part, step) for part in parts(request)]
+    try:
+        result = find(identifier, caller)
+    except QueryError as reason:
+        return Explanation(lines, refused=reason)
+    row = next((row for row in result.rows if row["pk"] == step.pk), None)
+    if row is None:
+        return Explanation(lines, matches=result.matches)
+    try:
+        written = answer(result.request, row, result.character_set)
+    except BadRowError as reason:
+        return Explanation(lines, matches=result.matches, unwritable=reason.keyword)
+    character_set = written.get("SpecificCharacterSet") or ""
+    text = character_set if isinstance(character_set, str) else "\\".join(character_set)
+    return Explanation(lines, found=True, matches=result.matches, character_set=text)
+
+
+def meeting(part: Part, steps: Collection[int]) -> set[int]:
+    """Return which of these steps (by primary key) meet one part of a question."""
+    paths = part.check[0] if part.check else ()
+    rows = candidates().filter(Q(pk__in=steps) & part.terms).values("pk", *paths)
+    return {row["pk"] for row in rows if part.check is None or (_has_all(row) and part.check[1](row))}
+
+
+def _has_all(row: Row) -> bool:
+    """Tell whether a start is known, where it is looked at: the rule of the state keeps the others from the engine."""
+    return row.get("start", True) is not None
+
+
+def _line(part: Part, step: ScheduledProcedureStep) -> Line:
+    paths: tuple[str, ...] = ()
+    match part.wanted:
+        case Match():
+            paths = part.wanted.paths
+        case Window():
+            paths = ("start", SITE_ZONE)
+    row: Row = candidates().filter(pk=step.pk).values("pk", *paths)[0]
+    return Line(part, bool(meeting(part, [step.pk])), row)
+
+
+@dataclass(frozen=True)
+class Miss:
+    """A step that one part alone keeps off a list."""
+
+    step_id: int
+    line: Line
+
+
+LOOKED_AT = 500
+"""Steps that are looked at for each part of a question."""
+
+
+def near_misses(identifier: Dataset, near: Q, most: int = 50) -> list[Miss]:
+    """Return the steps that fail exactly one part of a question. Raises QueryError where it cannot be understood.
+
+    near: which steps to look at, of which no more than LOOKED_AT for each part.
+    """
+    every = parts(question(identifier).request)
+    return [
+        Miss(step.pk, _line(part, step))
+        for place, part in enumerate(every)
+        for step in _failing_only(part, [*every[:place], *every[place + 1 :]], near)
+    ][:most]
+
+
+def _failing_only(part: Part, others: list[Part], near: Q) -> Iterator[ScheduledProcedureStep]:
+    """Return the steps that meet all the other parts and not this one."""
+    terms = near
+    for other in others:
+        terms &= other.terms
+    steps = list(candidates().filter(terms).order_by("start", "sps_id")[:LOOKED_AT])
+    left = {step.pk for step in steps} - meeting(part, [step.pk for step in steps])
+    for other in others:
+        if other.check and left:
+            left = meeting(other, left)
+    return (step for step in steps if step.pk in left)

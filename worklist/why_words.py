@@ -1,0 +1,171 @@
+"""What worklist.why finds, as people read it."""
+
+from dataclasses import dataclass
+from datetime import date, datetime
+from typing import TYPE_CHECKING
+
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy as _lazy
+
+from ris.models import ScheduledProcedureStep
+from ris.models.step import Gate
+from ris.states import ON_WORKLIST, StepState
+from worklist.answer import Row
+from worklist.identifier import Match
+from worklist.matching import AnyOf, Condition, DateSpan, Single, Wildcard, Window
+from worklist.models import QueryLog
+from worklist.query import wall_clock
+from worklist.why import Explanation, Line
+
+if TYPE_CHECKING:
+    from django.utils.functional import _StrPromise
+
+SUCCESS, CANCELED = "0000", "FE00"
+
+
+@dataclass(frozen=True)
+class Told:
+    """One line of the table: what it is about, what is asked for, what the step has, whether that fits."""
+
+    label: str
+    asked: str
+    has: str
+    holds: bool
+
+
+def told(line: Line, step: ScheduledProcedureStep) -> Told:
+    """Return a line in words."""
+    match line.part.wanted:
+        case Match():
+            name = line.part.wanted.attribute.name
+            return Told(name, _condition(line.part.wanted.condition), _values(line), line.holds)
+        case Window():
+            has = f"{wall_clock(line.row):%Y-%m-%d %H:%M}" if line.row["start"] else _("no time yet")
+            return Told(_("Start date and time"), window_in_words(line.part.wanted), has, line.holds)
+    return _rule(line.part.name, step, line.holds)
+
+
+def _rule(name: str, step: ScheduledProcedureStep, holds: bool) -> Told:
+    order = step.requested_procedure.order
+    if name == "state":
+        wanted = ", ".join(str(state.label) for state in StepState if state in ON_WORKLIST)
+        has = step.get_state_display()
+        return Told(_("State"), _("one of: %s") % wanted, has, holds)
+    if name == "hold":
+        return Told(_("Hold"), _("not on hold"), _("on hold") if order.on_hold else _("not on hold"), holds)
+    if name == "gate":
+        has = str(Gate(step.gate).label) if step.gate else _("no question applies")
+        return Told(_("Safety gate"), _("let through, or begun"), has, holds)
+    has = _("in use") if order.patient.merged_into_id is None else _("merged into another one")
+    return Told(_("Patient's record"), _("in use"), has, holds)
+
+
+def _condition(condition: Condition) -> str:
+    match condition:
+        case Single(value):
+            return value
+        case Wildcard(pattern):
+            return pattern
+        case AnyOf(conditions):
+            return _(" or ").join(_condition(one) for one in conditions)
+        case DateSpan(low, high):
+            return _span(low, high)
+    return _("anything")
+
+
+def window_in_words(window: Window) -> str:
+    """Return when a step may start."""
+    words = [_span(window.low, window.high)] if window.low or window.high else []
+    if window.daily is not None:
+        daily = _span(window.daily.low, window.daily.high)
+        words.append(_("at %s of any day") % daily)
+    return ", ".join(words)
+
+
+def _span(low: object, high: object) -> str:
+    if low == high:
+        return _moment(low)
+    if low and high:
+        return _("%(low)s to %(high)s") % {"low": _moment(low), "high": _moment(high)}
+    return _("from %s on") % _moment(low) if low else _("until %s") % _moment(high)
+
+
+def _moment(moment: object) -> str:
+    if isinstance(moment, datetime):
+        return f"{moment:%Y-%m-%d %H:%M}"
+    return f"{moment:%Y-%m-%d}" if isinstance(moment, date) else f"{moment:%H:%M}"
+
+
+def _values(line: Line) -> str:
+    """Return what the step has in the columns that were compared."""
+    row: Row = line.row
+    wanted = line.part.wanted
+    texts = [str(row[path] or "") for path in wanted.paths] if isinstance(wanted, Match) else []
+    return "=".join(texts).rstrip("=") or _("nothing")
+
+
+ADVICE: dict[str, "_StrPromise"] = {
+    "state": _lazy("Book the exam, or open it again if it was closed by mistake."),
+    "hold": _lazy("Release the order."),
+    "gate": _lazy("Answer the safety questions of the order, or let the exam through."),
+    "merged": _lazy("The order belongs to a record that was merged away: tell informatics."),
+    "ScheduledProcedureStepStartDate": _lazy("Choose the day of the exam in the scanner, or move the exam."),
+    "ScheduledStationAETitle": _lazy(
+        "The scanner asks for another AE title than the exam's station. Move the exam to that station, or set the AE "
+        "title in the scanner's query."
+    ),
+    "Modality": _lazy("The scanner asks for another modality. Correct the exam, or the scanner's query."),
+    "": _lazy("The scanner asks for something else than the exam has. Look for a name or number typed at the scanner."),
+}
+"""What to do where a step fails a part of a question, by its name."""
+
+
+def verdict(step: ScheduledProcedureStep, query: QueryLog | None, now: Explanation) -> list[str]:
+    """Return in a few sentences what became of a step in a query, and what would become of it now."""
+    return [*_then(step, query), *_now(step, query, now)]
+
+
+def _then(step: ScheduledProcedureStep, query: QueryLog | None) -> list[str]:
+    """Tell what the query was answered."""
+    if query is None:
+        return []
+    found = []
+    if query.status == CANCELED:
+        found.append(_("The scanner broke the query off before all answers were sent."))
+    elif query.status != SUCCESS:
+        words = _("The scanner got no list: the query was refused with status %(status)s (%(comment)s).")
+        found.append(words % {"status": query.status, "comment": query.comment or "–"})
+    elif query.comment:
+        found.append(_("The query was not answered to its end: %s.") % query.comment)
+    if step.pk in query.step_ids:
+        found.append(_("This exam was sent to the scanner: if it is not seen there, the scanner hides it."))
+    elif step.pk in query.skipped:
+        found.append(_("This exam was left out, because it holds something that DICOM cannot write."))
+    return found
+
+
+def _now(step: ScheduledProcedureStep, query: QueryLog | None, now: Explanation) -> list[str]:
+    """Tell what the same query would be answered now."""
+    if now.refused:
+        words = _("This query cannot be answered: %(comment)s (status %(status)s).")
+        return [words % {"comment": now.refused.comment, "status": f"{now.refused.status:04X}"}]
+    if now.unwritable:
+        words = _("Every key fits, but the exam is left out: %s is missing or cannot be written in DICOM.")
+        return [words % now.unwritable]
+    if not now.found:
+        return [_("It does not fit: %s.") % ", ".join(told(line, step).label for line in now.against)]
+    found = []
+    if query is None:
+        found.append(_("If the scanner asked for itself and the day of the exam, it would get this exam."))
+    elif step.pk not in query.step_ids:
+        found.append(_("Every key fits now: the scanner gets this exam when it asks again. Something has changed."))
+    else:
+        found.append(_("Every key fits still."))
+    spoken = str(query.keys.get("SpecificCharacterSet", "")) if query else ""
+    if now.character_set and query and now.character_set not in spoken.split("\\"):
+        words = _(
+            "The answer is written in %(sent)s, because it holds more than ASCII; the scanner asked in %(spoken)s. A "
+            "scanner that cannot read it may hide the exam."
+        )
+        found.append(words % {"sent": now.character_set, "spoken": spoken or "ASCII"})
+    return found
