@@ -1,8 +1,9 @@
 """Where each page lives. The admin is the front page: it is the desk that people work at."""
 
+from django.apps import apps
 from django.contrib import admin
 from django.http import HttpRequest, HttpResponse
-from django.urls import path
+from django.urls import URLResolver, include, path
 
 from ris.views import language
 
@@ -12,8 +13,15 @@ def healthz(request: HttpRequest) -> HttpResponse:
     return HttpResponse("ok\n", content_type="text/plain")
 
 
+def _doors() -> list[URLResolver]:
+    """Return what the doors serve beside the desk: an app names its prefix and its module of addresses in `web`."""
+    served = [config.web for config in apps.get_app_configs() if hasattr(config, "web")]
+    return [path(prefix, include(module)) for prefix, module in served]
+
+
 urlpatterns = [
     path("healthz", healthz),
     path("language", language.choose, name="language"),
+    *_doors(),
     path("", admin.site.urls),
 ]

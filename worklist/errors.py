@@ -24,3 +24,10 @@ class QueryError(Exception):
         self.keys: dict[str, Any] = {}
         """The identifier for the query log, where it could be read so far."""
         super().__init__(f"{status:04X} {self.comment}")
+
+
+class TooManyAnswers(QueryError):
+    """More steps match than one answer may hold."""
+
+    def __init__(self, most: int) -> None:
+        super().__init__(OUT_OF_RESOURCES, f"More than {most} steps match, ask for fewer")

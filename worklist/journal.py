@@ -158,7 +158,7 @@ class Journal:
             close_old_connections()
             with transaction.atomic():
                 for entry in batch:
-                    self._write(entry)
+                    self.write(entry)
         except DatabaseError as trouble:
             self._rows = kept
             if not self._in_trouble:
@@ -170,7 +170,8 @@ class Journal:
         self._in_trouble = False
         return True
 
-    def _write(self, entry: Entry) -> None:
+    def write(self, entry: Entry) -> None:
+        """Write one entry, or count it where the same was written before."""
         if isinstance(entry, UnknownCallerEntry):
             UnknownCaller.objects.note(entry.ae_title, entry.address, entry.at, refused=entry.refused)
             return
@@ -184,6 +185,18 @@ class Journal:
         if len(self._rows) > REMEMBERED:
             self._rows.clear()
         self._rows[identity] = QueryLog.objects.create(last_at=entry.at, **vars(entry)).pk
+
+
+_journal = Journal()
+
+
+def write_now(entry: Entry) -> None:
+    """Write one entry in this thread, for a process that has no journal running; what cannot be written is lost."""
+    try:
+        with transaction.atomic():
+            _journal.write(entry)
+    except DatabaseError as trouble:
+        log.error("the query log cannot be written: an entry of %a is lost (%s)", _who(entry), type(trouble).__name__)
 
 
 def _who(entry: Entry) -> str:

@@ -11,6 +11,7 @@ from django.utils.translation import gettext_lazy as _
 
 from ris.models import PerformedProcedureStep
 from ris.models.catalog import AE_TITLE
+from worklist.tokens import ApiToken as ApiToken
 
 
 class QueryLogQuerySet(models.QuerySet["QueryLog"]):

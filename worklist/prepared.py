@@ -20,7 +20,7 @@ from worklist.answer import BadRowError
 from worklist.attributes import PATIENT
 from worklist.describe import as_json
 from worklist.encoding import Plan, decode, syntax_of
-from worklist.errors import OUT_OF_RESOURCES, QueryError
+from worklist.errors import OUT_OF_RESOURCES, QueryError, TooManyAnswers
 from worklist.query import Caller, Question, note_bad_row, other_identifiers, question
 
 log = logging.getLogger(__name__)
@@ -102,7 +102,7 @@ class Prepared:
             if all(holds({path: row[place] for path, place in places}) for places, holds in checks):
                 found += 1
                 if found > most:
-                    raise QueryError(OUT_OF_RESOURCES, f"More than {most} steps match, ask for fewer")
+                    raise TooManyAnswers(most)
                 yield row
 
     def _rows(self) -> Iterator[Sequence[Any]]:

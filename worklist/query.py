@@ -22,7 +22,7 @@ from worklist import identifier as identifiers
 from worklist import lookups as lookups  # registers `fits`
 from worklist.answer import BadRowError, Row, answer, site_zone
 from worklist.attributes import OTHER_IDENTIFIERS, PATIENT, SITE_ZONE
-from worklist.errors import OUT_OF_RESOURCES, QueryError
+from worklist.errors import OUT_OF_RESOURCES, QueryError, TooManyAnswers
 from worklist.identifier import Match, Request
 from worklist.matching import AnyOf, Condition, DateSpan, Single, Wildcard, Window
 
@@ -166,7 +166,7 @@ def _rows(asked: Question) -> Iterator[Row]:
         if all(check(row) for _paths, check in asked.checks):
             found += 1
             if found > most:
-                raise QueryError(OUT_OF_RESOURCES, f"More than {most} steps match, ask for fewer")
+                raise TooManyAnswers(most)
             yield row
 
 

@@ -10,6 +10,7 @@ from ris.states import ON_WORKLIST, StepState
 from worklist import errors, negotiation, peer
 from worklist import mpps_rules as rules
 from worklist.attributes import ATTRIBUTES, STEP_SEQUENCE, Attribute, Fault
+from worklist.dicomweb import reference as reference  # registers itself
 from worklist.matching import Kind
 from worklist.pdu import APPLICATION_CONTEXT, Limits
 from worklist.server import LARGEST_MPPS

@@ -120,7 +120,7 @@ class Disk(Journal):
         self.failures = failures
         self.kept: list[Entry] = []
 
-    def _write(self, entry: Entry) -> None:
+    def write(self, entry: Entry) -> None:
         if self.failures:
             self.failures -= 1
             raise OperationalError("DETAIL: Doe^Jane")

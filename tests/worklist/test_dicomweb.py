@@ -1,0 +1,354 @@
+"""The worklist over HTTP (PS3.18 chapter 14): found by the same engine, told in JSON and XML."""
+
+import json
+from typing import Any
+from xml.etree import ElementTree
+
+import pytest
+from django.db import OperationalError
+from django.test import Client
+from pydicom.datadict import tag_for_keyword
+from pydicom.dataset import Dataset
+
+from ris.models import ScheduledProcedureStep
+from tests import factories
+from tests.worklist.asking import STEP_KEYS, answers, step
+from tests.worklist.web import SEARCH, Device, parts_of, problem
+from worklist import query
+from worklist.attributes import ATTRIBUTES, STEP_ATTRIBUTES
+
+pytestmark = pytest.mark.django_db
+
+STEP = "ScheduledProcedureStepSequence"
+NATIVE = "{http://dicom.nema.org/PS3.19/models/NativeDICOM}"
+
+
+@pytest.fixture
+def ct1() -> Device:
+    return Device("CT1")
+
+
+def today(days: int = 0) -> str:
+    return f"{factories.today_at(12, days=days):%Y%m%d}"
+
+
+# --- what is found ---------------------------------------------------------------------------------
+
+
+def a_day() -> list[ScheduledProcedureStep]:
+    """Two stations, two days, names beyond ASCII."""
+    factories.station("CT1"), factories.station("MR1")
+    people = [
+        factories.patient("Müller^Łukasz", "4711"),
+        factories.patient("Yamada^Tarou=山田^太郎=やまだ^たろう", "4712"),
+        factories.patient("Doe^Jane", "4713"),
+    ]
+    mr = factories.exam("MRHEAD", modality="MR")
+    return [
+        factories.step(patient=people[0], start=factories.today_at(10), station=factories.station("CT1")),
+        factories.step(patient=people[1], start=factories.today_at(9, 30), exam=mr, station=factories.station("MR1")),
+        factories.step(patient=people[2], start=factories.today_at(8, days=1), station=factories.station("CT1")),
+        factories.step(patient=people[0], start=factories.today_at(15), exam=mr, station=factories.station("MR1")),
+    ]
+
+
+SAME: list[dict[str, str]] = [
+    {},
+    {"PatientID": "4711"},
+    {"PatientID": "no such"},
+    {"PatientName": "mull*"},
+    {"PatientName": "=山田*"},
+    {"PatientName": "DOE^JANE"},
+    {"PatientBirthDate": "19000101-"},
+    {"AccessionNumber": "*"},
+    {"IssuerOfPatientID": "HIS", "PatientName": "*a*"},
+    {"ScheduledStationAETitle": "CT1"},
+    {"ScheduledStationAETitle": "CT*"},
+    {"Modality": "MR"},
+    {"ScheduledStationAETitle": "CT1", "ScheduledProcedureStepStartDate": "TODAY"},
+    {"ScheduledProcedureStepStartDate": "TODAY-", "ScheduledProcedureStepStartTime": "090000-110000"},
+    {"ScheduledProcedureStepStartTime": "-0930"},
+    {"ScheduledProcedureStepStatus": "SCHEDULED", "ScheduledProcedureStepDescription": "*"},
+    {"RequestedProcedureDescription": "MR*", "RequestedProcedurePriority": "ROUTINE"},
+    {"PatientWeight": "70"},
+]
+"""Keys that are asked of both doors."""
+
+
+@pytest.mark.parametrize("asked", SAME, ids=str)
+def test_both_doors_give_the_same_answer_to_the_same_keys(ct1: Device, asked: dict[str, str]) -> None:
+    a_day()
+    asked = {name: value.replace("TODAY", today()) for name, value in asked.items()}
+    by_path = {f"{STEP}__{name}" if name in STEP_KEYS else name: value for name, value in asked.items()}
+    over_http = ct1.search(**by_path)
+    over_dimse = answers(
+        **asked,
+        **({} if "PatientID" in asked else {"PatientID": None}),
+        StudyInstanceUID=None,
+        SpecificCharacterSet="ISO_IR 192",
+    )
+    assert len(over_http) == len(over_dimse)
+    for ours, theirs in zip(over_http, over_dimse, strict=True):
+        for element in theirs:
+            if element.keyword == STEP:
+                assert {one.tag: one.value for one in step(theirs)}.items() <= {
+                    one.tag: one.value for one in step(ours)
+                }.items()
+            elif element.keyword != "SpecificCharacterSet":
+                assert ours[element.tag].value == element.value, element.keyword
+
+
+def test_tags_and_keywords_mean_the_same(ct1: Device) -> None:
+    made = a_day()[0]
+    by_keyword = ct1.steps(**{f"{STEP}__ScheduledStationAETitle": "CT1", "PatientID": "4711"})
+    by_tag = ct1.steps(**{"00400100__00400001": "CT1", "00100020": "4711"})
+    assert by_keyword == by_tag == [made.sps_id]
+    assert ct1.steps(**{f"{STEP}__00400001": "MR1", "0020000d": "1.2,3.4"}) == []
+
+
+def test_a_list_of_uids_is_written_with_commas_or_backslashes(ct1: Device) -> None:
+    one, two, *_ = a_day()
+    uids = [made.requested_procedure.study_instance_uid for made in (one, two)]
+    for separator in (",", "\\"):
+        assert sorted(ct1.steps(StudyInstanceUID=separator.join(uids))) == sorted([one.sps_id, two.sps_id])
+
+
+def test_a_key_in_a_code_sequence_is_matched(ct1: Device) -> None:
+    a_day()
+    (first, second) = ct1.search(RequestedProcedureCodeSequence__CodeValue="MRHEAD")
+    assert first.RequestedProcedureCodeSequence[0].CodeValue == "MRHEAD"
+    assert first.RequestedProcedureCodeSequence[0].CodingSchemeDesignator
+    assert second.RequestedProcedureCodeSequence[0].CodeValue == "MRHEAD"
+
+
+# --- what an answer holds ------------------------------------------------------------------------------
+
+
+def tags(attributes: Any, *types: str) -> set[int]:
+    return {int(row.tag) for row in attributes if row.return_type in types}
+
+
+def test_without_wishes_an_answer_has_every_attribute_of_types_1_and_2(ct1: Device) -> None:
+    factories.step()
+    (found,) = ct1.search()
+    required = ("1", "1C", "2", "2C")
+    assert tags(ATTRIBUTES, *required) == {int(one.tag) for one in found}
+    assert tags(STEP_ATTRIBUTES, *required) == {int(one.tag) for one in step(found)}
+
+
+def test_includefield_asks_for_more(ct1: Device) -> None:
+    factories.step()
+    query = f"includefield=RequestingService,00401400&includefield={STEP}.ScheduledProcedureStepStatus"
+    (found,) = ct1.get(query=query).json()
+    assert {"00321033", "00401400"} <= found.keys()
+    assert found["00400100"]["Value"][0]["00400020"] == {"vr": "CS", "Value": ["SCHEDULED"]}
+    assert "00380014" not in found
+
+
+def test_includefield_all_asks_for_all_that_is_known(ct1: Device) -> None:
+    factories.step()
+    (found,) = ct1.search(includefield="all")
+    assert {int(row.tag) for row in ATTRIBUTES if row.known or row.return_type != "3"} == {
+        int(one.tag) for one in found
+    }
+
+
+def test_an_attribute_without_a_value_has_none_and_utf_8_is_named(ct1: Device) -> None:
+    factories.order(patient=factories.patient("Yamada^Tarou=山田^太郎=やまだ^たろう", "4711"))
+    (found,) = ct1.get().json()
+    assert found["00080005"] == {"vr": "CS", "Value": ["ISO_IR 192"]}
+    name = {"Alphabetic": "Yamada^Tarou", "Ideographic": "山田^太郎", "Phonetic": "やまだ^たろう"}
+    assert found["00100010"] == {"vr": "PN", "Value": [name]}
+    assert found["00081120"] == {"vr": "SQ"} or found["00081120"] == {"vr": "SQ", "Value": []}
+    assert found["00400012" if "00400012" in found else "00380050"].keys() == {"vr"}
+
+
+# --- pages -----------------------------------------------------------------------------------------------
+
+
+def test_pages_make_up_the_whole_list_without_a_gap(ct1: Device) -> None:
+    made = [factories.step(start=factories.today_at(8 + number)) for number in range(5)]
+    pages = [ct1.steps(limit="2", offset=str(offset)) for offset in (0, 2, 4, 6)]
+    assert pages == [[one.sps_id for one in made[:2]], [one.sps_id for one in made[2:4]], [made[4].sps_id], []]
+    assert ct1.steps(limit="0") == []
+    assert len(ct1.steps(offset="1")) == 4
+
+
+def test_more_than_fits_is_refused_and_not_cut(ct1: Device, settings: Any) -> None:
+    settings.BUCKY_WORKLIST_MAX_ANSWERS = 1
+    factories.step(), factories.step(start=factories.today_at(11))
+    assert problem(ct1.get(), 413)["detail"] == "More than 1 steps match, ask for fewer"
+
+
+# --- representations -----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("accept", "answered"),
+    [
+        ("", "application/dicom+json"),
+        ("*/*", "application/dicom+json"),
+        ("application/*", "application/dicom+json"),
+        ("application/dicom+json", "application/dicom+json"),
+        ("application/json", "application/json"),
+        ("multipart/related", "application/dicom+xml"),
+        ('multipart/related; type="application/dicom+xml"', "application/dicom+xml"),
+        ("multipart/related; type=application/dicom+json; transfer-syntax=*", "multipart json"),
+        ("application/dicom+xml", "application/dicom+xml"),
+        ("text/html, application/dicom+json;q=0.5", "application/dicom+json"),
+        (
+            'application/dicom+json;q=0.1, multipart/related; type="application/dicom+xml";q=0.9',
+            "application/dicom+xml",
+        ),
+    ],
+)
+def test_the_answer_is_what_the_device_accepts(ct1: Device, accept: str, answered: str) -> None:
+    made = factories.step(patient=factories.patient("Müller^Łukasz", "4711"))
+    answer = ct1.get(**({"accept": accept} if accept else {}))
+    assert answer.status_code == 200
+    again = ct1.get(query=f"accept={accept.replace('+', '%2B').replace(';', '%3B')}", accept="text/html")
+    assert again.status_code == (200 if accept else 406)
+    if answered in ("application/dicom+json", "application/json"):
+        assert answer["Content-Type"] == answered
+        (model,) = answer.json()
+    else:
+        ((media_type, content),) = parts_of(answer)
+        if answered == "multipart json":
+            assert media_type == "application/dicom+json"
+            (model,) = json.loads(content)
+        else:
+            assert media_type == "application/dicom+xml"
+            root = ElementTree.fromstring(content)
+            assert root.tag == f"{NATIVE}NativeDicomModel"
+            name = root.find(f"{NATIVE}DicomAttribute[@keyword='PatientName']/{NATIVE}PersonName/{NATIVE}Alphabetic")
+            assert name is not None
+            assert [one.text for one in name] == ["Müller", "Łukasz"]
+            item = root.find(f"{NATIVE}DicomAttribute[@tag='00400100']/{NATIVE}Item")
+            assert item is not None
+            step_id = item.find(f"{NATIVE}DicomAttribute[@tag='00400009']/{NATIVE}Value[@number='1']")
+            assert step_id is not None
+            assert step_id.text == made.sps_id
+            return
+    assert Dataset.from_json(model).ScheduledProcedureStepSequence[0].ScheduledProcedureStepID == made.sps_id
+
+
+@pytest.mark.parametrize(
+    ("query", "accept"),
+    [
+        ("", "text/html"),
+        ("", "application/dicom+json;q=0"),
+        ("", "rubbish"),
+        ("", 'multipart/related; type="application/dicom"'),
+        ("accept=image/png", "*/*"),
+        ("charset=iso-8859-1", "*/*"),
+    ],
+)
+def test_what_cannot_be_answered_is_406(ct1: Device, query: str, accept: str) -> None:
+    assert problem(ct1.get(query=query, accept=accept), 406)["offered"]
+
+
+# --- what cannot be asked --------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("query", "says"),
+    [
+        ("Rubbish=1", "Rubbish is neither a parameter nor an attribute"),
+        ("=1", "is neither a parameter nor an attribute"),
+        ("Patient'Name=1", "that is written so is neither"),
+        ("0010001=1", "0010001 is neither"),
+        ("00020010=1", "00020010 is neither"),
+        ("00080000=1", "00080000 is neither"),
+        ("FFFEE000=1", "FFFEE000 is neither"),
+        ("includefield=Rubbish", "Rubbish is neither"),
+        ("includefield=", "is neither"),
+        ("includefield=all,PatientID", "includefield=all allows no other includefield"),
+        ("includefield=all&includefield=all", "includefield=all allows no other includefield"),
+        (f"{STEP}.{STEP}.{STEP}.{STEP}.Modality=CT", "is neither"),
+        (f"{STEP}..Modality=CT", "is neither"),
+        ("PatientID.Modality=CT", "PatientID is not a sequence"),
+        (f"{STEP}=CT", f"{STEP} is a sequence: name an attribute in it"),
+        ("Modality=CT", f"Modality is not in its place: ask for {STEP}.Modality"),
+        (f"{STEP}.PatientID=1", f"{STEP}.PatientID is not in its place: ask for PatientID"),
+        ("PatientID=1&PatientID=1", "The parameter PatientID is given more than once"),
+        ("PatientID=1&00100020=1", "The attribute PatientID is given more than once"),
+        ("limit=1&limit=2", "The parameter limit is given more than once"),
+        ("limit=-1", "limit is a whole number"),
+        ("limit=", "limit is a whole number"),
+        ("limit=1e3", "limit is a whole number"),
+        ("limit=99999999999999999999", "limit is a whole number"),
+        ("offset=one", "offset is a whole number"),
+        ("offset=%D9%A1", "offset is a whole number"),
+        ("fuzzymatching=maybe", "fuzzymatching is true or false"),
+        ("accept=*/*&accept=*/*", "The parameter accept is given more than once"),
+        ("PatientName=%FF%FE", "The value of PatientName is not in UTF-8"),
+        (f"{STEP}.ScheduledProcedureStepStartDate=20260231", "is a date that no calendar has"),
+        (f"{STEP}.ScheduledProcedureStepStartTime=noon", "is not a time"),
+        (f"{STEP}.ScheduledProcedureStepStartDate=-", "is a range without ends"),
+        ("PatientID=" + "9" * 2000, "is too long"),
+    ],
+)
+def test_what_cannot_be_understood_is_400_and_says_why(ct1: Device, query: str, says: str) -> None:
+    factories.step()
+    assert says in problem(ct1.get(query=query), 400)["detail"]
+
+
+def test_what_is_not_matched_is_read_over_with_a_warning_and_comes_back(ct1: Device) -> None:
+    factories.step()
+    answer = ct1.get(query="PatientWeight=70&Manufacturer=ACME&00091001=x&fuzzymatching=true&emptyvaluematching=false")
+    assert answer.status_code == 200
+    (found,) = answer.json()
+    assert found["00080070"] == {"vr": "LO"}
+    assert found["00091001"] == {"vr": "UN"}
+    service = "299 http://testserver/dicomweb"
+    assert answer["Warning"] == (
+        f'{service}: "The fuzzymatching parameter is not supported. Only literal matching has been performed.", '
+        f'{service}: "These attributes are not matched: PatientWeight Manufacturer 00091001"'
+    )
+
+
+def test_a_step_that_cannot_be_written_is_left_out_with_a_warning(ct1: Device) -> None:
+    factories.order(patient=factories.patient(""))
+    answer = ct1.get()
+    assert answer.status_code == 204
+    assert answer["Warning"] == (
+        '299 http://testserver/dicomweb: "1 matching steps hold values that cannot be written"'
+    )
+
+
+def test_a_database_that_is_away_is_503_and_no_empty_list(ct1: Device, monkeypatch: pytest.MonkeyPatch) -> None:
+    def away(_: Any) -> Any:
+        raise OperationalError("gone")
+
+    monkeypatch.setattr(query, "_rows", away)
+    answer = ct1.get()
+    assert problem(answer, 503)["detail"] == "The database cannot be reached, ask again"
+    assert answer["Retry-After"] == "10"
+
+
+@pytest.mark.parametrize("method", ["POST", "PUT", "DELETE", "PATCH", "TRACE"])
+def test_a_list_is_only_read(ct1: Device, method: str) -> None:
+    answer = ct1.client.generic(method, SEARCH)
+    problem(answer, 405)
+    assert answer["Allow"] == "GET, HEAD, OPTIONS"
+
+
+def test_head_and_options(ct1: Device) -> None:
+    factories.step()
+    head = ct1.client.head(SEARCH)
+    assert (head.status_code, head.content, head["Content-Type"]) == (200, b"", "application/dicom+json")
+    options = ct1.client.options(SEARCH)
+    assert (options.status_code, options["Allow"]) == (204, "GET, HEAD, OPTIONS")
+
+
+def test_the_service_tells_what_it_has() -> None:
+    told = Client().get("/dicomweb/").json()
+    assert [one["resource"] for one in told["resources"]] == [SEARCH]
+    assert "application/dicom+json" in told["resources"][0]["answered"]
+
+
+def test_every_keyword_of_the_table_can_be_asked_for(ct1: Device) -> None:
+    factories.step()
+    names = [row.keyword for row in ATTRIBUTES] + [f"{STEP}.{row.keyword}" for row in STEP_ATTRIBUTES]
+    (found,) = ct1.get(query="includefield=" + ",".join(names)).json()
+    assert {f"{tag_for_keyword(row.keyword):08X}" for row in ATTRIBUTES} == found.keys()

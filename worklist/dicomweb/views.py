@@ -1,0 +1,162 @@
+"""The resources of DICOMweb that Bucky has: scheduled steps to search for (PS3.18 chapter 14)."""
+
+import logging
+import time
+from collections.abc import Callable
+from http import HTTPStatus
+
+from django.db import Error as DatabaseError
+from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.urls import reverse
+from django.utils import timezone
+from django.views.decorators.csrf import csrf_exempt, csrf_protect
+
+from ris.audit import address_of
+from worklist.answer import Row
+from worklist.attributes import PATIENT
+from worklist.describe import as_json
+from worklist.dicomweb import media, trail
+from worklist.dicomweb.access import Right, Visitor, admit, bearer_of
+from worklist.dicomweb.parameters import Search, read_search
+from worklist.dicomweb.problems import Problem
+from worklist.errors import OUT_OF_RESOURCES, QueryError, TooManyAnswers
+from worklist.journal import QueryEntry, write_now
+from worklist.query import Result, find
+
+log = logging.getLogger(__name__)
+
+Handler = Callable[..., HttpResponse]
+READING = ("GET", "HEAD")
+IGNORED = "These attributes are not matched: {}"
+LEFT_OUT = "{} matching steps hold values that cannot be written"
+
+
+def resource(**handlers: Handler) -> Handler:
+    """Return the view of a resource: what it does by method. Every refusal is a report, every answer is not kept."""
+    methods = {**handlers, **({"HEAD": handlers["GET"]} if "GET" in handlers else {})}
+    allowed = ", ".join(sorted({*methods, "OPTIONS"}))
+
+    def answer(request: HttpRequest, **arguments: str) -> HttpResponse:
+        try:
+            if request.method == "OPTIONS":
+                response = HttpResponse(status=HTTPStatus.NO_CONTENT, headers={"Allow": allowed})
+            elif request.method in methods:
+                response = methods[request.method](request, **arguments)
+            else:
+                raise Problem(HTTPStatus.METHOD_NOT_ALLOWED, "This method is not done here", headers={"Allow": allowed})
+        except Problem as problem:
+            response = problem.answer()
+        except DatabaseError as trouble:
+            log.error("dicomweb: the database cannot answer (%s)", type(trouble).__name__)
+            response = away().answer()
+        except Exception as fault:
+            log.exception("dicomweb: a request failed (%s)", type(fault).__name__)
+            response = Problem(HTTPStatus.INTERNAL_SERVER_ERROR, "Bucky cannot do this").answer()
+        response["Cache-Control"] = "no-store"
+        response["Vary"] = "Accept, Authorization, Cookie"
+        if response.status_code >= HTTPStatus.BAD_REQUEST:
+            log.info("dicomweb: %s from %s answered %d", request.method, address_of(request), response.status_code)
+            response._has_been_logged = True  # type: ignore[attr-defined]  # django.request would log the path: a UID
+        return response
+
+    guarded = csrf_protect(answer)
+
+    @csrf_exempt
+    def view(request: HttpRequest, **arguments: str) -> HttpResponse:
+        """Only a browser sends a session's cookie without being asked: a token cannot be sent from another page."""
+        return (guarded if bearer_of(request) is None else answer)(request, **arguments)
+
+    return view
+
+
+def away() -> Problem:
+    """Return the problem of a database that cannot be reached."""
+    headers = {"Retry-After": "10"}
+    return Problem(HTTPStatus.SERVICE_UNAVAILABLE, "The database cannot be reached, ask again", headers=headers)
+
+
+def warn(request: HttpRequest, response: HttpResponse, texts: list[str]) -> None:
+    """Add warnings as PS3.18 section 8.3.4 words them."""
+    if texts:
+        service = request.build_absolute_uri(reverse("dicomweb")).rstrip("/")
+        response["Warning"] = ", ".join(f'299 {service}: "{text}"' for text in texts)
+
+
+def capabilities(request: HttpRequest) -> HttpResponse:
+    """Tell what there is, without asking who wants to know: it names no patient (PS3.18 section 8.9)."""
+    answered = list(dict.fromkeys(offer.described for offer in media.SEARCH_OFFERS))
+    search = {
+        "resource": reverse("dicomweb_scheduled"),
+        "methods": ["GET"],
+        "answered": answered,
+        "parameters": ["{attribute}", "includefield", "limit", "offset", "accept", "charset"],
+    }
+    return JsonResponse({"service": "Bucky", "standard": "DICOM PS3.18 chapters 14 and 15", "resources": [search]})
+
+
+def search_steps(request: HttpRequest) -> HttpResponse:
+    """Search the scheduled steps (PS3.18 section 14.4)."""
+    visitor = admit(request, Right.SEARCH)
+    entry = QueryEntry(timezone.now(), visitor.caller.ae_title, visitor.caller.called_ae_title, visitor.caller.address)
+    clock = time.perf_counter()
+    try:
+        return _search(request, visitor, entry)
+    except Problem as problem:
+        entry.status = entry.status if entry.status != "0000" else "A900"
+        entry.comment = entry.comment or problem.detail[:64]
+        raise
+    finally:
+        entry.milliseconds = round((time.perf_counter() - clock) * 1000, 2)
+        if visitor.token is not None:
+            write_now(entry)
+
+
+def _search(request: HttpRequest, visitor: Visitor, entry: QueryEntry) -> HttpResponse:
+    offer = media.choose(request, media.SEARCH_OFFERS)
+    asked = read_search(request.GET)
+    entry.keys = as_json(asked.identifier)
+    try:
+        result = find(asked.identifier, visitor.caller)
+    except QueryError as reason:
+        entry.status, entry.comment = f"{reason.status:04X}", reason.comment
+        raise _problem_of(reason) from None
+    entry.matches = result.matches
+    result.rows = _page(result.rows, asked)
+    models = []
+    for one in result:
+        models.append(media.model_of(one.data_set))
+        entry.step_ids.append(one.step_id)
+    entry.skipped = result.skipped
+    shown = set(entry.step_ids)
+    trail.tell_listed(request, visitor, [row[PATIENT + "pk"] for row in result.rows if row["pk"] in shown])
+    if models:
+        body, media_type = media.body_of(offer, models)
+        response = HttpResponse(body, content_type=media_type)
+    else:  # PS3.18 section 8.3.4.4.1
+        response = HttpResponse(status=HTTPStatus.NO_CONTENT)
+    warn(request, response, _warnings(asked, result))
+    return response
+
+
+def _page(rows: list[Row], asked: Search) -> list[Row]:
+    """Return the page that was asked for; rows are in the order of start and step ID."""
+    end = None if asked.limit is None else asked.offset + asked.limit
+    return rows[asked.offset : end]
+
+
+def _warnings(asked: Search, result: Result) -> list[str]:
+    texts = list(asked.warnings)
+    if asked.ignored:
+        texts.append(IGNORED.format(" ".join(asked.ignored)))
+    if result.skipped:
+        texts.append(LEFT_OUT.format(len(result.skipped)))
+    return texts
+
+
+def _problem_of(reason: QueryError) -> Problem:
+    """Return what a refused query is over HTTP."""
+    if isinstance(reason, TooManyAnswers):
+        return Problem(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, reason.comment)
+    if reason.status == OUT_OF_RESOURCES:
+        return away()
+    return Problem(HTTPStatus.BAD_REQUEST, reason.comment)
