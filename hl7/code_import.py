@@ -13,6 +13,7 @@ from hl7.models import CodeTranslation, Endpoint
 from ris import audit, spreadsheets
 from ris.errors import InvalidValue
 from ris.models import EventKind
+from ris.models.event import name_of
 
 COLUMNS = 3
 HEAD = "table"
@@ -94,8 +95,8 @@ def carry_out(request: HttpRequest, endpoint: Endpoint, name: str, content: byte
 def _told(lines: Sequence[Line]) -> list[dict[str, object]]:
     """Return the changes as the history of the endpoint's page has them."""
     return [
-        {"row": str(line.row), "change": "added"}
+        {"row": name_of(line.row), "change": "added"}
         if line.before is None
-        else {"row": str(line.row), "change": "changed", "changes": {"meaning": [line.before, line.row.meaning]}}
+        else {"row": name_of(line.row), "change": "changed", "changes": {"meaning": [line.before, line.row.meaning]}}
         for line in lines
     ]

@@ -3,26 +3,30 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import hl7apy
+from django.utils.translation import gettext_lazy as _
 
 from hl7 import mllp
 from hl7.endpoints import read_from
 from hl7.message import NULL, Message, NotHL7, Repetition, Segment, read
+
+if TYPE_CHECKING:
+    from django.utils.functional import _StrPromise
 
 FALLBACK_VERSION = "2.5.1"
 SEGMENTS_SHOWN = 500
 CHARACTERS_SHOWN = 200_000
 """Bounds of one page: a message may be 10 MiB."""
 
-CODES: dict[str, str] = {
-    "AA": "accepted: its effect is stored",
-    "AE": "refused: something in the message is wrong",
-    "AR": "rejected: it could not be taken now, or is not supported",
-    "CA": "accepted and applied, or kept with the reason why not",
-    "CE": "not accepted: it could not be stored now, or is not one whole message",
-    "CR": "not accepted: its type or its header is not supported",
+CODES: dict[str, "_StrPromise"] = {
+    "AA": _("accepted: its effect is stored"),
+    "AE": _("refused: something in the message is wrong"),
+    "AR": _("rejected: it could not be taken now, or is not supported"),
+    "CA": _("accepted and applied, or kept with the reason why not"),
+    "CE": _("not accepted: it could not be stored now, or is not one whole message"),
+    "CR": _("not accepted: its type or its header is not supported"),
 }
 
 
@@ -61,7 +65,7 @@ def readable(raw: bytes, peer: str | None = None) -> list[ReadableSegment]:
         return []
     version = _library_version(message)
     return [
-        ReadableSegment(segment.name, SEGMENT_TITLES.get(segment.name, ""), list(_fields(segment, message, version)))
+        ReadableSegment(segment.name, _title(segment.name), list(_fields(segment, message, version)))
         for segment in message.segments[:SEGMENTS_SHOWN]
     ]
 
@@ -150,7 +154,7 @@ def readable_answer(raw: bytes) -> ReadableAnswer | None:
         return None
     code = message["MSA"].get("1") or ""
     errors = [part.text for line in readable(raw) if line.name == "ERR" for part in _all_parts(line)]
-    return ReadableAnswer(code, CODES.get(code, ""), " · ".join(filter(None, [message["MSA"].get("3"), *errors])))
+    return ReadableAnswer(code, str(CODES.get(code, "")), " · ".join(filter(None, [message["MSA"].get("3"), *errors])))
 
 
 def _all_parts(segment: ReadableSegment) -> Iterator[Part]:
@@ -159,32 +163,36 @@ def _all_parts(segment: ReadableSegment) -> Iterator[Part]:
             yield from repetition
 
 
-SEGMENT_TITLES: dict[str, str] = {
-    "MSH": "Message header",
-    "EVN": "Event",
-    "PID": "Patient",
-    "PD1": "Patient, additional",
-    "NK1": "Next of kin",
-    "PV1": "Visit",
-    "PV2": "Visit, additional",
-    "MRG": "Merge",
-    "ORC": "Order",
-    "OBR": "Observation request",
-    "OBX": "Observation",
-    "NTE": "Note",
-    "AL1": "Allergy",
-    "DG1": "Diagnosis",
-    "IN1": "Insurance",
-    "GT1": "Guarantor",
-    "TQ1": "Timing",
-    "IPC": "Imaging procedure control",
-    "SCH": "Schedule",
-    "AIS": "Appointment, service",
-    "AIG": "Appointment, resource",
-    "AIL": "Appointment, location",
-    "AIP": "Appointment, person",
-    "RGS": "Resource group",
-    "MSA": "Acknowledgement",
-    "ERR": "Error",
-    "ZDS": "Study UID",
+def _title(name: str) -> str:
+    return str(SEGMENT_TITLES.get(name, ""))
+
+
+SEGMENT_TITLES: dict[str, "_StrPromise"] = {
+    "MSH": _("Message header"),
+    "EVN": _("Event"),
+    "PID": _("Patient"),
+    "PD1": _("Patient, additional"),
+    "NK1": _("Next of kin"),
+    "PV1": _("Visit"),
+    "PV2": _("Visit, additional"),
+    "MRG": _("Merge"),
+    "ORC": _("Order"),
+    "OBR": _("Observation request"),
+    "OBX": _("Observation"),
+    "NTE": _("Note"),
+    "AL1": _("Allergy"),
+    "DG1": _("Diagnosis"),
+    "IN1": _("Insurance"),
+    "GT1": _("Guarantor"),
+    "TQ1": _("Timing"),
+    "IPC": _("Imaging procedure control"),
+    "SCH": _("Schedule"),
+    "AIS": _("Appointment, service"),
+    "AIG": _("Appointment, resource"),
+    "AIL": _("Appointment, location"),
+    "AIP": _("Appointment, person"),
+    "RGS": _("Resource group"),
+    "MSA": _("Acknowledgement"),
+    "ERR": _("Error"),
+    "ZDS": _("Study UID"),
 }

@@ -11,6 +11,7 @@ from datetime import timedelta
 from django.db import transaction
 from django.db.models import Q, QuerySet
 from django.utils import timezone
+from django.utils.translation import gettext as _
 
 from hl7 import intake, ordering
 from hl7.models import APPLIED_STATES, OPEN_STATES, InboundMessage, MessageState, Replay, ReplayItem
@@ -87,7 +88,7 @@ def advance() -> int:
 def dismiss(*, by: Actor, message: InboundMessage, reason: str) -> None:
     """Settle a message that is not to be applied. Raises ForbiddenMove without a reason, or when it is settled."""
     if not reason:
-        raise ForbiddenMove("Say why this message is not needed.", field="reason")
+        raise ForbiddenMove(_("Say why this message is not needed."), field="reason")
     with transaction.atomic():
         rows = InboundMessage.objects.filter(pk=message.pk, state__in=_UNSETTLED)
         if not _settle(rows, by, MessageState.DISMISSED, reason):

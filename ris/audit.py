@@ -11,6 +11,7 @@ from django.http import HttpRequest
 
 from ris.actor import Actor, ActorKind
 from ris.models import Event, EventKind, Order, Patient, ScheduledProcedureStep
+from ris.models.event import name_of
 
 
 def actor_of(request: HttpRequest) -> Actor:
@@ -83,5 +84,5 @@ def row_changed(request: HttpRequest, kind: EventKind, row: models.Model, change
         kind,
         by=actor_of(request),
         subject=subject_of(row),
-        data={"change": change, "name": str(row)[:200], **details},
+        data={"change": change, "name": name_of(row), **details},
     )

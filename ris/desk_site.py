@@ -88,7 +88,7 @@ class DeskSite(admin.AdminSite):
         """Let a person change their own password; an event tells that they did."""
         response = super().password_change(request, extra_context)
         if request.method == "POST" and response.status_code == HTTPStatus.FOUND and isinstance(request.user, User):
-            details = {"changes": {"password": ["", _("changed")]}}
+            details = {"changes": {"password": ["", "changed"]}}
             audit.row_changed(request, EventKind.ACCOUNT_CHANGED, request.user, "changed", details)
         return response
 

@@ -5,7 +5,12 @@ Migrations of each app grant from tables like these; a site may change them late
 
 from collections.abc import Mapping, Sequence
 from enum import StrEnum
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+from django.utils.translation import gettext_lazy as _
+
+if TYPE_CHECKING:
+    from django.utils.functional import _StrPromise
 
 
 class Role(StrEnum):
@@ -18,6 +23,16 @@ class Role(StrEnum):
     INFORMATICS = "Informatics"
     ADMINISTRATOR = "Administrator"
 
+
+NAMES: Mapping[str, "_StrPromise"] = {
+    Role.FRONT_DESK: _("Front desk"),
+    Role.SCHEDULER: _("Scheduler"),
+    Role.TECHNOLOGIST: _("Technologist"),
+    Role.RADIOLOGIST: _("Radiologist"),
+    Role.INFORMATICS: _("Informatics"),
+    Role.ADMINISTRATOR: _("Administrator"),
+}
+"""What a screen calls the roles."""
 
 Grants = Mapping[Role, Sequence[str]]
 """Role -> permission codenames of one app."""
@@ -129,6 +144,6 @@ def grant(apps: Any, app_label: str, grants: Grants) -> None:
     group_model = apps.get_model("auth", "Group")
     permission_model = apps.get_model("auth", "Permission")
     for role, codenames in grants.items():
-        group, _ = group_model.objects.get_or_create(name=role.value)
+        group, _made = group_model.objects.get_or_create(name=role.value)
         permissions = permission_model.objects.filter(content_type__app_label=app_label, codename__in=codenames)
         group.permissions.add(*permissions)

@@ -2,6 +2,8 @@
 
 from collections.abc import Callable
 
+from django.utils import translation
+
 from hl7.ack import Condition, Place, Problem
 from hl7.handlers import adt, appointments, links, merges, moves, order_answers, orders, policies
 from hl7.handlers.order_case import Done
@@ -76,8 +78,13 @@ def apply(message: Message, *, by: Actor, warnings: list[str]) -> list[Done]:
     Returns what became of each order that the message names.
 
     Raises FieldError for what cannot be applied, Unsupported for what this system does not take,
-    Undecided for what a person has to decide.
+    Undecided for what a person has to decide. All words are English, also where a person has it applied at the desk.
     """
+    with translation.override("en"):
+        return _apply(message, by=by, warnings=warnings)
+
+
+def _apply(message: Message, *, by: Actor, warnings: list[str]) -> list[Done]:
     policies.check_header(message)
     name, event = kind(message)
     handler = (ANSWERS if message["MSA"] else KINDS).get((name, event))

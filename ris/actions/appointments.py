@@ -2,12 +2,15 @@
 
 from datetime import datetime
 
+from django.utils.translation import gettext as _
+
 from ris.actions import rollup, schedule
 from ris.actions.verb import verb
 from ris.actor import Actor
 from ris.errors import SlotTaken
 from ris.models import Booking, Closure, Event, EventKind, Resource, ResourceKind, ScheduledProcedureStep
 from ris.models.base import Diff
+from ris.models.event import name_of
 
 
 @verb
@@ -39,7 +42,7 @@ def close(*, by: Actor, resource: Resource, start: datetime, end: datetime, reas
     if known is not None:
         return known
     if Booking.objects.filter(resource=resource, start__lt=end, end__gt=start, active=True).exists():
-        raise SlotTaken("Exams are booked in this time; move them first.", field="start")
+        raise SlotTaken(_("Exams are booked in this time; move them first."), field="start")
     made = Closure.new(resource=resource, start=start, end=end, reason=reason)
     _tell(made, "added", {"start": [None, start], "end": [None, end]}, by=by)
     return made
@@ -68,5 +71,5 @@ def _tell(closure: Closure, change: str, diff: Diff, *, by: Actor) -> None:
         EventKind.CATALOG_CHANGED,
         by=by,
         subject=f"ris.closure:{closure.pk}",
-        data={"change": change, "name": str(closure)[:200], "changes": diff},
+        data={"change": change, "name": name_of(closure), "changes": diff},
     )

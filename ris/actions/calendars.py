@@ -76,7 +76,7 @@ def clock(moment: datetime, beside: datetime, zone: ZoneInfo) -> str:
     """Return a time of day by the clock of a zone, with the day where it is another one than `beside`."""
     there = moment.astimezone(zone)
     same_day = there.date() == beside.astimezone(zone).date()
-    return date_format(there, "H:i" if same_day else "D j M H:i")
+    return date_format(there, "TIME_FORMAT" if same_day else _("D j M H:i"))  # letters as of Django's date filter
 
 
 class Calendars:

@@ -75,7 +75,7 @@ def undo(*, by: Actor, closure: StepClosure, reason: str = "") -> ScheduledProce
     if closure.undone_at is not None:
         return step
     if step.state != StepState.COMPLETED:
-        raise ForbiddenMove("The exam was changed after it was closed.", field="closure")
+        raise ForbiddenMove(_("The exam was changed after it was closed."), field="closure")
     closure.change(undone_at=timezone.now())
     for move in ("reopen", *_WAY_BACK.get(closure.state_before, ())):
         exams.make(move, by=by, step=step, reason=reason)

@@ -20,6 +20,7 @@ from ris.actions.verb import verb
 from ris.actor import Actor
 from ris.errors import ForbiddenMove, InvalidValue
 from ris.models import CatalogueUpload, Event, EventKind, Exam, ExamPreparation, Station
+from ris.models.event import name_of
 from ris.spreadsheets import Table
 
 KEPT = timedelta(days=1)
@@ -308,5 +309,5 @@ def _write_rows(rows: Rows, exam: Exam, wanted: Sequence[Values]) -> None:
 
 def _tell(exam: Exam, row: PlannedRow, *, by: Actor) -> None:
     change = "added" if row.exam is None else "changed"
-    data = {"change": change, "name": str(exam)[:200], "changes": row.changes}
+    data = {"change": change, "name": name_of(exam), "changes": row.changes}
     Event.objects.record(EventKind.CATALOG_CHANGED, by=by, subject=f"ris.exam:{exam.pk}", data=data)

@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 from django.db import transaction
 from django.db.models import Q, QuerySet
 from django.utils import timezone
+from django.utils.translation import gettext as _
 
 from ris.actions import closing, exams
 from ris.actions.verb import verb
@@ -37,7 +38,7 @@ def begin(*, by: Actor, kind: str, steps: Sequence[int], reason: str) -> BulkClo
     """Note that left-over steps are to be closed; `work` does it. Raises InvalidValue when there is nothing to do."""
     known = list(left_over().filter(pk__in=list(steps)[:MOST]).values_list("pk", flat=True))
     if not known:
-        raise InvalidValue("None of these exams is left over any more.", field="steps")
+        raise InvalidValue(_("None of these exams is left over any more."), field="steps")
     return BulkClosing.new(
         kind=kind, reason=reason, steps=known, actor_name=by.name, user_id=by.user_id, address=by.address
     )

@@ -2,6 +2,7 @@
 
 from django.db.models import QuerySet
 from django.utils import timezone
+from django.utils.translation import gettext as _
 
 from ris.actions import patients
 from ris.actions.verb import verb
@@ -14,7 +15,7 @@ from ris.models import Event, EventKind, Patient, PatientLink
 def link(*, by: Actor, one: Patient, other: Patient) -> bool:
     """Link two patients; returns False when they are linked already. Raises MergeRefused for one and the same."""
     if one.pk == other.pk:
-        raise MergeRefused("A patient cannot be linked with themselves.")
+        raise MergeRefused(_("A patient cannot be linked with themselves."))
     first, second = _pair(one, other)
     patients.current(first)  # guards against a second link at the same moment
     if _active(first, second).exists():

@@ -5,6 +5,7 @@ from dataclasses import asdict
 from typing import Any
 
 from django.utils import timezone
+from django.utils.translation import gettext as _
 
 from ris import identifiers
 from ris.actions import catalogue, exams, patients, procedures, rollup
@@ -36,7 +37,7 @@ def place(
     minted. fields: columns of Order. What a person has to settle is marked in `attention`. Raises InvalidValue.
     """
     if not requests:
-        raise InvalidValue("An order needs at least one procedure.", field="requests")
+        raise InvalidValue(_("An order needs at least one procedure."), field="requests")
     patient = patients.current(patient)
     site = site or _default_site()
     number, marks = _accession_number(accession_number, site)
@@ -186,7 +187,7 @@ def _set_hold(order: Order, *, on_hold: bool, kind: EventKind, by: Actor, reason
     if order.state in _CLOSED:
         raise OrderClosed
     if on_hold and order.state == OrderState.IN_PROGRESS:
-        raise OrderStarted("The exam has already started; it can be stopped but not held.")
+        raise OrderStarted(_("The exam has already started; it can be stopped but not held."))
     diff = order.change(on_hold=on_hold)
     if diff:
         Event.objects.record(kind, by=by, patient=order.patient, order=order, reason=reason, data={"changes": diff})
@@ -196,7 +197,7 @@ def _set_hold(order: Order, *, on_hold: bool, kind: EventKind, by: Actor, reason
 def _default_site() -> Site:
     known = catalogue.sites()
     if not known:
-        raise ForbiddenMove("No site is set up yet; add one in the catalogue.", field="site")
+        raise ForbiddenMove(_("No site is set up yet; add one in the catalogue."), field="site")
     return known[-1]
 
 

@@ -7,6 +7,7 @@ from typing import Any
 from django.db import IntegrityError
 from django.db.models import QuerySet
 from django.utils import timezone
+from django.utils.translation import gettext as _
 
 from ris.actions import bookings, gate, rollup
 from ris.actions.safety import FACTS
@@ -46,7 +47,7 @@ def register(*, by: Actor, identifiers: Sequence[Identifier], **fields: Any) -> 
     fields: columns of Patient. Raises InvalidValue, or DuplicateIdentifier when an identifier is taken.
     """
     if not identifiers:
-        raise InvalidValue("A patient needs an identifier.", field="identifiers")
+        raise InvalidValue(_("A patient needs an identifier."), field="identifiers")
     patient = Patient.new(**fields)
     Event.objects.record(
         EventKind.PATIENT_REGISTERED,
@@ -103,17 +104,17 @@ def merge(*, by: Actor, survivor: Patient, loser: Patient, reason: str = "") -> 
     into themselves, in a circle, or of one who was merged into somebody else.
     """
     if survivor.pk == loser.pk:
-        raise MergeRefused("A patient cannot be merged into themselves.")
+        raise MergeRefused(_("A patient cannot be merged into themselves."))
     # A tombstone is locked before its survivor everywhere, so who was merged already is not locked by key.
     rows = [*_lock(loser), *_lock(survivor)] if loser.merged_into_id else _lock(survivor, loser)
     locked = {row.pk: row for row in rows}
     survivor, loser = _locked_survivor(locked[survivor.pk]), locked[loser.pk]
     if loser.survivor().pk == survivor.pk:
         if loser.pk == survivor.pk:
-            raise MergeRefused("The survivor was merged into this patient before; undo that merge first.")
+            raise MergeRefused(_("The survivor was merged into this patient before; undo that merge first."))
         return None
     if loser.merged_into_id is not None:
-        raise MergeRefused("The patient was merged into another one before; undo that merge first.")
+        raise MergeRefused(_("The patient was merged into another one before; undo that merge first."))
     orders, visits = Order.objects.filter(patient=loser), Visit.objects.filter(patient=loser)
     journal = PatientMerge.new(
         survivor=survivor,

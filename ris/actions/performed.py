@@ -9,6 +9,7 @@ from typing import Any
 
 from django.db import IntegrityError
 from django.utils import timezone
+from django.utils.translation import gettext as _
 
 from ris.actions import exams, orders, recognizing, rollup
 from ris.actions.recognizing import Item
@@ -115,7 +116,7 @@ def link(*, by: Actor, performed: PerformedProcedureStep, step: ScheduledProcedu
     if PerformedLink.objects.active().filter(performed=performed, step=step).exists():
         return
     if step.state == StepState.CANCELED:
-        raise ForbiddenMove("The step was cancelled; place the order again.", field="step")
+        raise ForbiddenMove(_("The step was cancelled; place the order again."), field="step")
     before = _take_study(by=by, performed=performed, procedure=step.requested_procedure)
     performed.change(set_aside="")
     _attach(by=by, performed=performed, step=step, linked_by=LinkedBy.PERSON, study_uid_before=before)
@@ -131,7 +132,7 @@ def order_afterwards(
     """
     performed = lock(performed.sop_instance_uid)
     if PerformedLink.objects.active().filter(performed=performed).exists():
-        raise ForbiddenMove("It is linked with an order.", field="performed")
+        raise ForbiddenMove(_("It is linked with an order."), field="performed")
     wish = replace(request, study_instance_uid=performed.study_instance_uid or None)
     order = orders.place(by=by, patient=patient, requests=[wish], **fields)
     first = ScheduledProcedureStep.objects.filter(requested_procedure__order=order).order_by("pk")[0]
@@ -172,7 +173,7 @@ def set_aside(*, by: Actor, performed: PerformedProcedureStep, reason: str) -> N
     """
     performed = lock(performed.sop_instance_uid)
     if PerformedLink.objects.active().filter(performed=performed).exists():
-        raise ForbiddenMove("It is linked with an order.", field="performed")
+        raise ForbiddenMove(_("It is linked with an order."), field="performed")
     diff = performed.change(set_aside=reason)
     if diff:
         _tell(EventKind.PERFORMED_SET_ASIDE, by=by, performed=performed, diff=diff, reason=reason)

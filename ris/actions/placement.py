@@ -8,6 +8,7 @@ from enum import Enum
 
 from django.db import connection
 from django.db.models import QuerySet
+from django.utils.translation import gettext as _
 
 from ris.actions import places
 from ris.actions.calendars import claim_of
@@ -120,7 +121,8 @@ def check_station(station: Station, modality: str) -> None:
     if not station.active:
         raise UnknownStation(field="station")
     if modality and station.modality != modality:
-        raise ForbiddenMove(f"{station} does {station.modality}, the step needs {modality}.", field="station")
+        words = {"station": station, "does": station.modality, "needed": modality}
+        raise ForbiddenMove(_("%(station)s does %(does)s, the step needs %(needed)s.") % words, field="station")
 
 
 def is_double_booked(step: ScheduledProcedureStep) -> bool:

@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import Any
 
 from django.utils import timezone
+from django.utils.translation import gettext as _
 
 from ris import identifiers
 from ris.actions import exams, gate, placement, places, rollup, schedule
@@ -284,7 +285,7 @@ def _move_steps(*, by: Actor, procedure: RequestedProcedure, request: ProcedureR
         return
     steps = [step for step in live if step.state in _MOVABLE]
     if not live or live[0].state not in _MOVABLE:
-        raise OrderStarted("The patient has arrived or the exam has started; its time cannot be changed any more.")
+        raise OrderStarted(_("The patient has arrived or the exam has started; its time cannot be changed any more."))
     start = request.start
     wishes = _wishes(steps, request)
     for step in steps:

@@ -4,6 +4,8 @@ from collections.abc import Sequence
 from dataclasses import replace as with_values
 from typing import Any
 
+from django.utils.translation import gettext as _
+
 from ris.actions import orders, procedures
 from ris.actions.requests import ProcedureRequest
 from ris.actions.verb import verb
@@ -70,13 +72,13 @@ def make_part(*, by: Actor, child: Order, parent: Order) -> Order:
     if child.parent_id == parent.pk:
         return child
     if child.parent_id is not None:
-        raise ForbiddenMove("The order is a part of another order already.", field="parent")
+        raise ForbiddenMove(_("The order is a part of another order already."), field="parent")
     if child.patient_id != parent.patient_id:
         raise DuplicateOrder(field="parent")
     above: Order | None = parent
     while above is not None:
         if above.pk == child.pk:
-            raise ForbiddenMove("An order cannot be a part of itself.", field="parent")
+            raise ForbiddenMove(_("An order cannot be a part of itself."), field="parent")
         above = above.parent
     diff = child.change(parent=parent)
     Event.objects.record(EventKind.ORDER_LINKED, by=by, patient=child.patient, order=child, data={"changes": diff})
@@ -94,7 +96,7 @@ def take_number(*, by: Actor, order: Order, placer_order_number: str, placer_iss
         placer_order_number,
         placer_issuer,
     ):
-        raise ForbiddenMove("The order has another placer number already.", field="placer_order_number")
+        raise ForbiddenMove(_("The order has another placer number already."), field="placer_order_number")
     diff = order.change(placer_order_number=placer_order_number, placer_issuer=placer_issuer)
     if diff:
         Event.objects.record(EventKind.ORDER_CHANGED, by=by, patient=order.patient, order=order, data={"changes": diff})

@@ -1,5 +1,7 @@
 """Follow what another system reports of an order: that its exam has begun, or is done."""
 
+from django.utils.translation import gettext as _
+
 from ris.actions import exams, orders
 from ris.actions.verb import verb
 from ris.actor import Actor
@@ -33,5 +35,5 @@ def follow(*, by: Actor, order: Order, state: OrderState, reason: str = "") -> O
             if step.state in STEP_MOVES[move].sources:
                 exams.make(move, by=by, step=step, reason=reason)
     if order.state != state:
-        raise ForbiddenMove("An exam that has no time and station yet cannot have begun.", field="state")
+        raise ForbiddenMove(_("An exam that has no time and station yet cannot have begun."), field="state")
     return order

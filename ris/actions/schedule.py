@@ -6,6 +6,8 @@ marked. Who asks, a person or a scheduling system, is refused in words unless th
 
 from datetime import datetime
 
+from django.utils.translation import gettext as _
+
 from ris.actions import bookings, gate, placement, rollup
 from ris.actions.locking import locked_order
 from ris.actions.placement import How, Placement
@@ -44,7 +46,7 @@ def book(
     Raises SlotTaken, NotOpen, ForbiddenMove, InvalidValue, UnknownStation.
     """
     if overbook and not reason:
-        raise InvalidValue("Say why it is overbooked.", field="reason")
+        raise InvalidValue(_("Say why it is overbooked."), field="reason")
     how = How.OVERBOOKED if overbook else How.ASKED
     return place(by=by, step=locked(step), start=start, station=station, duration=duration, reason=reason, how=how)
 
@@ -65,7 +67,7 @@ def place(
     target = check_move("move" if moving else "book", step.state)
     start, duration = start or step.start, duration or step.duration
     if start is None:
-        raise InvalidValue("A step cannot be booked without a start.", field="start")
+        raise InvalidValue(_("A step cannot be booked without a start."), field="start")
     if station is None and moving and start == step.start and duration == step.duration:
         return True
     chosen = placement.find(step, start=start, duration=duration, station=station, how=how)

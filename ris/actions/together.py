@@ -4,6 +4,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from django.utils.translation import gettext as _
+
 from ris.actions import bookings, places, schedule
 from ris.actions.placement import How
 from ris.actions.verb import verb
@@ -49,7 +51,7 @@ def series(
     every: whole days from one appointment to the next.
     """
     if every < timedelta(days=1) or every % timedelta(days=1):
-        raise InvalidValue("Appointments of a series are whole days apart.", field="every")
+        raise InvalidValue(_("Appointments of a series are whole days apart."), field="every")
     first = start.astimezone(station.site.zone)
     # Adding to a local time keeps the time on the wall where the clock changes between two appointments.
     return [Appointment(step, station, first + number * every) for number, step in enumerate(steps)]
@@ -62,7 +64,7 @@ def swap(
     """Let two scheduled steps change their stations and starts. Raises what `schedule.book` raises."""
     _check_reason(overbook, reason)
     if one.pk == other.pk:
-        raise ForbiddenMove("A step cannot change places with itself.")
+        raise ForbiddenMove(_("A step cannot change places with itself."))
     one, other = _locked([one, other])
     for step in (one, other):
         check_move("move", step.state)
@@ -76,7 +78,7 @@ def swap(
 
 def _check_reason(overbook: bool, reason: str) -> None:
     if overbook and not reason:
-        raise InvalidValue("Say why it is overbooked.", field="reason")
+        raise InvalidValue(_("Say why it is overbooked."), field="reason")
 
 
 def _place(wanted: Sequence[Appointment], *, by: Actor, reason: str, overbook: bool) -> None:

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from django.db.models import Q, QuerySet
 from django.utils import timezone
+from django.utils.translation import gettext as _
 
 from ris.actions import bookings, gate, patients
 from ris.actions.verb import verb
@@ -58,7 +59,7 @@ def unmerge(*, by: Actor, loser: Patient, reason: str = "") -> PatientMerge:
     loser, survivor = patients.lock_merged(loser)
     plan = parting(loser)
     if plan is None:
-        raise MergeRefused("The patient is not merged into another one.")
+        raise MergeRefused(_("The patient is not merged into another one."))
     orders, visits = list(plan.orders.values_list("pk", flat=True)), list(plan.visits.values_list("pk", flat=True))
     data = {
         "survivor": survivor.pk,

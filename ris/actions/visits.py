@@ -6,6 +6,7 @@ Every verb locks the patient, which guards their visits, and then the orders of 
 from typing import Any
 
 from django.db.models import QuerySet
+from django.utils.translation import gettext as _
 
 from ris.actions import patients, rollup
 from ris.actions.verb import verb
@@ -84,13 +85,13 @@ def merge(*, by: Actor, survivor: Visit, loser: Visit, reason: str = "") -> bool
     loser = Visit.objects.get(pk=loser.pk)
     end = Visit.objects.get(pk=survivor.pk).survivor()
     if loser.pk == end.pk:
-        raise MergeRefused("A visit cannot be merged into itself, nor in a circle.")
+        raise MergeRefused(_("A visit cannot be merged into itself, nor in a circle."))
     if loser.survivor().pk == end.pk:
         return False
     if loser.merged_into_id is not None:
-        raise MergeRefused("The visit was merged into another one before.")
+        raise MergeRefused(_("The visit was merged into another one before."))
     if {loser.patient_id, end.patient_id} != {patient.pk}:
-        raise MergeRefused("The visits belong to two patients.")
+        raise MergeRefused(_("The visits belong to two patients."))
     orders = Order.objects.filter(visit=loser)
     data = {"survivor": end.pk, "loser": loser.pk, "orders": list(orders.order_by("pk").values_list("pk", flat=True))}
     orders.update(visit=end)

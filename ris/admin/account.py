@@ -12,8 +12,11 @@ from django.utils.translation import gettext_lazy as _
 from ris import audit
 from ris.admin.audited import AuditedAdmin
 from ris.models import EventKind, User
+from ris.roles import NAMES
 
 if TYPE_CHECKING:
+    from django.utils.functional import _StrPromise
+
     StockUserAdmin: TypeAlias = UserAdmin[User]
 else:
     StockUserAdmin = UserAdmin
@@ -29,13 +32,28 @@ class RoleAdmin(AuditedAdmin, GroupAdmin):
     search_fields = ("name",)
 
 
+def _name_of_role(group: Group) -> str:
+    """Return what a screen calls a role; a site may have roles of its own."""
+    return str(NAMES.get(group.name, group.name))
+
+
+class RoleFilter(admin.RelatedFieldListFilter):
+    """Accounts of one role."""
+
+    def field_choices(
+        self, field: Any, request: HttpRequest, model_admin: Any
+    ) -> "list[tuple[str, str | _StrPromise]]":
+        """Name the roles in the language of the screen."""
+        return [(str(group.pk), _name_of_role(group)) for group in Group.objects.order_by("name")]
+
+
 @admin.register(User)
 class AccountAdmin(AuditedAdmin, StockUserAdmin):
     """Who may sign in, and in which roles."""
 
     event_kind = EventKind.ACCOUNT_CHANGED
     list_display = ("username", "last_name", "first_name", "is_active", "last_login")
-    list_filter = ("is_active", "groups")
+    list_filter = ("is_active", ("groups", RoleFilter))
     actions = ("unlock",)
     fieldsets = (
         (None, {"fields": ("username", "password")}),
@@ -51,6 +69,7 @@ class AccountAdmin(AuditedAdmin, StockUserAdmin):
         if field is not None and db_field.name == "groups":
             field.label = _("Roles")
             field.help_text = _("What this account may do; an account without a role may do nothing.")
+            field.label_from_instance = _name_of_role  # type: ignore[assignment, method-assign]
         return field
 
     def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:

@@ -15,6 +15,7 @@ from django.utils.translation import gettext as _
 from ris import audit
 from ris.admin.lists import ListAdmin
 from ris.models import Event, EventKind
+from ris.models.event import name_of
 from ris.views import story
 
 SECRET_FIELDS = frozenset({"password", "password1", "password2", "usable_password"})
@@ -88,7 +89,7 @@ def changes_of(form: Any) -> dict[str, list[Any]]:
     changes: dict[str, list[Any]] = {}
     for name in form.changed_data:
         if name in SECRET_FIELDS:
-            changes["password"] = ["", _("changed")]
+            changes["password"] = ["", "changed"]
         else:
             changes[name] = [_plain(form.initial.get(name)), _plain(form.cleaned_data.get(name))]
     return changes
@@ -98,17 +99,17 @@ def _inline_changes(formset: Any) -> list[dict[str, Any]]:
     rows: list[dict[str, Any]] = []
     for form in formset.initial_forms:
         if form in formset.deleted_forms:
-            rows.append({"row": str(form.instance), "change": "deleted"})
+            rows.append({"row": name_of(form.instance), "change": "deleted"})
         elif form.has_changed():
-            rows.append({"row": str(form.instance), "change": "changed", "changes": changes_of(form)})
-    rows += [{"row": str(row), "change": "added"} for row in formset.new_objects]
+            rows.append({"row": name_of(form.instance), "change": "changed", "changes": changes_of(form)})
+    rows += [{"row": name_of(row), "change": "added"} for row in formset.new_objects]
     return rows
 
 
 def _plain(value: Any) -> Any:
     """Return a form's value as an event keeps it."""
     if isinstance(value, models.Model):
-        return str(value)
+        return name_of(value)
     if isinstance(value, models.QuerySet | Sequence) and not isinstance(value, str):
         return [_plain(one) for one in value]
     return value if isinstance(value, str | int | float | bool | date | datetime | None) else str(value)

@@ -4,6 +4,7 @@ from typing import Any, Self
 
 from django.core.exceptions import ValidationError
 from django.db import models
+from django.utils.translation import gettext as _
 
 from ris.errors import InvalidValue
 from ris.models.statements import insert, update
@@ -62,14 +63,15 @@ class Noun(models.Model):
         try:
             self.clean_fields(exclude=exclude)
         except ValidationError as error:
-            name, (first, *_) = next(iter(error.error_dict.items()))
+            name, (first, *_more) = next(iter(error.error_dict.items()))
             label = self._meta.get_field(name).verbose_name  # type: ignore[union-attr]
             # The value itself is left out: it may be a patient's, and the text may end up in an answer or a log.
             reason = first.message % {**first.params, "value": "…"} if first.params else first.message
             raise InvalidValue(f"{label}: {reason}", field=name) from None
         for name in {field.attname for field in self._meta.concrete_fields} - exclude:
             if not _is_storable(getattr(self, name)):
-                raise InvalidValue(f"{name}: it holds a character that no database can keep.", field=name)
+                text = _("%(name)s: it holds a character that no database can keep.")
+                raise InvalidValue(text % {"name": name}, field=name)
 
     def _derived_fields(self, changed: set[str]) -> set[str]:
         """Name further columns that `derive` works out from the changed ones."""

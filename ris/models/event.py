@@ -9,6 +9,7 @@ from django.conf import settings
 from django.core.serializers.json import DjangoJSONEncoder
 from django.db import models
 from django.db.models import Q
+from django.utils import translation
 from django.utils.translation import gettext_lazy as _
 
 from ris.actor import Actor, ActorKind
@@ -116,6 +117,12 @@ def events_together() -> Iterator[None]:
         _waiting.reset(token)
     for first in range(0, len(events), _MOST_AT_ONCE):
         insert(*events[first : first + _MOST_AT_ONCE], keys=False)
+
+
+def name_of(row: models.Model) -> str:
+    """Return what an event calls a row: its name in English, whoever is at the screen."""
+    with translation.override("en"):
+        return str(row)[:200]
 
 
 class EventQuerySet(models.QuerySet["Event"]):
