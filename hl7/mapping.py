@@ -378,7 +378,9 @@ EXAM: tuple[tuple[str, str], ...] = (
     (
         "steps",
         "each IPC where there are several: IPC-4 is the step ID, IPC-5 the modality, IPC-6 protocols and name, IPC-9 "
-        "the station; NTE-3 below an IPC is the comment of its step",
+        "the station; NTE-3 below an IPC is the comment of its step. A change (XO) names all steps that shall be: one "
+        "that is not named any more is cancelled; where it has begun, it stays and the order is marked for attention. "
+        "Without IPC the steps stay as they are; where there is one IPC, the catalogue says how many steps there are",
     ),
 )
 """What is ordered: also part of ProcedureRequest."""

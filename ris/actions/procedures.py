@@ -21,7 +21,7 @@ from ris.identifiers import Series
 from ris.models import Attention, Event, EventKind, Exam, Order, RequestedProcedure, ScheduledProcedureStep
 from ris.models.base import Diff
 from ris.models.step import end_of
-from ris.states import BEFORE_START, OPEN, StepState
+from ris.states import BEFORE_START, OPEN, STEP_MOVES, StepState
 
 _WAITING = frozenset({StepState.REQUESTED, StepState.SCHEDULED})
 _MOVABLE = _WAITING | {StepState.NO_SHOW}
@@ -71,6 +71,7 @@ def change(*, by: Actor, order: Order, procedure: RequestedProcedure, request: P
     if other_exam:
         _replace_steps(by=by, procedure=procedure, request=request)
     else:
+        _drop_steps(by=by, procedure=procedure, request=request)
         _move_steps(by=by, procedure=procedure, request=request)
         _add_further_steps(by=by, procedure=procedure, request=request)
 
@@ -142,14 +143,41 @@ def _add_steps(*, by: Actor, procedure: RequestedProcedure, request: ProcedureRe
 
 
 def _add_further_steps(*, by: Actor, procedure: RequestedProcedure, request: ProcedureRequest) -> None:
-    """Add the steps that a request has beyond those that there are, after the last one. None is taken away."""
-    steps = _steps(procedure)
+    """Add the steps that a request has beyond those that there are, after the last one."""
+    steps = _live_steps(procedure)
     if len(request.steps) <= max(1, len(steps)):
         return
     start = steps[-1].end
     for number, plan in list(enumerate(plan_steps(request, child=_is_child(procedure, request))))[len(steps) :]:
         _add_step(by=by, procedure=procedure, request=request, plan=plan, start=start, number=number)
         start = end_of(start, plan.duration) if start else None
+
+
+def _drop_steps(*, by: Actor, procedure: RequestedProcedure, request: ProcedureRequest) -> None:
+    """Cancel the steps that a request which names its steps has no more; one that has begun is marked and stays.
+
+    Where it names one step only, the catalogue says how many there are. Which ones stay: those that are named by their
+    IDs, then the others in their order.
+    """
+    live = _live_steps(procedure)
+    wanted = len(plan_steps(request)) if request.steps else len(live)
+    if wanted >= len(live):
+        return
+    named = {wish.sps_id for wish in request.steps}
+    left_over = sorted(live, key=lambda step: (step.sps_id not in named, step.pk))[wanted:]
+    unbegun = [step for step in left_over if step.state in STEP_MOVES["cancel"].sources]
+    for step in unbegun:
+        exams.make("cancel", by=by, step=step, reason="the sender no longer asks for this step")
+    begun = any(step not in unbegun and step.state != StepState.DISCONTINUED for step in left_over)
+    rollup.mark(
+        procedure.order,
+        add=[Attention.STEP_UNWANTED] if begun else [],
+        drop=schedule.outdated_marks(procedure.order, *unbegun),
+    )
+
+
+def _live_steps(procedure: RequestedProcedure) -> list[ScheduledProcedureStep]:
+    return [step for step in _steps(procedure) if step.state != StepState.CANCELED]
 
 
 def _is_child(procedure: RequestedProcedure, request: ProcedureRequest) -> bool:
@@ -278,7 +306,7 @@ def _move_steps(*, by: Actor, procedure: RequestedProcedure, request: ProcedureR
     if request.start is None and request.station is None and request.duration is None:
         _describe_steps(by=by, procedure=procedure, request=request)
         return
-    live = [step for step in _steps(procedure) if step.state != StepState.CANCELED]
+    live = _live_steps(procedure)
     if live and live[0].state not in _WAITING and _is_there(live[0], request):
         # Senders repeat a whole order to change one word of it: the time that it has is not a new one.
         _describe_steps(by=by, procedure=procedure, request=request)

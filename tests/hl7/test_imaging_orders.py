@@ -6,7 +6,8 @@ import pytest
 from django.utils import timezone
 
 from hl7.models import MessageState
-from ris.models import Order, ScheduledProcedureStep
+from ris.actions import exams
+from ris.models import Attention, Booking, Event, EventKind, Order, ScheduledProcedureStep
 from tests import factories
 from tests.hl7.stories import Accepted
 from tests.messages import msh, obr, orc, pid, pv1, segment
@@ -113,12 +114,43 @@ class TestSeveralIPCs:
         first, second = self.steps()
         assert (str(first.station), str(second.station), second.comments) == ("CT2", "CT1", "Now first")
 
-    def test_add_a_step_and_take_none_away(self, accepted: Accepted) -> None:
+    def states(self) -> dict[str, str]:
+        return {step.sps_id: step.state for step in self.steps()}
+
+    def test_add_a_step_after_the_last_one(self, accepted: Accepted) -> None:
         accepted(omi("NW", ipc(1), ipc(2)))
         accepted(omi("XO", ipc(1), ipc(2), ipc(3)))
-        accepted(omi("XO", ipc(1)))
-        assert [step.sps_id for step in self.steps()] == ["STEP1", "STEP2", "STEP3"]
+        assert list(self.states()) == ["STEP1", "STEP2", "STEP3"]
         assert self.steps()[2].start == self.steps()[1].end
+
+    def test_take_away_the_steps_that_they_do_not_name_any_more(self, accepted: Accepted) -> None:
+        accepted(omi("NW", ipc(1), ipc(2), ipc(3)))
+        accepted(omi("XO", ipc(1), ipc(3)))
+        assert self.states() == {"STEP1": "SCHEDULED", "STEP2": "CANCELED", "STEP3": "SCHEDULED"}
+        accepted(omi("XO"))
+        assert list(self.states().values()).count("CANCELED") == 1, "without IPC nothing is said about steps"
+        row = accepted(omi("XO", ipc(3)))
+        assert self.states() == {"STEP1": "CANCELED", "STEP2": "CANCELED", "STEP3": "SCHEDULED"}
+        gone = Event.objects.get(cause=row.cause, kind=EventKind.STEP_CANCELED)
+        assert (gone.step, gone.reason) == (self.steps()[0], "the sender no longer asks for this step")
+        assert not Booking.objects.active().filter(step=self.steps()[0]).exists()
+
+    def test_leave_a_step_that_has_begun_to_a_person(self, accepted: Accepted) -> None:
+        accepted(omi("NW", ipc(1), ipc(2), ipc(3)))
+        exams.go("start", by=factories.BY, step=self.steps()[1])
+        row = accepted(omi("XO", ipc(1)))
+        assert self.states() == {"STEP1": "SCHEDULED", "STEP2": "STARTED", "STEP3": "CANCELED"}
+        assert Order.objects.get().attentions == [Attention.UNKNOWN_EXAM, Attention.STEP_UNWANTED]
+        assert str(Attention.STEP_UNWANTED.label) in row.warnings
+
+    def test_may_be_fewer_than_the_steps_of_the_catalogue_where_it_is_one(self, accepted: Accepted) -> None:
+        factories.exam("CTCHEST", steps=[("Plain", "CT", 10), ("Enhanced", "CT", 25)])
+        accepted(omi("NW", ipc(1)))
+        accepted(omi("XO", ipc(1)))
+        assert list(self.states().values()) == ["SCHEDULED", "SCHEDULED"]
+        accepted(omi("XO", ipc(1), ipc(2), ipc(3)))
+        accepted(omi("XO", ipc(1)))
+        assert list(self.states().values()) == ["SCHEDULED", "SCHEDULED", "CANCELED"]
 
     def test_may_name_a_modality_that_is_none(self, accepted: Accepted) -> None:
         row = accepted(omi("NW", ipc(1), ipc(2, _5="a/b", _9="")))

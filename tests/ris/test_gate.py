@@ -12,7 +12,7 @@ from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from ris import tasks
-from ris.actions import exams, gate, patients, schedule, unmerging
+from ris.actions import catalogue, exams, gate, patients, schedule, unmerging
 from ris.actions.patients import merge
 from ris.errors import ForbiddenMove, InvalidValue
 from ris.models import (
@@ -346,7 +346,8 @@ def test_a_heavier_table_is_a_way_out() -> None:
     assert shown(order)
 
 
-def test_a_place_without_questions_pays_nothing_for_them() -> None:
+def test_a_place_without_questions_pays_nothing_for_them(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(catalogue, "SECONDS", 600)  # as when orders follow each other
     factories.station("CT1")
     exam, jane = factories.exam("CTABD"), factories.patient()
 

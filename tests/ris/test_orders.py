@@ -10,7 +10,7 @@ from django.test.utils import CaptureQueriesContext
 from pytest_django import DjangoAssertNumQueries
 
 from ris.actions import exams, orders, patients, performed, visits
-from ris.actions.requests import ProcedureRequest
+from ris.actions.requests import ProcedureRequest, StepWish
 from ris.errors import ForbiddenMove, InvalidValue, OrderClosed, OrderStarted, UnknownStation
 from ris.models import (
     Attention,
@@ -179,6 +179,12 @@ def _performed(state: str = "SCHEDULED", *, patient_id: str = "", study: str = "
     return Order.objects.get(pk=procedure.order_id)
 
 
+def _begun_and_unwanted() -> Order:
+    order = factories.order(steps=(StepWish(sps_id="A", modality="CT"), StepWish(sps_id="B", modality="CT")))
+    exams.go("start", by=BY, step=steps(order)[1])
+    return orders.change(by=BY, order=order, requests=[ProcedureRequest(steps=(StepWish(sps_id="A"),))])
+
+
 MARKED: list[tuple[Callable[[], Order], set[Attention], str]] = [
     (_unknown_exam, {Attention.UNKNOWN_EXAM}, "SCHEDULED"),
     (_no_modality, {Attention.UNKNOWN_EXAM, Attention.NO_MODALITY}, "REQUESTED"),
@@ -196,6 +202,7 @@ MARKED: list[tuple[Callable[[], Order], set[Attention], str]] = [
     (lambda: _performed(patient_id="NOBODY"), {Attention.OTHER_PATIENT}, "IN_PROGRESS"),
     (lambda: _performed(study="1.2.3"), {Attention.OTHER_STUDY}, "IN_PROGRESS"),
     (lambda: _performed("CANCELED"), {Attention.DONE_ANYWAY}, "CANCELED"),
+    (_begun_and_unwanted, {Attention.STEP_UNWANTED}, "IN_PROGRESS"),
     (lambda: _performed(reason="110514"), {Attention.WRONG_ENTRY}, "SCHEDULED"),
 ]
 
