@@ -8,8 +8,7 @@ from typing import Any
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
-from ris import identifiers
-from ris.actions import exams, gate, placement, places, rollup, schedule
+from ris.actions import exams, gate, numbering, placement, places, rollup, schedule
 from ris.actions.locking import locked_order
 from ris.actions.placement import How, Placement
 from ris.actions.requests import ProcedureRequest, StepPlan, StepWish, plan_steps
@@ -17,7 +16,6 @@ from ris.actions.safety import Occasion, judge
 from ris.actions.verb import verb
 from ris.actor import Actor
 from ris.errors import OrderClosed, OrderStarted
-from ris.identifiers import Series
 from ris.models import Attention, Event, EventKind, Exam, Order, RequestedProcedure, ScheduledProcedureStep
 from ris.models.base import Diff
 from ris.models.step import end_of
@@ -37,8 +35,8 @@ def add(*, by: Actor, order: Order, request: ProcedureRequest) -> list[Scheduled
     marks: list[Attention] = [] if request.exam else [Attention.UNKNOWN_EXAM]
     procedure = RequestedProcedure.new(
         order=order,
-        requested_procedure_id=_requested_procedure_id(request, marks),
-        study_instance_uid=_study_instance_uid(order, request, marks),
+        requested_procedure_id=numbering.requested_procedure_id(request, marks),
+        study_instance_uid=numbering.study_instance_uid(order, request, marks),
         exam=request.exam,
         **request.ordered_code(),
         **request.details(),
@@ -209,7 +207,7 @@ def _add_step(
     verdict = judge(procedure, Occasion(modality, contrast_agent, start, chosen.station))
     step = ScheduledProcedureStep.new(
         requested_procedure=procedure,
-        sps_id=_sps_id(wish.sps_id, marks),
+        sps_id=numbering.sps_id(wish.sps_id, marks),
         state=StepState.SCHEDULED if chosen.station else StepState.REQUESTED,
         modality=modality,
         description=plan.description,
@@ -286,6 +284,7 @@ def _replace_steps(*, by: Actor, procedure: RequestedProcedure, request: Procedu
         station=request.station or same_station,
         performing_physician=request.performing_physician or first.performing_physician,
         protocol_codes=request.protocol_codes,
+        asked=request.asked,
         steps=tuple(replace(wish, sps_id=None) for wish in request.steps),
     )
     _add_steps(by=by, procedure=procedure, request=wish)
@@ -373,33 +372,3 @@ def _wishes(steps: Sequence[ScheduledProcedureStep], request: ProcedureRequest) 
     others = iter([wish for wish in request.steps if wish.sps_id not in named])
     otherwise = StepWish(station=None if len(request.steps) > 1 else request.station)
     return {step.pk: found.get(step.pk) or next(others, otherwise) for step in steps}
-
-
-def _requested_procedure_id(request: ProcedureRequest, marks: list[Attention]) -> str:
-    wanted = request.requested_procedure_id
-    if wanted:
-        taken = RequestedProcedure.objects.filter(requested_procedure_id=wanted)
-        if identifiers.may_keep(Series.REQUESTED_PROCEDURE, wanted) and not taken.exists():
-            return wanted
-        marks.append(Attention.NUMBER_TAKEN)
-    return identifiers.mint_requested_procedure_id()
-
-
-def _sps_id(wanted: str | None, marks: list[Attention]) -> str:
-    if wanted:
-        taken = ScheduledProcedureStep.objects.filter(sps_id=wanted)
-        if identifiers.may_keep(Series.STEP, wanted) and not taken.exists():
-            return wanted
-        marks.append(Attention.NUMBER_TAKEN)
-    return identifiers.mint_sps_id()
-
-
-def _study_instance_uid(order: Order, request: ProcedureRequest, marks: list[Attention]) -> str:
-    """Return the UID that came along if it is valid and belongs to no other order, else a new one."""
-    wanted = request.study_instance_uid
-    if wanted:
-        taken = RequestedProcedure.objects.filter(study_instance_uid=wanted).exclude(order=order).exists()
-        if identifiers.is_uid(wanted) and not taken:
-            return wanted
-        marks.append(Attention.STUDY_UID_TAKEN)
-    return identifiers.mint_study_instance_uid()
