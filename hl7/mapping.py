@@ -364,34 +364,3 @@ APPOINTMENT: tuple[Row, ...] = (
 )
 """SIU: one appointment. Minutes unless the field after the duration says otherwise; the end counts where a time is
 closed or opened without a duration."""
-
-EXAM: tuple[tuple[str, str], ...] = (
-    ("exam", "OBR-4.1 with OBR-4.3, else OBR-4.4 with OBR-4.6, as found in the catalogue"),
-    ("code, meaning, coding_scheme", "OBR-4.1 to OBR-4.3, else OBR-4.4 to OBR-4.6"),
-    (
-        "protocol_codes",
-        "OBR-4.4 to OBR-4.6, else OBR-4.1 to OBR-4.3, where the catalogue does not know the exam; IPC-6 (all) first",
-    ),
-    ("comments", "NTE-3, all below the ORC or OBR"),
-    ("reason_codes", "OBR-31 (all), where code, words and coding scheme are there"),
-    ("diagnosis", "DG1-3, else DG1-4, of all DG1 below the OBR, else before the first ORC"),
-    (
-        "steps",
-        "each IPC where there are several: IPC-4 is the step ID, IPC-5 the modality, IPC-6 protocols and name, IPC-9 "
-        "the station; NTE-3 below an IPC is the comment of its step. A change (XO) names all steps that shall be: one "
-        "that is not named any more is cancelled; where it has begun, it stays and the order is marked for attention. "
-        "Without IPC the steps stay as they are; where there is one IPC, the catalogue says how many steps there are",
-    ),
-)
-"""What is ordered: also part of ProcedureRequest."""
-
-NUMBERS: tuple[tuple[str, str], ...] = (
-    ("placer_order_number", "ORC-2.1, else OBR-2.1"),
-    ("placer_issuer", "ORC-2.2 (else .3), else MSH-3"),
-    ("filler_order_number", "ORC-3.1, else OBR-3.1"),
-    ("filler_issuer", "ORC-3.2 (else .3)"),
-    ("accession_number", "OBR-18, else IPC-1.1"),
-    ("sent_along", "IN1, IN2, IN3, GT1 and Z-segments but ZDS, those before the first ORC and those below the ORC"),
-    ("site", "PV1-3.4, else MSH-6, else MSH-4, where it is the code of a site; else the endpoint's"),
-)
-"""How an order is named: ris.actions.orders.place."""

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 
-from hl7 import ack, charsets, listener, mapping, replies
+from hl7 import ack, charsets, composed, listener, mapping, replies
 from hl7.controls import DEFAULTS, Action
 from hl7.handlers import ANSWERS, KINDS
 from hl7.handlers.dispatch import Handler
@@ -35,6 +35,10 @@ _EFFECTS = {
     "change_visit_numbers": "the account (A49: MRG-3 to PID-18) or visit (A50: MRG-5 to PV1-19) has another number",
     "link": "the patients of the PIDs are linked; nothing of theirs moves",
     "part": "the merge of the two patients is undone, else their link is taken away",
+    "S14": "as S13, and what else is new: another exam (AIS-3) where the catalogue knows it, one more (AIS-2 `A`) or "
+    "one less (`D`), duration, station, who performs it, reason and notes",
+    "S18": "as S13; an exam that the order does not have (AIS-2 `A`) is added to it where the catalogue knows it",
+    "S19": "as S14, but no exam is added",
     "book": "the steps of the appointment get its time and place; one that names no order (S12) is ordered with it; a "
     "time that is taken or closed is refused (206)",
     "cancel": "the steps of the appointment wait for another time; an order that came with it is cancelled (S16 stops "
@@ -210,10 +214,11 @@ def _fields() -> str:
         "An endpoint may have other sources for whatever is named with a dot here.\n"
     )
     for title, rows in tables:
-        lines = [(f"`{row.name}`", ", ".join(row.sources), str(row.longest or "")) for row in rows]
+        lines = [(f"`{row.name or row.argument}`", ", ".join(row.sources), str(row.longest or "")) for row in rows]
         text += f"\n### {title}\n\n" + markdown_table(("Fills", "From", "Longest"), lines)
-    text += "\n### What is ordered\n\n" + markdown_table(("Fills", "From"), _coded(mapping.EXAM))
-    text += "\n### How an order is named\n\n" + markdown_table(("Fills", "From"), _coded(mapping.NUMBERS))
+    text += "\n### What else an appointment says\n\n" + markdown_table(("Fills", "From"), _coded(composed.APPOINTED))
+    text += "\n### What is ordered\n\n" + markdown_table(("Fills", "From"), _coded(composed.EXAM))
+    text += "\n### How an order is named\n\n" + markdown_table(("Fills", "From"), _coded(composed.NUMBERS))
     return (
         text
         + "\n"

@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 from zoneinfo import ZoneInfo
 
-from hl7 import mapping
+from hl7 import mapping, values
 from hl7.mapping import Filled
 from hl7.message import NULL, Message, Segment
 
@@ -26,19 +26,60 @@ class Service:
             segments["AIS"] = self.ais
         return mapping.fill(mapping.APPOINTMENT, segments, zone, warnings)
 
+    @property
+    def action(self) -> str:
+        """AIS-2: A adds the service, D takes it away, U changes it (table 0206)."""
+        return _said(self.ais.get("2")).upper() if self.ais is not None else ""
+
     def names(self) -> list[str]:
-        """Return what the places and things of the service are called: AIG-3 and AIL-3, all their components."""
-        found = []
-        for segment in self.resources:
-            if segment.name != "AIP":
-                repetitions = segment.repetitions(3)
-                found += [text for repetition in repetitions for text in repetition.texts() if text]
-        return found
+        """Return what the places and things of the service are called: AIG-3 and AIL-3, all their components.
+
+        What the appointment loses (AIG-2, AIL-2 is D) counts only where it gets nothing.
+        """
+        places = [segment for segment in self.resources if segment.name != "AIP"]
+        named = [one for one in places if not _is_lost(one)] or places
+        return [text for one in named for name in one.repetitions(3) for text in name.texts() if text]
+
+    def physician(self) -> str:
+        """Return who performs the service: AIP-3 of the first whose role (AIP-4) is not that of somebody else."""
+        for one in self.resources:
+            if one.name != "AIP" or _is_lost(one):
+                continue
+            role = {_said(one.get(f"4.{number}")).upper() for number in (1, 2)}
+            name = values.physician(one, "3")
+            if name and name is not NULL and not role & _OTHERS:
+                return name
+        return ""
 
     def staff(self) -> list[str]:
         """Return the numbers and family names of the people of the service (AIP-3)."""
         people = [repetition for one in self.resources if one.name == "AIP" for repetition in one.repetitions(3)]
         return [text for person in people for text in (person.get(1), person.get(2)) if text and text is not NULL]
+
+
+_OTHERS = frozenset(
+    {"T", "TECH", "TECHNOLOGIST", "TECHNICIAN", "RT", "MTR", "MTRA", "N", "RN", "NURSE", "A", "ANESTHETIST", "PORTER"}
+)
+"""AIP-4 (a table of the site's own) of people who are not the performing physician."""
+
+
+def _is_lost(segment: Segment) -> bool:
+    return _said(segment.get("2")).upper() == "D"
+
+
+def _said(value: str | None) -> str:
+    return value if value and value is not NULL else ""
+
+
+def notes(message: Message) -> list[str]:
+    """Return NTE-3 of the notes about the whole appointment: those below SCH, before the patient."""
+    found = []
+    for segment in message:
+        if segment.name == "NTE":
+            found.append(segment.text(3))
+        elif segment.name not in ("MSH", "SCH", "TQ1", "SFT"):
+            break
+    return [text for text in found if text]
 
 
 def services(message: Message) -> list[Service]:

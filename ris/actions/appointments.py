@@ -14,10 +14,10 @@ from ris.models.event import name_of
 
 
 @verb
-def note(*, by: Actor, step: ScheduledProcedureStep, number: str, issuer: str) -> None:
-    """Note the number under which another system has booked a step."""
+def note(*, by: Actor, step: ScheduledProcedureStep, **said: str) -> None:
+    """Note what another system says of a step that it has booked: its own number of it, who does it, comments."""
     step = schedule.locked(step)
-    diff = step.change(appointment_number=number, appointment_issuer=issuer)
+    diff = step.change(**said)
     if diff:
         rollup.tell(EventKind.STEP_CHANGED, by=by, step=step, diff=diff)
 

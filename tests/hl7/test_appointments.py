@@ -32,8 +32,10 @@ def sch(appointment: str = "A1", order: str = "", accession: str = "", **more: s
     return segment("SCH", fields)
 
 
-def ais(start: str = "", code: str = "CTABD^CT abdomen^L", minutes: str = "", number: int = 1) -> str:
-    return segment("AIS", {1: str(number), 2: "A", 3: code, 4: start, 7: minutes})
+def ais(
+    start: str = "", code: str = "CTABD^CT abdomen^L", minutes: str = "", number: int = 1, action: str = "A"
+) -> str:
+    return segment("AIS", {1: str(number), 2: action, 3: code, 4: start, 7: minutes})
 
 
 def siu(event: str, *segments: str, patient: str = "") -> bytes:
@@ -173,6 +175,84 @@ class TestABookedAppointment:
 
     def test_of_an_unknown_number_is_refused(self, refused: Refused) -> None:
         assert refused(siu("S15", sch("A9"), ais())) == ("AE", "204", "SCH^1^1^1")
+
+
+class TestAnAppointmentThatChanges:
+    """S14 and S19 say anything new about it, S18 adds to it."""
+
+    @pytest.fixture(autouse=True)
+    def booked(self, accepted: Accepted) -> None:
+        accepted(orm("NW"))
+        accepted(siu("S12", sch(order="P1"), ais(text(9), minutes="30"), "AIG|1||CT2"))
+
+    def test_has_another_duration_and_nothing_else(self, accepted: Accepted) -> None:
+        accepted(siu("S14", sch(), ais(minutes="45")))
+        assert (step().start, step().duration, str(step().station)) == (at(9), 45, "CT2")
+
+    def test_is_done_by_somebody_with_notes_for_a_reason(self, accepted: Accepted) -> None:
+        people = "AIP|1||8^Roe^Tess|T^Technician", "AIP|2|D|9^Gone^Dr|D", "AIP|3||77^Curie^Marie|D^Doctor"
+        noted = sch(_6="^Called", _7="^Pain in the back"), "NTE|1||Comes with her son"
+        row = accepted(
+            written(msh("SIU^S14"), *noted, pid(), pv1(), "RGS|1", ais(text(9)), "NTE|1||Sober", *people),
+        )
+        assert row.warnings == []
+        assert (step().performing_physician, step().comments) == ("Curie^Marie", "Comes with her son\nSober")
+        assert step().requested_procedure.reason == "Pain in the back"
+
+    def test_leaves_the_reason_of_whoever_ordered(self, accepted: Accepted) -> None:
+        accepted(
+            orm("NW", placer="P2").replace(b"|CTABD^CT abdomen^L|", b"|CTABD^CT abdomen^L|" + b"|" * 26 + b"^Cough")
+        )
+        assert Order.objects.get(placer_order_number="P2").procedures.get().reason == "Cough"
+        accepted(siu("S14", sch("A2", order="P2", _7="^Follow-up"), ais(text(11))))
+        assert Order.objects.get(placer_order_number="P2").procedures.get().reason == "Cough"
+
+    def test_goes_from_one_room_to_another(self, accepted: Accepted) -> None:
+        accepted(siu("S14", sch(), ais(text(9)), "AIL|1|D|CT2", "AIL|2|A|CT1"))
+        assert (str(step().station), step().start) == ("CT1", at(9))
+
+    def test_is_for_another_exam_at_its_time(self, accepted: Accepted) -> None:
+        accepted(siu("S14", sch(), ais(text(10), "MRHEAD^MR head^L", action="U")))
+        old, new = ScheduledProcedureStep.objects.order_by("pk")
+        assert (old.state, new.state, new.modality, new.start) == ("CANCELED", "SCHEDULED", "MR", at(10))
+        assert (new.appointment_number, new.requested_procedure.code) == ("A1", "MRHEAD")
+        accepted(siu("S15", sch(), ais()))
+        new.refresh_from_db()
+        assert new.state == "REQUESTED"
+
+    def test_keeps_its_exam_where_nobody_knows_the_other_one(self, accepted: Accepted) -> None:
+        row = accepted(siu("S14", sch(), ais(text(10), "SLOT7^Slot^L", action="U")))
+        assert row.warnings == ["AIS-3: it is not known which exam takes the place of which, so the exams stay"]
+        assert (step().modality, step().start) == ("CT", at(10))
+
+    @pytest.mark.parametrize("event", ["S14", "S18"])
+    def test_gets_one_more_exam_and_loses_it_again(self, accepted: Accepted, event: str) -> None:
+        row = accepted(siu(event, sch(), ais(text(9), number=1), ais(text(11), "MRHEAD^MR head^L", number=2)))
+        ct, mr = ScheduledProcedureStep.objects.order_by("modality")
+        assert ([ct.start, mr.start], {ct.appointment_number, mr.appointment_number}) == ([at(9), at(11)], {"A1"})
+        assert (ct.state, row.warnings) == ("SCHEDULED", [])
+        accepted(siu("S14", sch(), ais(code="MRHEAD^MR head^L", action="D")))
+        assert [one.state for one in ScheduledProcedureStep.objects.order_by("modality")] == ["SCHEDULED", "REQUESTED"]
+
+    def test_gets_no_exam_that_nobody_knows(self, accepted: Accepted) -> None:
+        row = accepted(siu("S18", sch(), ais(text(11), "SLOT7^Slot^L")))
+        assert row.warnings == ["AIS-3: this exam is not in the catalogue, so it was not added"]
+        assert step().start == at(9)
+
+    def test_is_refused_where_the_time_of_the_other_exam_is_taken(self, accepted: Accepted, refused: Refused) -> None:
+        jim = pid("4712", "Poe^Jim")
+        accepted(written(msh("ORM^O01"), jim, orc("NW", "P5", start=text(10)), obr("MRHEAD^MR^L", "P5")))
+        assert refused(siu("S14", sch(), ais(text(10), "MRHEAD^MR head^L", action="U"))) == ("AE", "206", "AIS^1^4^1")
+        assert ScheduledProcedureStep.objects.get(requested_procedure__order__placer_order_number="P1").start == at(9)
+
+    def test_that_came_without_an_order_has_its_own_notes_and_reason(self, accepted: Accepted) -> None:
+        accepted(siu("S12", sch("A7", _7="^Fall"), ais(text(12)), "NTE|1||Fasting", "AIP|1||77^Curie^Marie"))
+        made = ScheduledProcedureStep.objects.get(appointment_number="A7")
+        procedure = made.requested_procedure
+        assert (procedure.reason, procedure.comments, made.performing_physician) == ("Fall", "Fasting", "Curie^Marie")
+        accepted(siu("S14", sch("A7", _7="^Stroke"), ais(), "NTE|1||Not fasting"))
+        procedure.refresh_from_db()
+        assert (procedure.reason, procedure.comments) == ("Stroke", "Not fasting")
 
 
 class TestAConflict:
