@@ -70,6 +70,26 @@ def _wait_for(port: int, process: "subprocess.Popen[bytes]", seconds: float = 60
     raise RuntimeError(f"{process.args!r} does not listen on {port}")
 
 
+def processor_seconds(pid: int) -> float:
+    """Return the processor time of a process and of all below it, those that have ended included. Linux only."""
+    ticks, waiting = 0, [pid]
+    while waiting:
+        process = Path("/proc") / str(waiting.pop())
+        try:
+            ticks += sum(map(int, (process / "stat").read_text().rpartition(")")[2].split()[11:15]))
+            for thread in (process / "task").iterdir():
+                waiting += map(int, (thread / "children").read_text().split())
+        except OSError:
+            continue  # it has ended meanwhile
+    return ticks / os.sysconf("SC_CLK_TCK")
+
+
+def resident(pid: int) -> float:
+    """Return the memory of a process in MiB. Linux only."""
+    pages = int(Path(f"/proc/{pid}/statm").read_text().split()[1])
+    return pages * os.sysconf("SC_PAGE_SIZE") / 2**20
+
+
 def manage(environment: Mapping[str, str], *words: str) -> None:
     """Run one manage.py command with these settings."""
     subprocess.run(
@@ -83,6 +103,14 @@ def manage(environment: Mapping[str, str], *words: str) -> None:
 
 def table(heads: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
     """Return a Markdown table."""
-    texts = [[f"{cell:.2f}" if isinstance(cell, float) else str(cell) for cell in row] for row in rows]
-    lines = ["| " + " | ".join(heads) + " |", "|" + "---|" * len(heads)]
-    return "\n".join(lines + ["| " + " | ".join(row) + " |" for row in texts])
+    return "\n".join([head(heads), *map(line, rows)])
+
+
+def head(heads: Sequence[str]) -> str:
+    """Return the head of a Markdown table, for those that print each row as it is measured."""
+    return f"{line(heads)}\n|{'---|' * len(heads)}"
+
+
+def line(row: Sequence[object]) -> str:
+    """Return one row of a Markdown table."""
+    return f"| {' | '.join(f'{cell:.2f}' if isinstance(cell, float) else str(cell) for cell in row)} |"

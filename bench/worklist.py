@@ -1,221 +1,144 @@
-"""Worklist queries beside DCMTK's wlmscpfs and Orthanc's worklists plugin, on the same items, in one run.
+"""Worklist queries beside DCMTK's wlmscpfs, Orthanc's worklists plugin and pynetdicom's AE, on the same items.
 
-    python -m bench.worklist [--items 100 1000 10000] [--connections 1 8 32] [--queries 300]
+    python -m bench.worklist [--quick] [--items 100 1000 10000] [--connections 1 8 32] [--seconds 1]
 
-The question is the typical one of a scanner: my station, today. A list of n items has 14 of them for it. Bucky reads
-live rows of PostgreSQL; the peers read files. TCP_NODELAY is on everywhere. The ratio is the other's p50 to Bucky's.
+Each row is measured on one server after the other and printed at once; the whole takes less than five minutes, with
+`--quick` less than one. Bucky reads live rows of PostgreSQL, wlmscpfs and Orthanc read files, pynetdicom's items are in
+memory. TCP_NODELAY is on everywhere. Every answer is counted.
 """
 
 import argparse
-import json
-import sys
+import os
+import socket
+import struct
 import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
-from datetime import UTC, datetime, timedelta
+import time
+from contextlib import ExitStack
 from pathlib import Path
 
-from pydicom.dataset import Dataset, FileMetaDataset
-from pydicom.uid import UID, ExplicitVRLittleEndian, generate_uid
-from pynetdicom.dsutils import encode
+from bench.harness import Figures, build, head, line, load
+from bench.items import Question, questions
+from bench.scps import Scp, all_of_them, migrated
+from tests.services import Postgres
+from worklist.pdu import APPLICATION_CONTEXT, item, title
 
-from bench.harness import Figures, build, load, manage, running, table
-from tests.ports import free_port
-from tests.services import Postgres, program
-
-TODAY = datetime.now(UTC).date()
-PER_STATION = 14
-"""Items that the question finds; the others are on other days."""
-
-FILL = """
-from datetime import datetime, timedelta
-from zoneinfo import ZoneInfo
-from ris.models import *
-site = Site.new(code="B", name="Bench", time_zone="UTC", is_default=True)
-station = Station.new(ae_title="CT1", name="CT1", site=site, modality="CT")
-exam = Exam.new(code="CTX", meaning="CT test", modality="CT", duration=10)
-start = datetime.fromisoformat("{day}T08:00:00+00:00")
-many = range({items})
-patients = Patient.objects.bulk_create(
-    Patient(patient_name=f"Bench^Person{n}", patient_name_folded=f"bench^person{n}", sex="F", birth_date="1970-01-01")
-    for n in many)
-PatientIdentifier.objects.bulk_create(
-    PatientIdentifier(patient=p, value=f"B{n}", issuer="B", primary=True) for n, p in enumerate(patients))
-orders = Order.objects.bulk_create(
-    Order(patient=p, site=site, accession_number=f"B{n}", state="SCHEDULED") for n, p in enumerate(patients))
-procedures = RequestedProcedure.objects.bulk_create(
-    RequestedProcedure(order=o, requested_procedure_id=f"R{n}", study_instance_uid=f"1.2.{n}", exam=exam, code="CTX",
-                       coding_scheme="L", meaning="CT test") for n, o in enumerate(orders))
-def at(n):
-    return start + timedelta(days=n // {per_station}, minutes=20 * (n % {per_station}))
-ScheduledProcedureStep.objects.bulk_create(
-    ScheduledProcedureStep(requested_procedure=r, sps_id=f"S{n}", state="SCHEDULED", modality="CT",
-                           description="CT test", station=station, start=at(n), end=at(n) + timedelta(minutes=10))
-    for n, r in enumerate(procedures))
-from django.db import connection
-connection.cursor().execute("ANALYZE")
-""".replace("{per_station}", str(PER_STATION))
+KEPT, EACH = "keep", "reconnect"
+IDLE = {"Bucky": 1000, "wlmscpfs": 32, "Orthanc": 32, "pynetdicom": 32}
+"""Associations that are held open without a word."""
+OTHERS = ("wlmscpfs", "Orthanc", "pynetdicom")
+HEADS = (
+    *("items", "question", "association", "connections"),
+    *("Bucky p50 ms", "p95 ms", "queries/s", "processor ms a query", "with PostgreSQL"),
+    *(f"{other} {figure}" for other in OTHERS for figure in ("p50 ms", "queries/s")),
+    "wrong answers",
+)
+IDLE_HEADS = ("server", "idle associations", "processor, % of a core", "MiB before", "MiB with them")
 
 
-def question() -> Dataset:
-    """Return the identifier: what a CT asks for in the morning, with the return keys of the field."""
-    step = Dataset()
-    step.ScheduledStationAETitle = "CT1"
-    step.ScheduledProcedureStepStartDate = f"{TODAY:%Y%m%d}"
-    step.Modality = "CT"
-    for keyword in (
-        "ScheduledProcedureStepStartTime",
-        "ScheduledPerformingPhysicianName",
-        "ScheduledProcedureStepDescription",
-        "ScheduledStationName",
-        "ScheduledProcedureStepLocation",
-        "ScheduledProcedureStepID",
-        "ScheduledProtocolCodeSequence",
-    ):
-        setattr(step, keyword, [] if keyword.endswith("Sequence") else "")
-    identifier = Dataset()
-    identifier.ScheduledProcedureStepSequence = [step]
-    for keyword in (
-        "PatientName",
-        "PatientID",
-        "PatientBirthDate",
-        "PatientSex",
-        "AccessionNumber",
-        "RequestedProcedureID",
-        "RequestedProcedureDescription",
-        "StudyInstanceUID",
-        "ReferringPhysicianName",
-        "RequestingPhysician",
-        "AdmissionID",
-    ):
-        setattr(identifier, keyword, "")
-    return identifier
+class Bench:
+    """The load generator, and how long it runs."""
+
+    def __init__(self, directory: Path, seconds: float) -> None:
+        self._client = build("worklist", directory)
+        self._directory = directory
+        self._seconds = seconds
+
+    def ask(self, scp: Scp, question: Question, items: int, mode: str, connections: int) -> Figures:
+        """Ask for some seconds, each connection at least once; adds processor milliseconds to the figures."""
+        file = self._directory / question.name
+        file.write_bytes(question.encoded())
+        words = ("127.0.0.1", scp.port, "BUCKY", "CT1", mode, connections, 1_000_000, file, min(items, question.most))
+        before = [scp.processor_seconds(), scp.processor_seconds(own=True)]
+        figures = load(self._client, *words, self._seconds)
+        after = [scp.processor_seconds(), scp.processor_seconds(own=True)]
+        done = max(figures["done"], 1)
+        figures["processor"], figures["own"] = (1000 * (b - a) / done for a, b in zip(before, after, strict=True))
+        return figures
 
 
-def write_items(folder: Path, items: int) -> None:
-    """Write the same items as worklist files, as wlmscpfs and Orthanc want them."""
-    folder.mkdir(parents=True)
-    (folder / "lockfile").touch()
-    start = datetime.combine(TODAY, datetime.min.time()).replace(hour=8)
-    for number in range(items):
-        at = start + timedelta(days=number // PER_STATION, minutes=20 * (number % PER_STATION))
-        step = Dataset()
-        step.ScheduledStationAETitle = step.ScheduledStationName = "CT1"
-        step.ScheduledProcedureStepStartDate, step.ScheduledProcedureStepStartTime = f"{at:%Y%m%d}", f"{at:%H%M%S}"
-        step.Modality, step.ScheduledProcedureStepDescription = "CT", "CT test"
-        step.ScheduledProcedureStepID, step.ScheduledPerformingPhysicianName = f"S{number}", ""
-        item = Dataset()
-        item.PatientName, item.PatientID = f"Bench^Person{number}", f"B{number}"
-        item.PatientBirthDate, item.PatientSex = "19700101", "F"
-        item.AccessionNumber, item.RequestedProcedureID = f"B{number}", f"R{number}"
-        item.RequestedProcedureDescription, item.StudyInstanceUID = "CT test", f"1.2.{number}"
-        item.ReferringPhysicianName = item.RequestingPhysician = item.AdmissionID = ""
-        item.ScheduledProcedureStepSequence = [step]
-        item.file_meta = FileMetaDataset()
-        item.file_meta.TransferSyntaxUID = ExplicitVRLittleEndian
-        item.file_meta.MediaStorageSOPClassUID = UID("1.2.276.0.7230010.3.1.0.1")
-        item.file_meta.MediaStorageSOPInstanceUID = generate_uid()
-        item.save_as(folder / f"{number}.wl", enforce_file_format=True)
+def row(bench: Bench, scps: list[Scp], question: Question, items: int, mode: str, connections: int) -> str:
+    """Measure one row: Bucky's figures, then the others' with how many times Bucky is better in brackets."""
+    figures = {scp.name: bench.ask(scp, question, items, mode, connections) for scp in scps}
+    ours = figures["Bucky"]
+    cells: list[object] = [items, question.name, "kept" if mode == KEPT else "each query", connections]
+    cells += [ours["p50"], ours["p95"], ours["per_second"], ours["own"], ours["processor"]]
+    for other in OTHERS:
+        theirs = figures[other]
+        cells.append(f"{theirs['p50']:.1f} ({theirs['p50'] / ours['p50']:.1f})")
+        cells.append(f"{theirs['per_second']:.1f} ({ours['per_second'] / max(theirs['per_second'], 0.01):.1f})")
+    wrong = {name: f["errors"] + f["refused"] for name, f in figures.items() if f["errors"] + f["refused"]}
+    return line([*cells, ", ".join(f"{name} {count}" for name, count in wrong.items()) or 0])
 
 
-@contextmanager
-def bucky(directory: Path, postgres: Postgres, items: int) -> Iterator[int]:
-    """Serve the items from a fresh database."""
-    port = free_port()
-    settings = {
-        "BUCKY_DATA": str(directory / "data"),
-        "BUCKY_DICOM": f"127.0.0.1:{port}",
-        "BUCKY_TIME_ZONE": "UTC",
-        "DATABASE_URL": postgres.new_database(),
-    }
-    manage(settings, "migrate")
-    manage(settings, "shell", "-v0", "-c", FILL.replace("{items}", str(items)).replace("{day}", str(TODAY)))
-    with running([sys.executable, "manage.py", "dicom_serve"], port, settings):
-        yield port
+def idle(scp: Scp, seconds: float) -> str:
+    """Hold associations open without a word, and measure what they cost."""
+    before, many = scp.resident(), IDLE[scp.name]
+    with ExitStack() as held:
+        for _ in range(many):
+            peer = held.enter_context(socket.create_connection(("127.0.0.1", scp.port), 30))
+            peer.sendall(_request())
+            if peer.recv(1) != b"\2":
+                raise RuntimeError(f"{scp.name} takes fewer than {many} associations")
+        time.sleep(1)  # what they cost to open is not what they cost
+        taken, clock = scp.processor_seconds(own=True), time.monotonic()
+        time.sleep(seconds)
+        share = (scp.processor_seconds(own=True) - taken) / (time.monotonic() - clock)
+        return line([scp.name, many, 100 * share, before, scp.resident()])
 
 
-@contextmanager
-def wlmscpfs(directory: Path, items: int) -> Iterator[int]:
-    """Serve the items with DCMTK."""
-    port = free_port()
-    write_items(directory / "dcmtk" / "BUCKY", items)
-    command = [program("wlmscpfs", package="dcmtk"), "-csk", "-dhl", "-dfp", str(directory / "dcmtk"), str(port)]
-    with running(command, port, {"TCP_NODELAY": "1"}):
-        yield port
+def _request() -> bytes:
+    """Return an A-ASSOCIATE-RQ for the worklist (PS3.8 section 9.3.2)."""
+    context = b"\1\0\0\0" + item(0x30, b"1.2.840.10008.5.1.4.31") + item(0x40, b"1.2.840.10008.1.2")
+    user = item(0x51, struct.pack(">I", 65536)) + item(0x52, b"2.25.1")
+    body = struct.pack(">HH", 1, 0) + title("BUCKY") + title("CT1") + bytes(32)
+    body += item(0x10, APPLICATION_CONTEXT.encode()) + item(0x20, context) + item(0x50, user)
+    return struct.pack(">BxI", 1, len(body)) + body
 
 
-@contextmanager
-def orthanc(directory: Path, items: int) -> Iterator[int]:
-    """Serve the items with Orthanc's worklists plugin."""
-    port = free_port()
-    write_items(directory / "orthanc" / "items", items)
-    plugins = [str(path) for path in Path("/usr/share/orthanc/plugins").glob("*ModalityWorklists*")]
-    settings = {
-        "DicomAet": "BUCKY",
-        "DicomPort": port,
-        "DicomServerEnabled": True,
-        "HttpServerEnabled": False,
-        "DicomAlwaysAllowFindWorklist": True,
-        "StorageDirectory": str(directory / "orthanc"),
-        "IndexDirectory": str(directory / "orthanc"),
-        "Plugins": plugins,
-        "Worklists": {"Enable": True, "Database": str(directory / "orthanc" / "items")},
-    }
-    (directory / "orthanc" / "orthanc.json").write_text(json.dumps(settings))
-    command = [program("Orthanc", package="orthanc"), str(directory / "orthanc" / "orthanc.json")]
-    with running(command, port, {"TCP_NODELAY": "1"}):
-        yield port
+def say(words: str = "") -> None:
+    """Print at once."""
+    print(words, flush=True)  # noqa: T201
 
 
 def main() -> None:
     """Measure and print."""
     words = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    words.add_argument("--items", type=int, nargs="+", default=[100, 1000, 10000])
-    words.add_argument("--connections", type=int, nargs="+", default=[1, 8, 32])
-    words.add_argument("--queries", type=int, default=300)
+    words.add_argument("--quick", action="store_true", help="fewer rows, half a second each")
+    words.add_argument("--items", type=int, nargs="+")
+    words.add_argument("--connections", type=int, nargs="+")
+    words.add_argument("--seconds", type=float, help="how long each server is asked for a row")
     asked = words.parse_args()
-    rows: list[tuple[object, ...]] = []
+    items_of = asked.items or ([100, 1000] if asked.quick else [100, 1000, 10_000])
+    connections = asked.connections or ([1, 32] if asked.quick else [1, 8, 32])
+    seconds = asked.seconds or (0.4 if asked.quick else 1.0)
+    began = time.monotonic()
+    say(f"{os.cpu_count()} cores, load {os.getloadavg()[0]:.1f} at the beginning\n")
     with tempfile.TemporaryDirectory(prefix="bucky-bench-") as name, Postgres(durable=True) as postgres:
-        client = build("worklist", Path(name))
-        file = Path(name) / "identifier"
-        file.write_bytes(encode(question(), is_implicit_vr=True, is_little_endian=True) or b"")
-        for items in asked.items:
+        bench = Bench(Path(name), seconds)
+        template = migrated(Path(name), postgres)
+        say(head(HEADS))
+        idling: list[str] = []
+        for items in items_of:
             directory = Path(name) / str(items)
             directory.mkdir()
-            servers = {
-                "Bucky": bucky(directory, postgres, items),
-                "wlmscpfs": wlmscpfs(directory, items),
-                "Orthanc": orthanc(directory, items),
-            }
-            figures: dict[tuple[str, str, int], Figures] = {}
-            for server, serve in servers.items():
-                with serve as port:
-                    target = ("127.0.0.1", port, "BUCKY", "CT1")
-                    load(client, *target, "reconnect", 1, 10, file, PER_STATION)
-                    for mode in ("keep", "reconnect"):
-                        for connections in asked.connections:
-                            figures[server, mode, connections] = load(
-                                client, *target, mode, connections, asked.queries, file, PER_STATION
-                            )
-            for (server, mode, connections), f in figures.items():
-                ours = figures["Bucky", mode, connections]["p50"]
-                bad = f["errors"] + f["refused"]
-                rows.append(
-                    (items, mode, connections, server, f["per_second"], f["p50"], f["p95"], bad, f["p50"] / ours)
-                )
-    heads = (
-        "items",
-        "association",
-        "connections",
-        "server",
-        "queries/s",
-        "p50 ms",
-        "p95 ms",
-        "bad",
-        "times Bucky's p50",
-    )
-    rows.sort(key=lambda row: [str(cell).zfill(6) for cell in row[:4]])
-    print(table(heads, rows))  # noqa: T201
+            with all_of_them(directory, items, postgres, template) as scps:
+                measure(bench, scps, items, connections)
+                if items == items_of[-1]:
+                    idling = [idle(scp, 5 * seconds) for scp in scps]
+    say("\n".join(["", head(IDLE_HEADS), *idling, ""]))
+    say(f"{time.monotonic() - began:.0f} s, load {os.getloadavg()[0]:.1f} at the end")
+
+
+def measure(bench: Bench, scps: list[Scp], items: int, connections: list[int]) -> None:
+    """Print the rows of one length of list."""
+    typical, *others = questions()
+    for scp in scps:
+        bench.ask(scp, typical, items, EACH, 1)  # nobody is measured cold
+    for mode in (KEPT, EACH):
+        for many in connections:
+            say(row(bench, scps, typical, items, mode, many))
+    for question in others:
+        say(row(bench, scps, question, items, KEPT, 1))
 
 
 if __name__ == "__main__":

@@ -97,6 +97,12 @@ class Server:
             raise RuntimeError(f"{self.name} ended: {(self.directory / 'log').read_text()[-2000:]}")
         return self.answers()
 
+    @property
+    def pid(self) -> int:
+        """Give the process id of the running server."""
+        assert self._process
+        return self._process.pid
+
     def stop(self, number: signal.Signals | None = None) -> None:
         """Stop it and wait until it has; `number` is another signal than its polite one."""
         if self._process:

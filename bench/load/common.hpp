@@ -74,9 +74,10 @@ class Connection {
     int fd_;
 };
 
-// Run `total` pieces of work on `workers` threads. `make` is called once in each thread and gives the function that
-// does piece number k and returns whether it went well. Prints one line of JSON with latencies and throughput.
-inline int run_load(int workers, int total, const std::function<std::function<bool(int)>()>& make) {
+// Run `total` pieces of work on `workers` threads, but begin none after `most_seconds`. `make` is called once in each
+// thread and gives the function that does piece number k and returns whether it went well. Prints one line of JSON with
+// latencies and throughput.
+inline int run_load(int workers, int total, const std::function<std::function<bool(int)>()>& make, double most_seconds = 1e9) {
     std::vector<std::vector<double>> times(static_cast<size_t>(workers));
     std::atomic<int> next{0}, errors{0}, refused{0};
     std::barrier gate(workers + 1);
@@ -90,7 +91,8 @@ inline int run_load(int workers, int total, const std::function<std::function<bo
                 ++errors;
             }
             gate.arrive_and_wait();
-            for (int k; work && (k = next++) < total;) {
+            const auto began = Clock::now();
+            for (int k; work && (k = next++) < total && milliseconds_since(began) < most_seconds * 1000;) {
                 auto start = Clock::now();
                 try {
                     if (!work(k)) ++refused;

@@ -1,6 +1,6 @@
 // Asks a Modality Worklist SCP the same question again and again and counts the answers.
 // build: g++ -std=c++20 -O2 -pthread -o worklist worklist.cpp
-// usage: worklist HOST PORT CALLED_AET CALLING_AET keep|reconnect CONNECTIONS TOTAL IDENTIFIER EXPECTED
+// usage: worklist HOST PORT CALLED_AET CALLING_AET keep|reconnect CONNECTIONS TOTAL IDENTIFIER EXPECTED SECONDS
 // IDENTIFIER is the data set of the C-FIND request in Implicit VR Little Endian; EXPECTED the number of answers to it.
 #include <memory>
 
@@ -95,7 +95,7 @@ class Association {
 };
 
 int main(int count, char** words) {
-    if (count != 10) return std::fprintf(stderr, "usage: see the head of worklist.cpp\n"), 2;
+    if (count != 11) return std::fprintf(stderr, "usage: see the head of worklist.cpp\n"), 2;
     const std::string host = words[1], called = words[3], calling = words[4];
     const int port = std::atoi(words[2]), connections = std::atoi(words[6]), total = std::atoi(words[7]), expected = std::atoi(words[9]);
     const bool keep = std::string(words[5]) == "keep";
@@ -110,5 +110,5 @@ int main(int count, char** words) {
             association.release();
             return right;
         };
-    });
+    }, std::atof(words[10]));
 }
