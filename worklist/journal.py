@@ -4,7 +4,7 @@ import json
 import logging
 import queue
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Protocol
@@ -20,7 +20,9 @@ log = logging.getLogger(__name__)
 WAITING = 10_000
 """Entries that may wait while the database is away; later ones are counted and lost."""
 RETRY_SECONDS = 1.0
-BATCH = 100
+GATHER_SECONDS = 0.2
+"""How long the first entry waits for others: queries that are the same are then written once."""
+BATCH = 1000
 REMEMBERED = 1000
 STOP_SECONDS = 3.0
 
@@ -139,8 +141,9 @@ class Journal:
             connections.close_all()
 
     def _fill(self, batch: list[Entry]) -> bool:
-        """Wait for entries and take what is there; tell whether the journal is to stop."""
+        """Wait for entries and take what came shortly after, too; tell whether the journal is to stop."""
         entry = self._waiting.get()
+        self._stopping.wait(GATHER_SECONDS)
         while entry is not None:
             batch.append(entry)
             if len(batch) == BATCH:
@@ -157,8 +160,7 @@ class Journal:
         try:
             close_old_connections()
             with transaction.atomic():
-                for entry in batch:
-                    self.write(entry)
+                self.write(batch)
         except DatabaseError as trouble:
             self._rows = kept
             if not self._in_trouble:
@@ -170,21 +172,30 @@ class Journal:
         self._in_trouble = False
         return True
 
-    def write(self, entry: Entry) -> None:
-        """Write one entry, or count it where the same was written before."""
-        if isinstance(entry, UnknownCallerEntry):
-            UnknownCaller.objects.note(entry.ae_title, entry.address, entry.at, refused=entry.refused)
-            return
-        if isinstance(entry, RefusedCallEntry):
-            RefusedCall.objects.note(entry.ae_title, entry.called_ae_title, entry.address, entry.reason, entry.at)
-            return
-        identity = entry.identity()
+    def write(self, batch: Sequence[Entry]) -> None:
+        """Write entries, those that are the same as one before by counting them."""
+        same: dict[str, list[QueryEntry]] = {}
+        for entry in batch:
+            if isinstance(entry, UnknownCallerEntry):
+                UnknownCaller.objects.note(entry.ae_title, entry.address, entry.at, refused=entry.refused)
+            elif isinstance(entry, RefusedCallEntry):
+                RefusedCall.objects.note(entry.ae_title, entry.called_ae_title, entry.address, entry.reason, entry.at)
+            else:
+                same.setdefault(entry.identity(), []).append(entry)
+        for identity, entries in same.items():
+            self._count(identity, entries)
+
+    def _count(self, identity: str, entries: list[QueryEntry]) -> None:
+        """Write down queries that are the same, in one row."""
+        first, last = entries[0], entries[-1]
         repeated = QueryLog.objects.filter(pk=self._rows.get(identity, 0))
-        if repeated.update(last_at=entry.at, times=F("times") + 1, milliseconds=entry.milliseconds):
+        times = F("times") + len(entries)
+        if repeated.update(last_at=last.at, times=times, milliseconds=last.milliseconds):
             return
         if len(self._rows) > REMEMBERED:
             self._rows.clear()
-        self._rows[identity] = QueryLog.objects.create(last_at=entry.at, **vars(entry)).pk
+        known = vars(first) | {"milliseconds": last.milliseconds}
+        self._rows[identity] = QueryLog.objects.create(last_at=last.at, times=len(entries), **known).pk
 
 
 _journal = Journal()
@@ -194,7 +205,7 @@ def write_now(entry: Entry) -> None:
     """Write one entry in this thread, for a process that has no journal running; what cannot be written is lost."""
     try:
         with transaction.atomic():
-            _journal.write(entry)
+            _journal.write([entry])
     except DatabaseError as trouble:
         log.error("the query log cannot be written: an entry of %a is lost (%s)", _who(entry), type(trouble).__name__)
 

@@ -2,6 +2,7 @@
 
 import logging
 import threading
+import time
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from functools import partial
@@ -12,6 +13,9 @@ from django.db import close_old_connections, connections
 P = ParamSpec("P")
 R = TypeVar("R")
 log = logging.getLogger(__name__)
+
+TRUSTED_SECONDS = 1.0
+"""How long a connection that was found to work is not asked again: that costs as much as a small query."""
 
 
 class Workers:
@@ -38,10 +42,24 @@ class Workers:
         self._pool.shutdown(wait=True)
 
 
+class _Trusted(threading.local):
+    """Until when this thread's connections are believed to work; time.monotonic()."""
+
+    until = 0.0
+
+
+_trusted = _Trusted()
+
+
 def _with_fresh_connection(work: Callable[[], R]) -> R:
-    """Replace a connection that is broken or too old before the work, and close it after where it is not kept."""
-    close_old_connections()
+    """Replace a connection that is broken or too old before the work; look at each once a second."""
+    now = time.monotonic()
+    if now > _trusted.until:
+        close_old_connections()
+        _trusted.until = now + TRUSTED_SECONDS
     try:
         return work()
     finally:
-        close_old_connections()
+        if any(connection.errors_occurred for connection in connections.all(initialized_only=True)):
+            close_old_connections()
+            _trusted.until = 0.0

@@ -2,6 +2,7 @@
 
 import json
 import logging
+from collections.abc import Sequence
 from contextlib import nullcontext
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -120,11 +121,11 @@ class Disk(Journal):
         self.failures = failures
         self.kept: list[Entry] = []
 
-    def write(self, entry: Entry) -> None:
+    def write(self, batch: Sequence[Entry]) -> None:
         if self.failures:
             self.failures -= 1
             raise OperationalError("DETAIL: Doe^Jane")
-        self.kept.append(entry)
+        self.kept += batch
 
 
 @pytest.fixture
