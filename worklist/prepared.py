@@ -1,7 +1,7 @@
 """Questions worked out once: scanners ask the same one every few seconds, all day.
 
-What is kept is the question: how it reads, its SQL, how its answers are written. The rows are read live every time, so
-there is no answer that could go stale.
+What is kept is the question: how it reads, its SQL, how its answers are written, and what was made of the rows that it
+has met. The rows are read live every time, and one that differs in any column is another row: no answer can go stale.
 """
 
 import itertools
@@ -26,9 +26,22 @@ from worklist.query import Caller, Question, note_bad_row, other_identifiers, qu
 log = logging.getLogger(__name__)
 
 REMEMBERED = 500
-"""Questions, and statements, that one thread keeps."""
+"""Questions that are kept, and statements that one thread keeps."""
+ROWS_REMEMBERED = 20_000
+"""Rows of all questions whose data sets are kept, of some 2 KB each."""
 _LOOKS = 500
 """Rows that are read from the cursor at a time."""
+
+
+class _Met:
+    """A row that was read before: whether it fits, its values, and its data set once that was written."""
+
+    __slots__ = ("data_set", "fits", "values")
+
+    def __init__(self, values: Sequence[Any], *, fits: bool) -> None:
+        self.values = values
+        self.fits = fits
+        self.data_set: bytes | None = None
 
 
 @dataclass
@@ -40,7 +53,7 @@ class Reply:
 
     pending: int
     keys: dict[str, Any]
-    rows: list[Sequence[Any]]
+    rows: list[_Met]
     asked: "Prepared"
     shown: list[int] = field(default_factory=list)
     skipped: list[int] = field(default_factory=list)
@@ -54,18 +67,20 @@ class Reply:
         """Encode; a row that cannot be written is left out, the others go on."""
         place, encode = self.asked.columns["pk"], self.asked.plan.encode
         for row in self.rows:
-            try:
-                data_set = encode(row)
-            except BadRowError as reason:
-                self.skipped.append(row[place])
-                note_bad_row(row[place], reason)
-            else:
-                self.shown.append(row[place])
-                yield data_set
+            data_set = row.data_set
+            if data_set is None:
+                try:
+                    data_set = row.data_set = encode(row.values)
+                except BadRowError as reason:
+                    self.skipped.append(row.values[place])
+                    note_bad_row(row.values[place], reason)
+                    continue
+            self.shown.append(row.values[place])
+            yield data_set
 
 
 class Prepared:
-    """One question, ready to be asked on this thread's connection."""
+    """One question, ready to be asked."""
 
     def __init__(self, encoded: bytes, transfer_syntax: str, character_set: str) -> None:
         """Work it out. Raises QueryError where the identifier cannot be understood."""
@@ -80,6 +95,10 @@ class Prepared:
         columns = [*self.question.columns, *self.question.added]
         self.columns = {path: place for place, path in enumerate(columns)}
         self.plan = Plan(self.question.request, self.columns, syntax, character_set)
+        self.met: dict[Sequence[Any], _Met] = {}
+        """The rows of the last answer, as the database gave them."""
+        places = self.columns
+        self._checks = [([(path, places[path]) for path in paths], holds) for paths, holds in self.question.checks]
         compiler = self.question.rows.query.get_compiler(connection=connection)
         self._sql, self._parameters = compiler.as_sql()
         self._convert = compiler.apply_converters
@@ -87,29 +106,36 @@ class Prepared:
 
     def ask(self) -> Reply:
         """Read the rows as they are now. Raises QueryError when there are too many, DatabaseError."""
-        rows = list(self._matching())
+        rows = self._matching()
         if self.question.added:
             place = self.columns[PATIENT + "pk"]
-            found = other_identifiers({row[place] for row in rows})
-            rows = [(*row, found.get(row[place], [])) for row in rows]
+            found = other_identifiers({row.values[place] for row in rows})
+            rows = [_Met((*row.values, found.get(row.values[place], [])), fits=True) for row in rows]
         return Reply(self.question.pending, self.keys, rows, self)
 
-    def _matching(self) -> Iterator[Sequence[Any]]:
+    def _matching(self) -> list[_Met]:
         most: int = settings.BUCKY_WORKLIST_MAX_ANSWERS
-        checks = [([(path, self.columns[path]) for path in paths], holds) for paths, holds in self.question.checks]
-        found = 0
+        before, now, found = self.met, {}, []
         for row in self._rows():
-            if all(holds({path: row[place] for path, place in places}) for places, holds in checks):
-                found += 1
-                if found > most:
+            met = now[row] = before.get(row) or self._meet(row)
+            if met.fits:
+                found.append(met)
+                if len(found) > most:
                     raise TooManyAnswers(most)
-                yield row
+        self.met = now if len(now) <= ROWS_REMEMBERED else {}
+        return found
+
+    def _meet(self, row: Sequence[Any]) -> _Met:
+        """Convert a new row, and look whether it fits."""
+        values = next(iter(self._convert([row], self._converters))) if self._converters else row
+        fits = all(holds({path: values[place] for path, place in places}) for places, holds in self._checks)
+        return _Met(values, fits=fits)
 
     def _rows(self) -> Iterator[Sequence[Any]]:
         with connection.cursor() as cursor:
             _statements.execute(cursor, self._sql, self._parameters)
             while rows := cursor.fetchmany(_LOOKS):
-                yield from self._convert(rows, self._converters) if self._converters else rows
+                yield from rows
 
 
 _numbers = itertools.count()
@@ -147,23 +173,33 @@ class _Statements(threading.local):
         cursor.execute(f"EXECUTE {name}({places})" if parameters else f"EXECUTE {name}", parameters)
 
 
-class _Questions(threading.local):
-    """The questions that this thread knows, the one asked longest ago first."""
+class _Questions:
+    """The questions that are known, the one asked longest ago first; every thread's."""
 
     def __init__(self) -> None:
         self._known: OrderedDict[tuple[bytes, str, str], Prepared] = OrderedDict()
+        self._lock = threading.Lock()
 
     def prepared(self, encoded: bytes, transfer_syntax: str, character_set: str) -> Prepared:
         """Return the question, worked out now or before."""
         key = encoded, transfer_syntax, character_set
-        found = self._known.get(key)
-        if found is None:
-            found = self._known[key] = Prepared(*key)
+        found = self._known.get(key) or Prepared(*key)
+        with self._lock:
+            self._known[key] = found
+            self._known.move_to_end(key)
             if len(self._known) > REMEMBERED:
                 self._known.popitem(last=False)
-        else:
-            self._known.move_to_end(key)
         return found
+
+    def make_room(self) -> None:
+        """Forget rows where there are too many, those of the question asked longest ago first."""
+        with self._lock:
+            rows = sum(len(one.met) for one in self._known.values())
+            for one in self._known.values():
+                if rows <= ROWS_REMEMBERED:
+                    break
+                rows -= len(one.met)
+                one.met = {}
 
 
 _statements = _Statements()
@@ -176,7 +212,12 @@ def reply_to(encoded: bytes, transfer_syntax: str, caller: Caller) -> Reply:
     encoded: the identifier in that transfer syntax. Raises QueryError as find does.
     """
     try:
-        return _questions.prepared(encoded, transfer_syntax, caller.character_set).ask()
+        asked = _questions.prepared(encoded, transfer_syntax, caller.character_set)
+        known = len(asked.met)
+        reply = asked.ask()
+        if len(asked.met) > known:
+            _questions.make_room()
+        return reply
     except DatabaseError as trouble:
         log.error("query of %a: the database cannot answer (%s)", caller.ae_title, type(trouble).__name__)
         raise QueryError(OUT_OF_RESOURCES, "The database cannot be reached, ask again") from None

@@ -87,7 +87,7 @@ class Result:
 
 
 Check = tuple[tuple[str, ...], Callable[[Row], bool]]
-"""What SQL cannot decide: the columns that it takes, and the decision."""
+"""What SQL cannot decide: the columns that it takes, and the decision, which is kept for rows that are the same."""
 
 
 @dataclass(frozen=True)

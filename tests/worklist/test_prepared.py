@@ -85,3 +85,14 @@ def test_a_thread_forgets_the_question_asked_longest_ago(monkeypatch: pytest.Mon
         asked = encode(keys(PatientName=name), True, True) or b""
         assert list(reply_to(asked, ImplicitVRLittleEndian, CT1)) == []
     assert len(prepared._questions._known) == 2
+
+
+def test_rows_that_are_kept_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(prepared, "ROWS_REMEMBERED", 3)
+    monkeypatch.setattr(prepared, "_questions", prepared._Questions())
+    for _ in range(2):
+        factories.step()
+    for name in ("D*", "Do*", "D*"):
+        asked = encode(keys(PatientName=name), True, True) or b""
+        assert len(list(reply_to(asked, ImplicitVRLittleEndian, CT1))) == 2
+        assert sum(len(one.met) for one in prepared._questions._known.values()) <= 3
