@@ -15,7 +15,7 @@ from django.db import connection
 
 from hl7 import door, intake
 from hl7.listener import Handlers, Limits, Listener
-from ris import tls
+from ris import collector, tls
 from ris.config import Address
 
 log = logging.getLogger(__name__)
@@ -29,6 +29,7 @@ class Command(BaseCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         """Serve; leaves with 0 after a stop, raises CommandError when the address cannot be had."""
         _allow_many_connections()
+        collector.spare_the_old()
         asyncio.run(_serve())
 
 

@@ -9,7 +9,7 @@ from typing import Any
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 
-from ris import tls
+from ris import collector, tls
 from worklist.server import CannotListen, Door, Secure
 
 log = logging.getLogger(__name__)
@@ -23,6 +23,7 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         """Listen, wait for a signal, close. The signals are set up first: one may come at any time."""
+        collector.spare_the_old()
         asked_to_stop = threading.Event()
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda *_: asked_to_stop.set())
