@@ -50,7 +50,22 @@ SELECT p.study_instance_uid = d.study_instance_uid FROM ris_performedlink l
 JOIN ris_performedprocedurestep d ON l.performed_id = d.id JOIN ris_scheduledprocedurestep s ON l.step_id = s.id
 JOIN ris_requestedprocedure p ON s.requested_procedure_id = p.id WHERE l.linked_by = 'PERSON'
 """
+APPENDED = """
+SELECT d.sop_instance_uid, d.state FROM ris_performedlink l
+JOIN ris_performedprocedurestep d ON l.performed_id = d.id JOIN ris_scheduledprocedurestep s ON l.step_id = s.id
+JOIN ris_requestedprocedure p ON s.requested_procedure_id = p.id JOIN ris_order o ON p.order_id = o.id
+WHERE o.accession_number = 'APPEND'
+"""
 WRONG_ENTRY = "110514"
+BAD: list[tuple[str, Any, int]] = [
+    ("PerformedProcedureStepStatus", "COMPLETED", 0x0106),
+    ("PerformedProcedureStepStatus", None, 0x0120),
+    ("PerformedProcedureStepStartDate", "20269999", 0x0106),
+    ("PerformedStationAETitle", None, 0x0120),
+    ("PerformedStationAETitle", "", 0x0121),
+    ("ScheduledStepAttributesSequence", None, 0x0120),
+]
+"""An attribute of an N-CREATE, a value that it must not have (None: it is missing), and how that is refused."""
 
 
 def states(department: Department) -> dict[str, str]:
@@ -73,17 +88,37 @@ def send(department: Department, uid: str, told: Any) -> int:
         return int(ask(told, PERFORMED_STEP, uid)[0].Status)
 
 
-def perform(department: Department, *accessions: str, end: str = "COMPLETED") -> str:
-    """Perform entries of the worklist, or none of them; the UID of the step."""
+def listed(department: Department, *accessions: str) -> list[scanner.Entry]:
+    """Ask for these entries of the worklist; each must be there."""
+    day = f"{datetime.now(ZONE):%Y%m%d}"
+    found = [entry for entry in scanner.worklist(called_by_ct1(department), day) if set(entry.names) & set(accessions)]
+    assert len(found) == len(accessions)
+    return found
+
+
+def perform(
+    department: Department, *accessions: str, end: str = "COMPLETED", entries: list[scanner.Entry] | None = None
+) -> str:
+    """Perform entries of the worklist, those of a list that the scanner has kept, or none; the UID of the step."""
     uid, now = generate_uid(prefix=None), datetime.now(ZONE)
-    listed = scanner.worklist(called_by_ct1(department), f"{now:%Y%m%d}")
-    entries = [entry for entry in listed if set(entry.names) & set(accessions)]
-    assert len(entries) == len(accessions)
+    entries = entries or listed(department, *accessions)
     assert send(department, uid, scanner.beginning("CT1", "CT", entries, now)) == 0
     if end:
         reason = end if end.isdigit() else ""
         assert send(department, uid, scanner.ending(now, images=2, reason=reason)) == 0
     return uid
+
+
+def bad_reports_are_refused_and_change_nothing(department: Department, entries: list[scanner.Entry]) -> None:
+    """Send what must not be taken; the door goes on."""
+    before = states(department), department.rows("SELECT count(*) FROM ris_performedprocedurestep")
+    for keyword, value, status in BAD:
+        told = scanner.beginning("CT1", "CT", entries, datetime.now(ZONE))
+        delattr(told, keyword)
+        if value is not None:
+            setattr(told, keyword, value)
+        assert send(department, generate_uid(prefix=None), told) == status, keyword
+    assert (states(department), department.rows("SELECT count(*) FROM ris_performedprocedurestep")) == before
 
 
 def test_the_day_of_a_scanner_and_its_archive_through_a_kill(make_department: MakeDepartment) -> None:
@@ -96,12 +131,18 @@ def test_the_day_of_a_scanner_and_its_archive_through_a_kill(make_department: Ma
         played = department.manage("scanner", "CT1", "--pick", "SIMPLE")
         assert re.search(r"in progress +2\.25\.[0-9]+\ncompleted", played.stdout), played.stderr
         perform(department, "GROUP1", "GROUP2")
-        perform(department, "APPEND")
+        kept = listed(department, "APPEND")
+        first = perform(department, entries=kept)
+        more = perform(department, entries=kept, end="")
+        assert states(department)["APPEND"] == "COMPLETED", "what is done stays done while more is added"
+        assert send(department, more, scanner.ending(datetime.now(ZONE), images=1)) == 0
+        assert sorted(department.rows(APPENDED)) == sorted([(first, "COMPLETED"), (more, "COMPLETED")])
         perform(department, "ABANDON", end=WRONG_ENTRY)
         perform(department)
         done_so_far = ("SIMPLE", "GROUP1", "GROUP2", "APPEND")
         waiting = ("ABANDON", "UNSCHED", "KILLED")
         assert states(department) == {**dict.fromkeys(done_so_far, "COMPLETED"), **dict.fromkeys(waiting, "SCHEDULED")}
+        bad_reports_are_refused_and_change_nothing(department, kept)
         linked = department.manage("shell", "-v0", "-c", LINK)
         assert linked.returncode == 0, linked.stderr
         assert states(department)["UNSCHED"] == "COMPLETED"
@@ -122,5 +163,5 @@ def test_the_day_of_a_scanner_and_its_archive_through_a_kill(make_department: Ma
         # A worker that was killed in the middle holds the archive until its claim is over.
         wait_until(lambda: department.rows(left) == [(0,)], seconds=240, what="the archive to have all")
         assert sorted(pacs.uids[-2:]) == [("N-CREATE", uid), ("N-SET", uid)]
-        assert len(set(pacs.uids)) == len(pacs.uids) == 2 * 6
+        assert len(set(pacs.uids)) == len(pacs.uids) == 2 * 7
         department.stop()
