@@ -18,8 +18,8 @@ from ris.desk import Page, Panel, StepLink, register_page, register_panel, regis
 from ris.models import ScheduledProcedureStep
 from ris.roles import Role
 from ris.views import story
+from worklist import adopting, pages, why_pages
 from worklist import archive_admin as archive_admin  # registers itself
-from worklist import pages, why_pages
 from worklist import tokens_admin as tokens_admin  # registers itself
 from worklist.models import QueryLog, RefusedCall, UnknownCaller
 from worklist.why_words import SUCCESS
@@ -156,8 +156,24 @@ class CallerAdmin(ListAdmin):
 class UnknownCallerAdmin(CallerAdmin):
     """Devices that called under a name that no station here has."""
 
-    list_display = ("ae_title", "address", "last_seen", "first_seen", "times", "refused")
+    list_display = ("ae_title", "address", "last_seen", "first_seen", "times", "refused", "adopt")
     list_filter = ("refused",)
+
+    def get_list_display(self, request: HttpRequest) -> tuple[str, ...]:
+        """Show the button to those who may press it."""
+        if request.user.has_perms(adopting.ADOPT):
+            return self.list_display
+        return tuple(name for name in self.list_display if name != "adopt")
+
+    def get_urls(self) -> list[URLPattern]:
+        """Add what can be done with one."""
+        view = self.admin_site.admin_view
+        return [path("<int:pk>/adopt/", view(adopting.adopt), name="worklist_adopt"), *super().get_urls()]
+
+    @admin.display(description="")
+    def adopt(self, caller: UnknownCaller) -> SafeString:
+        """Offer to make a station of it."""
+        return format_html('<a class="quiet-button" href="{}/adopt/">{}</a>', caller.pk, _("Adopt …"))
 
 
 @admin.register(RefusedCall)

@@ -1,0 +1,97 @@
+"""A device that called without being known becomes a station."""
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from django.utils import timezone
+
+from ris.models import Event, EventKind, Resource, Station
+from ris.roles import Role
+from tests import factories
+from tests.ris.desk import Desk, text_of
+from tests.worklist.asking import ask
+from worklist.models import QueryLog, UnknownCaller
+
+pytestmark = pytest.mark.django_db
+
+
+def called(ae_title: str = "CT9", address: str = "10.0.0.66") -> UnknownCaller:
+    UnknownCaller.objects.note(ae_title, address, timezone.now() - timedelta(minutes=3), refused=True)
+    return UnknownCaller.objects.get(ae_title=ae_title, address=address)
+
+
+def asked_for(ae_title: str, *modalities: str) -> None:
+    for modality in modalities:
+        keys = {"ScheduledProcedureStepSequence": [{"Modality": modality}]}
+        now = timezone.now()
+        QueryLog.objects.create(at=now, last_at=now, calling_ae_title=ae_title, address="10.0.0.66", keys=keys)
+
+
+def test_a_caller_is_adopted_with_what_it_has_told_of_itself() -> None:
+    site = factories.site()
+    caller = called()
+    called(address="10.0.0.67")
+    asked_for("CT9", "CT", "")
+    expert = Desk(Role.INFORMATICS)
+    assert f"{caller.pk}/adopt/" in expert.get("/worklist/unknowncaller/")
+    assert f"/worklist/unknowncaller/{caller.pk}/adopt/" in expert.get("/")
+    page = expert.get(f"/worklist/unknowncaller/{caller.pk}/adopt/")
+    assert "A device at 10.0.0.66 has called as CT9" in text_of(page)
+    assert 'name="modality" value="CT"' in page
+    said = expert.post(f"/worklist/unknowncaller/{caller.pk}/adopt/", name="CT 9", site=site.pk, modality="CT")
+    assert "CT9 is a station now." in text_of(said)
+    station = Station.objects.get()
+    assert (station.ae_title, station.name, station.modality, station.active) == ("CT9", "CT 9", "CT", True)
+    assert Resource.objects.get().station == station, "exams can be booked on it"
+    assert not UnknownCaller.objects.exists()
+    event = Event.objects.get(kind=EventKind.CATALOG_CHANGED)
+    assert (event.subject, event.user, event.data["address"]) == (
+        f"ris.station:{station.pk}",
+        expert.user,
+        "10.0.0.66",
+    )
+    factories.step(station=station)
+    assert ask(ScheduledStationAETitle="CT9").matches == 1
+
+
+@pytest.mark.parametrize(
+    ("ae_title", "modalities", "found"),
+    [("ROOM9", ("MR",), "MR"), ("CT9", ("MR", "US"), "CT"), ("ROOM9", ("MR", "US"), ""), ("ct9", (), "CT")],
+)
+def test_its_modality_is_guessed(ae_title: str, modalities: tuple[str, ...], found: str) -> None:
+    factories.station("CT1")
+    asked_for(ae_title, *modalities)
+    page = Desk(Role.INFORMATICS).get(f"/worklist/unknowncaller/{called(ae_title).pk}/adopt/")
+    assert (f'name="modality" value="{found}"' in page) is bool(found)
+
+
+@pytest.mark.parametrize(
+    ("ae_title", "values", "words"),
+    [
+        ("CT9", {"modality": ""}, "This field is required."),
+        ("CT9", {"modality": "c t"}, "Up to 16 capital letters"),
+        ("CT9", {"site": "999"}, "Select a valid choice."),
+        ("CT9", {"name": "x" * 17}, "at most 16 characters"),
+        ("CT1", {}, "already exists"),
+        ("B\\D", {}, "no backslash"),
+    ],
+)
+def test_what_cannot_be_a_station_is_told(ae_title: str, values: dict[str, Any], words: str) -> None:
+    site = factories.station("CT1").site
+    caller = called(ae_title)
+    form = {"name": "CT 9", "site": site.pk, "modality": "CT"} | values
+    page = Desk(Role.INFORMATICS).post(f"/worklist/unknowncaller/{caller.pk}/adopt/", **form)
+    assert words in text_of(page)
+    assert Station.objects.count() == 1
+    assert UnknownCaller.objects.exists()
+
+
+@pytest.mark.parametrize("role", list(Role))
+def test_who_may_adopt(role: Role) -> None:
+    may = role in (Role.INFORMATICS, Role.ADMINISTRATOR)
+    Desk(role).get(f"/worklist/unknowncaller/{called().pk}/adopt/", status=200 if may else 403)
+
+
+def test_a_second_click_finds_it_gone() -> None:
+    Desk(Role.INFORMATICS).get("/worklist/unknowncaller/999/adopt/", status=404)
