@@ -1,10 +1,11 @@
-"""What every request to the desk passes first: no zero bytes, the address behind a proxy, the person's language."""
+"""What every request to the desk passes first: no zero bytes, the address behind a proxy, session, language."""
 
 from collections.abc import Callable
 from contextlib import suppress
 from ipaddress import ip_address
 
 from django.conf import settings
+from django.contrib.sessions.middleware import SessionMiddleware
 from django.core.exceptions import SuspiciousOperation
 from django.http import HttpRequest, HttpResponse
 from django.utils import translation
@@ -56,3 +57,19 @@ def language(get_response: GetResponse) -> GetResponse:
             return get_response(request)
 
     return answer
+
+
+_GLANCE = "bucky.glance"
+
+
+def glance(request: HttpRequest) -> None:
+    """Note that a page asks by itself: nobody has touched a key, so that the session does not last longer for it."""
+    request.META[_GLANCE] = True
+
+
+class Sessions(SessionMiddleware):
+    """Django's sessions, which last from the last click on, not from the last glance."""
+
+    def process_response(self, request: HttpRequest, response: HttpResponse) -> HttpResponse:
+        """Leave the session as it is after a glance."""
+        return response if request.META.get(_GLANCE) else super().process_response(request, response)

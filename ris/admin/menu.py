@@ -4,10 +4,11 @@ from django.utils.translation import gettext_lazy as _
 
 from ris.desk import EVERYBODY, Page, Panel, register_page, register_panel
 from ris.roles import Role
-from ris.views import home, leftovers, performed, safety
+from ris.views import board, home, leftovers, performed, safety
 
 register_page(Page(_("Patients"), "ris_patient_changelist", "ris.view_patient", 10))
 register_page(Page(_("Orders"), "ris_order_changelist", "ris.view_order", 20))
+register_page(Page(_("Day board"), "ris_board", "ris.view_scheduledprocedurestep", 28, route="board/", view=board.show))
 register_page(Page(_("Schedule"), "ris_scheduledprocedurestep_changelist", "ris.view_scheduledprocedurestep", 30))
 register_page(Page(_("Performed"), "ris_performedprocedurestep_changelist", "ris.view_performedprocedurestep", 35))
 register_page(Page(_("Left over"), "ris_left_over", "ris.perform_step", 36, route="left-over/", view=leftovers.board))

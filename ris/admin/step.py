@@ -13,7 +13,7 @@ from ris.admin.filters import DayFilter, StationFilter, StepModalityFilter
 from ris.admin.lists import PatientDataAdmin
 from ris.models import Patient, ScheduledProcedureStep
 from ris.templatetags.desk import badge, site_time
-from ris.views import safety, searching, slots, steps
+from ris.views import board, board_moves, safety, searching, slots, steps
 
 
 @admin.register(ScheduledProcedureStep)
@@ -53,6 +53,9 @@ class StepAdmin(PatientDataAdmin):
             path("<int:pk>/override/", view(safety.override), name="ris_step_override"),
             path("<int:pk>/book/", view(steps.book), name="ris_step_book"),
             path("<int:pk>/slots/", view(slots.find), name="ris_step_slots"),
+            path("<int:pk>/fits/", view(board_moves.fits), name="ris_step_fits"),
+            path("<int:pk>/put/", view(board_moves.put), name="ris_step_put"),
+            path("board/live/", view(board.live), name="ris_board_live"),
             *super().get_urls(),
         ]
 
