@@ -3,6 +3,7 @@
 No GNU gettext: Babel reads Python, and Django turns a template into calls that Babel can read.
 """
 
+import os
 import re
 import sys
 from collections.abc import Iterator
@@ -142,6 +143,7 @@ def compiled(catalog: Catalog) -> bytes:
 
 def main() -> int:
     """Bring all catalogues up to date; returns 1 while a translation is missing."""
+    os.environ.setdefault("DJANGO_SETTINGS_MODULE", "ris.settings")
     django.setup()
     wanted, lacking = found(), 0
     for path in catalogues():

@@ -1,14 +1,19 @@
 """The languages of the screens: who gets which, and that doors, trail and files stay English."""
 
+from datetime import timedelta
 from typing import Any
 
 import pytest
 from django.test import Client
 from django.utils import translation
 
-from ris.models import User
+from hl7.rehearsal import rehearse
+from ris.errors import UnknownPatient
+from ris.models import Closure, Event, EventKind, User
 from ris.roles import Role
 from scripts import messages
+from tests import factories
+from tests.messages import adt, mrg, pid
 from tests.ris.desk import Desk, text_of
 
 pytestmark = pytest.mark.django_db
@@ -64,3 +69,21 @@ def test_what_is_compiled_is_what_was_translated(path: Any) -> None:
     catalog = messages.read(path)
     assert path.with_suffix(".mo").read_bytes() == messages.compiled(catalog), "run scripts/messages"
     assert path.read_bytes() == messages.written(catalog), "run scripts/messages"
+
+
+def test_what_a_sender_is_told_and_what_the_trail_keeps_is_english_at_a_german_desk() -> None:
+    keeper = Desk(Role.INFORMATICS)
+    keeper.post("/language", language="de")
+    day = factories.today_at(0)
+    closure = Closure.new(
+        resource=factories.resource(), start=day, end=day + timedelta(days=1), kind="HOLIDAY", reason="Easter"
+    )
+    assert "Feiertag" in text_of(keeper.get("/ris/closure/"))
+    keeper.post(f"/ris/closure/{closure.pk}/delete/", post="yes")
+    event = Event.objects.get(kind=EventKind.CATALOG_CHANGED, subject=f"ris.closure:{closure.pk}")
+    assert event.data["name"] == "holiday: Easter"
+    merge = adt("A40", pid("4711"), mrg("4711"))
+    factories.patient(number="4711")
+    with translation.override("de"):
+        assert str(UnknownPatient()) == "Kein Patient hat diese Nummer."
+        assert b"cannot be merged into themselves" in rehearse(merge, "10.0.0.7").answer
