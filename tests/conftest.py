@@ -31,6 +31,7 @@ import pytest  # noqa: E402
 from hl7 import endpoints  # noqa: E402
 from ris.actions import catalogue  # noqa: E402
 from tests.department import Department  # noqa: E402
+from worklist import callers  # noqa: E402
 
 # No deadline: a busy machine is no bug. The same examples each time: a landing is judged by what it changes.
 # For a search, HYPOTHESIS_PROFILE=search and --hypothesis-seed.
@@ -48,9 +49,10 @@ class MakeDepartment(Protocol):
 
 @pytest.fixture(autouse=True)
 def fresh_catalogue() -> None:
-    """Forget what a test before read of the catalogue and the endpoints."""
+    """Forget what a test before read of the catalogue, the endpoints and the profiles."""
     catalogue.forget()
     endpoints.forget()
+    callers.forget()
 
 
 @pytest.fixture

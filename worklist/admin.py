@@ -20,6 +20,7 @@ from ris.roles import Role
 from ris.views import story
 from worklist import adopting, pages, why_pages
 from worklist import archive_admin as archive_admin  # registers itself
+from worklist import profile_admin as profile_admin  # registers itself
 from worklist import tokens_admin as tokens_admin  # registers itself
 from worklist.models import QueryLog, RefusedCall, UnknownCaller
 from worklist.why_words import SUCCESS

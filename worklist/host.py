@@ -12,12 +12,13 @@ from worklist.query import Caller
 class Answers(Protocol):
     """What became of a query; iterating gives the encoded answers, each built when its turn comes.
 
-    pending: status of each. matches: how many steps match. keys: the identifier, for the query log. shown, skipped:
-    rows that were encoded and left out so far.
+    pending: status of each. matches: how many steps match. keys: the identifier, for the query log. cut: more steps
+    match, these are the newest. shown, skipped: rows that were encoded and left out so far.
     """
 
     pending: int
     keys: dict[str, Any]
+    cut: bool
     shown: list[int]
     skipped: list[int]
 

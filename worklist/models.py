@@ -11,6 +11,7 @@ from django.utils.translation import gettext_lazy as _
 
 from ris.models import PerformedProcedureStep
 from ris.models.catalog import AE_TITLE
+from worklist.profile_models import StationProfile as StationProfile
 from worklist.tokens import ApiToken as ApiToken
 
 

@@ -319,6 +319,8 @@ class Peer(asyncio.Protocol):
             entry.step_ids, entry.skipped = reply.shown, reply.skipped
             canceled = await self._send_all(message, reply)
             self._finish(message, CANCELED if canceled else SUCCESS, entry)
+            if reply.cut:
+                entry.comment = f"Only the newest {reply.matches} were sent"
         except QueryError as reason:
             entry.keys = entry.keys or reason.keys
             self._finish(message, reason.status, entry, reason)

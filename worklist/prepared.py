@@ -8,19 +8,22 @@ import itertools
 import logging
 import threading
 from collections import OrderedDict
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from datetime import datetime
+from typing import Any, NamedTuple
 
-from django.conf import settings
 from django.db import Error as DatabaseError
 from django.db import connection
 
 from worklist.answer import BadRowError
 from worklist.attributes import PATIENT
+from worklist.callers import profile_for
+from worklist.conditions import STATION, this_quarter
 from worklist.describe import as_json
 from worklist.encoding import Plan, decode, syntax_of
-from worklist.errors import OUT_OF_RESOURCES, QueryError, TooManyAnswers
+from worklist.errors import OUT_OF_RESOURCES, QueryError
+from worklist.profiles import PLAIN, Profile
 from worklist.query import Caller, Question, note_bad_row, other_identifiers, question
 
 log = logging.getLogger(__name__)
@@ -48,13 +51,15 @@ class _Met:
 class Reply:
     """The answers to one query, encoded one after the other as they are taken.
 
-    pending: status of each. keys: the identifier for the query log. shown, skipped: steps sent and left out so far.
+    pending: status of each. keys: the identifier for the query log. cut: more steps match, these are the newest.
+    shown, skipped: steps sent and left out so far.
     """
 
     pending: int
     keys: dict[str, Any]
     rows: list[_Met]
     asked: "Prepared"
+    cut: bool = False
     shown: list[int] = field(default_factory=list)
     skipped: list[int] = field(default_factory=list)
 
@@ -82,19 +87,19 @@ class Reply:
 class Prepared:
     """One question, ready to be asked."""
 
-    def __init__(self, encoded: bytes, transfer_syntax: str, character_set: str) -> None:
+    def __init__(self, encoded: bytes, transfer_syntax: str, who: "Who") -> None:
         """Work it out. Raises QueryError where the identifier cannot be understood."""
         syntax = syntax_of(transfer_syntax)
         identifier = decode(encoded, syntax)
         self.keys = as_json(identifier)
         try:
-            self.question: Question = question(identifier)
+            self.question: Question = question(identifier, who.ae_title, who.profile)
         except QueryError as reason:
             reason.keys = self.keys
             raise
         columns = [*self.question.columns, *self.question.added]
         self.columns = {path: place for place, path in enumerate(columns)}
-        self.plan = Plan(self.question.request, self.columns, syntax, character_set)
+        self.plan = Plan(self.question.request, self.columns, syntax, who.character_set)
         self.met: dict[Sequence[Any], _Met] = {}
         """The rows of the last answer, as the database gave them."""
         places = self.columns
@@ -106,36 +111,58 @@ class Prepared:
 
     def ask(self) -> Reply:
         """Read the rows as they are now. Raises QueryError when there are too many, DatabaseError."""
-        rows = self._matching()
+        met: dict[Sequence[Any], _Met] = {}
+        rows, cut = self.question.taken(self._matching(met))
+        self.met = met if len(met) <= ROWS_REMEMBERED else {}
         if self.question.added:
             place = self.columns[PATIENT + "pk"]
             found = other_identifiers({row.values[place] for row in rows})
             rows = [_Met((*row.values, found.get(row.values[place], [])), fits=True) for row in rows]
-        return Reply(self.question.pending, self.keys, rows, self)
+        return Reply(self.question.pending, self.keys, rows, self, cut)
 
-    def _matching(self) -> list[_Met]:
-        most: int = settings.BUCKY_WORKLIST_MAX_ANSWERS
-        before, now, found = self.met, {}, []
+    def _matching(self, met: dict[Sequence[Any], _Met]) -> Generator[_Met, None, None]:
+        """Read the rows that fit, and keep in `met` what was read."""
+        before = self.met
         for row in self._rows():
-            met = now[row] = before.get(row) or self._meet(row)
-            if met.fits:
-                found.append(met)
-                if len(found) > most:
-                    raise TooManyAnswers(most)
-        self.met = now if len(now) <= ROWS_REMEMBERED else {}
-        return found
+            found = met[row] = before.get(row) or self._meet(row)
+            if found.fits:
+                yield found
 
     def _meet(self, row: Sequence[Any]) -> _Met:
         """Convert a new row, and look whether it fits."""
         values = next(iter(self._convert([row], self._converters))) if self._converters else row
         fits = all(holds({path: values[place] for path, place in places}) for places, holds in self._checks)
-        return _Met(values, fits=fits)
+        return _Met(self._named(values) if self.question.aliases else values, fits=fits)
+
+    def _named(self, row: Sequence[Any]) -> Sequence[Any]:
+        """Put the AE title by which the caller asked for its station."""
+        place = self.columns[STATION]
+        return (*row[:place], self.question.aliases.get(row[place], row[place]), *row[place + 1 :])
 
     def _rows(self) -> Iterator[Sequence[Any]]:
         with connection.cursor() as cursor:
             _statements.execute(cursor, self._sql, self._parameters)
             while rows := cursor.fetchmany(_LOOKS):
                 yield from rows
+
+
+class Who(NamedTuple):
+    """What of a caller its questions depend on: those that nothing is agreed with share theirs.
+
+    quarter: the quarter of an hour for which they hold, see worklist.conditions.
+    """
+
+    character_set: str
+    profile: Profile = PLAIN
+    ae_title: str = ""
+    quarter: datetime | None = None
+
+
+def _who(caller: Caller) -> Who:
+    profile = profile_for(caller.ae_title)
+    if profile is PLAIN:
+        return Who(caller.character_set)
+    return Who(caller.character_set, profile, caller.ae_title, this_quarter() if profile.has_window else None)
 
 
 _numbers = itertools.count()
@@ -177,12 +204,12 @@ class _Questions:
     """The questions that are known, the one asked longest ago first; every thread's."""
 
     def __init__(self) -> None:
-        self._known: OrderedDict[tuple[bytes, str, str], Prepared] = OrderedDict()
+        self._known: OrderedDict[tuple[bytes, str, Who], Prepared] = OrderedDict()
         self._lock = threading.Lock()
 
-    def prepared(self, encoded: bytes, transfer_syntax: str, character_set: str) -> Prepared:
+    def prepared(self, encoded: bytes, transfer_syntax: str, who: Who) -> Prepared:
         """Return the question, worked out now or before."""
-        key = encoded, transfer_syntax, character_set
+        key = encoded, transfer_syntax, who
         found = self._known.get(key) or Prepared(*key)
         with self._lock:
             self._known[key] = found
@@ -212,7 +239,7 @@ def reply_to(encoded: bytes, transfer_syntax: str, caller: Caller) -> Reply:
     encoded: the identifier in that transfer syntax. Raises QueryError as find does.
     """
     try:
-        asked = _questions.prepared(encoded, transfer_syntax, caller.character_set)
+        asked = _questions.prepared(encoded, transfer_syntax, _who(caller))
         known = len(asked.met)
         reply = asked.ask()
         if len(asked.met) > known:

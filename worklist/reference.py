@@ -44,6 +44,13 @@ MATCHING = """
 - A key that Bucky does not match is ignored and comes back. If it had a value, the answers are pending with FF01
   instead of FF00. A key that Bucky does not know comes back with zero length.
 - A sequence key with more than one item is refused.
+
+### What a device may see
+
+A station profile in the admin can narrow what a calling AE title is answered, whatever it asks for: to its own station
+or a group of stations, to days around today, to some states. It can name aliases: a key with an alias means the
+station, and the answer holds the alias. It can say how many answers a device takes; when more match, the query is
+refused with A700, or the steps with the latest start are sent, the latest first.
 """
 CHARACTERS = """
 ## Character sets
@@ -193,7 +200,7 @@ def _statuses() -> Iterator[tuple[str, str]]:
     yield f"{peer.CANCELED:04X}", "cancelled by C-CANCEL"
     yield (
         f"{errors.OUT_OF_RESOURCES:04X}",
-        "the database is away or too slow, or more than `BUCKY_WORKLIST_MAX_ANSWERS` steps match",
+        "the database is away or too slow, or more steps match than `BUCKY_WORKLIST_MAX_ANSWERS` or the profile allow",
     )
     yield f"{errors.IDENTIFIER_DOES_NOT_FIT:04X}", "the identifier does not parse, or has no key of the worklist"
     yield f"{errors.CANNOT_UNDERSTAND:04X}", "a date, a time or a range cannot be understood"

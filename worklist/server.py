@@ -22,6 +22,7 @@ from django.utils import timezone
 from ris import tls
 from ris.config import Address
 from ris.models import Station
+from worklist.callers import profile_for
 from worklist.errors import OUT_OF_RESOURCES, QueryError
 from worklist.host import Answers
 from worklist.journal import REMEMBERED, Journal, QueryEntry, Recorder, RefusedCallEntry, UnknownCallerEntry
@@ -54,8 +55,8 @@ KNOWN_SECONDS = 2.0
 
 
 def is_active_station(ae_title: str) -> bool:
-    """Tell whether an AE title is a station in use."""
-    return Station.objects.active().filter(ae_title=ae_title).exists()
+    """Tell whether an AE title is a station in use, or its profile says which station it is."""
+    return bool(profile_for(ae_title).station) or Station.objects.active().filter(ae_title=ae_title).exists()
 
 
 class CannotListen(Exception):

@@ -13,10 +13,12 @@ from pydicom.dataset import Dataset
 from ris.models import ScheduledProcedureStep
 from worklist.answer import BadRowError, Row, answer
 from worklist.attributes import SITE_ZONE
+from worklist.callers import profile_for
+from worklist.conditions import Part, candidates, parts
 from worklist.errors import QueryError
 from worklist.identifier import Match
 from worklist.matching import Window
-from worklist.query import Caller, Part, candidates, find, parts, question
+from worklist.query import Caller, find, question
 
 
 @dataclass(frozen=True)
@@ -56,7 +58,7 @@ def explain(step: ScheduledProcedureStep, identifier: Dataset, caller: Caller) -
         request = question(identifier).request
     except QueryError as reason:
         return Explanation(refused=reason)
-    lines = [_line(part, step) for part in parts(request)]
+    lines = [_line(part, step) for part in parts(request, caller.ae_title, profile_for(caller.ae_title))]
     try:
         result = find(identifier, caller)
     except QueryError as reason:
@@ -108,12 +110,12 @@ LOOKED_AT = 500
 """Steps that are looked at for each part of a question."""
 
 
-def near_misses(identifier: Dataset, near: Q, most: int = 50) -> list[Miss]:
+def near_misses(identifier: Dataset, ae_title: str, near: Q, most: int = 50) -> list[Miss]:
     """Return the steps that fail exactly one part of a question. Raises QueryError where it cannot be understood.
 
-    near: which steps to look at, of which no more than LOOKED_AT for each part.
+    ae_title: of the caller. near: which steps to look at, of which no more than LOOKED_AT for each part.
     """
-    every = parts(question(identifier).request)
+    every = parts(question(identifier).request, ae_title, profile_for(ae_title))
     return [
         Miss(step.pk, _line(part, step))
         for place, part in enumerate(every)

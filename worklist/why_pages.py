@@ -114,7 +114,7 @@ def near(request: HttpRequest, pk: int) -> HttpResponse:
     around = Q(start__range=(query.last_at - NEAR, query.last_at + NEAR)) | Q(start__isnull=True)
     problem, rows = "", []
     try:
-        misses = near_misses(from_json(query.keys), around)
+        misses = near_misses(from_json(query.keys), query.calling_ae_title, around)
     except QueryError as reason:
         problem, misses = str(reason), []
     steps = ScheduledProcedureStep.objects.select_related("station__site", "requested_procedure__order__patient")

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from typing import TYPE_CHECKING
 
+from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy as _lazy
 
@@ -11,10 +12,10 @@ from ris.models import ScheduledProcedureStep
 from ris.models.step import Gate
 from ris.states import ON_WORKLIST, StepState
 from worklist.answer import Row
+from worklist.conditions import wall_clock
 from worklist.identifier import Match
 from worklist.matching import AnyOf, Condition, DateSpan, Single, Wildcard, Window
 from worklist.models import QueryLog
-from worklist.query import wall_clock
 from worklist.why import Explanation, Line
 
 if TYPE_CHECKING:
@@ -56,8 +57,20 @@ def _rule(name: str, step: ScheduledProcedureStep, holds: bool) -> Told:
     if name == "gate":
         has = str(Gate(step.gate).label) if step.gate else _("no question applies")
         return Told(_("Safety gate"), _("let through, or begun"), has, holds)
+    if name in PROFILE:
+        return Told(_("Station profile"), str(PROFILE[name]), _profiled(name, step), holds)
     has = _("in use") if order.patient.merged_into_id is None else _("merged into another one")
     return Told(_("Patient's record"), _("in use"), has, holds)
+
+
+def _profiled(name: str, step: ScheduledProcedureStep) -> str:
+    """Return what of a step a rule of the profile is about."""
+    if name == "profile_stations":
+        return step.station.ae_title if step.station else "–"
+    if name == "profile_states":
+        return step.get_state_display()
+    zone = step.station.site.zone if step.station else timezone.get_current_timezone()
+    return f"{timezone.localtime(step.start, zone):%Y-%m-%d %H:%M}" if step.start else _("no time yet")
 
 
 def _condition(condition: Condition) -> str:
@@ -104,10 +117,21 @@ def _values(line: Line) -> str:
     return "=".join(texts).rstrip("=") or _("nothing")
 
 
+PROFILE: dict[str, "_StrPromise"] = {
+    "profile_stations": _lazy("a station that the device may see"),
+    "profile_states": _lazy("a state that is not hidden from the device"),
+    "profile_days": _lazy("a day that the device may see"),
+}
+"""What the profile of a device asks of a step."""
+
 ADVICE: dict[str, "_StrPromise"] = {
     "state": _lazy("Book the exam, or open it again if it was closed by mistake."),
     "hold": _lazy("Release the order."),
     "gate": _lazy("Answer the safety questions of the order, or let the exam through."),
+    **{
+        name: _lazy("The station profile of the device hides this exam. Change it if that is not meant.")
+        for name in PROFILE
+    },
     "merged": _lazy("The order belongs to a record that was merged away: tell informatics."),
     "ScheduledProcedureStepStartDate": _lazy("Choose the day of the exam in the scanner, or move the exam."),
     "ScheduledStationAETitle": _lazy(

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from django.test.utils import CaptureQueriesContext
 from pydicom import config
 from pydicom.datadict import dictionary_VR
 from pydicom.dataelem import DataElement
@@ -83,3 +84,8 @@ def step(data_set: Dataset) -> Dataset:
     (item,) = data_set.ScheduledProcedureStepSequence
     found: Dataset = item
     return found
+
+
+def statements(taken: CaptureQueriesContext) -> list[str]:
+    """Return the SQL of a query. The profiles are read beside it, once a second."""
+    return [one["sql"] for one in taken.captured_queries if "stationprofile" not in one["sql"]]

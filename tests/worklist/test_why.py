@@ -220,7 +220,7 @@ def test_it_would_match_exactly_if_the_engine_returns_it(
         told = explain(step, identifier, CT1)
         assert told.found is (step.pk in found)
         assert (told.against == []) is (step.pk in found)
-    missed = near_misses(identifier, NEAR_ALL)
+    missed = near_misses(identifier, CT1.ae_title, NEAR_ALL)
     assert not {miss.step_id for miss in missed} & found
     for miss in missed[:3]:
         (only,) = explain(ScheduledProcedureStep.objects.get(pk=miss.step_id), identifier, CT1).against
