@@ -22,6 +22,7 @@ import django  # noqa: E402
 django.setup()
 
 from django.conf import settings  # noqa: E402
+from django.db import connection  # noqa: E402
 
 settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]  # slow on purpose otherwise
 
@@ -30,8 +31,11 @@ import pytest  # noqa: E402
 
 from hl7 import endpoints  # noqa: E402
 from ris.actions import catalogue  # noqa: E402
-from tests.department import Department  # noqa: E402
+from tests.department import READY_DATABASE, Department  # noqa: E402
 from worklist import callers  # noqa: E402
+
+if connection.vendor == "postgresql":
+    connection.settings_dict["TEST"]["TEMPLATE"] = os.environ.get(READY_DATABASE)
 
 # No deadline: a busy machine is no bug. The same examples each time: a landing is judged by what it changes.
 # For a search, HYPOTHESIS_PROFILE=search and --hypothesis-seed.

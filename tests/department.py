@@ -57,9 +57,15 @@ def _migrate(**settings: str) -> None:
     subprocess.run(words, cwd=PROJECT, env=environment | settings, stdin=subprocess.DEVNULL, check=True, timeout=300)
 
 
+READY_FILE, READY_DATABASE = "READY_FILE", "READY_DATABASE"
+"""Variables by which `./test` names databases that it has made ready for all its workers."""
+
+
 @functools.cache
 def ready_file() -> Path:
-    """Make an SQLite database with all tables, once for all departments of this process."""
+    """Make an SQLite database with all tables, once for all departments."""
+    if READY_FILE in os.environ:
+        return Path(os.environ[READY_FILE])
     directory = tempfile.mkdtemp(prefix="bucky-ready-")
     atexit.register(shutil.rmtree, directory, ignore_errors=True)
     _migrate(BUCKY_DATA=directory, DATABASE_URL="")
@@ -69,6 +75,8 @@ def ready_file() -> Path:
 @functools.cache
 def ready_database(server: str) -> str:
     """Make the same on PostgreSQL; its name. It goes away with the server."""
+    if READY_DATABASE in os.environ:
+        return os.environ[READY_DATABASE]
     url = new_database(server)
     with tempfile.TemporaryDirectory(prefix="bucky-ready-") as directory:
         _migrate(BUCKY_DATA=directory, DATABASE_URL=url)

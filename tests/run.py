@@ -19,6 +19,7 @@ from xml.etree import ElementTree
 
 import pytest
 
+from tests.department import READY_DATABASE, READY_FILE, ready_database, ready_file
 from tests.services import Postgres, Redis
 
 ALONE = ("tests/journeys/", "tests/browser/")
@@ -116,12 +117,13 @@ def main(words: Sequence[str]) -> int:
             Path(directory).chmod(0o755)  # PostgreSQL and Redis run under other accounts
             os.environ["TMPDIR"] = tempfile.tempdir = directory
         postgres, redis = servers.enter_context(Postgres()), servers.enter_context(Redis())
-        real = {"DATABASE_URL": postgres.url("postgres"), "REDIS_URL": redis.url}
+        server = postgres.url("postgres")
+        real = {"DATABASE_URL": server, "REDIS_URL": redis.url, READY_DATABASE: ready_database(server)}
         results = [
             # Measuring takes time: once is enough, and not in the processes of the departments.
             run_suite(
                 "SQLite",
-                {"DATABASE_URL": "", "REDIS_URL": ""},
+                {"DATABASE_URL": "", "REDIS_URL": "", READY_FILE: str(ready_file())},
                 ["--cov", "--cov-report=", "--cov-fail-under=0", *words],
             ),
             run_suite("PostgreSQL + Redis", real, words),
