@@ -291,7 +291,8 @@ def _answers() -> str:
                 "With code 207 the fault is Bucky's: the message is kept, and a person has to look at the log.",
                 "`AR`: not taken: the type or the header is not supported, the message is too large (code 104, "
                 "before 2.7 102), or the "
-                "database is away (code 207). Only in the last case send it again later.",
+                "database is away or takes longer than `BUCKY_STATEMENT_SECONDS` for one statement (code 207). Only in "
+                "the last case send it again later.",
                 "A sender that fills MSH-15 or MSH-16 (enhanced mode) gets what it asks for there: first the accept "
                 "acknowledgment, `CA`, `CE` (not stored now, too large, or not one whole message) or `CR` (type or "
                 "header not taken); then the application's, `AA`, `AE` or `AR`, as a message of its own on the same "

@@ -239,6 +239,12 @@ SETTINGS = (
         secret=True,
     ),
     Setting(
+        "BUCKY_STATEMENT_SECONDS",
+        "30",
+        "Seconds that PostgreSQL may take for one statement of a page, a message or a scanner's query. 0: no limit.",
+        whole_number(0, 86_400),
+    ),
+    Setting(
         "REDIS_URL",
         "",
         "redis://HOST:PORT/0. Empty: background work waits in the data directory.",

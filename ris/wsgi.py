@@ -7,3 +7,7 @@ from django.core.wsgi import get_wsgi_application
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "ris.settings")
 
 application = get_wsgi_application()
+
+from ris.statement_limit import limit_statements  # noqa: E402 (needs the settings)
+
+limit_statements()

@@ -165,6 +165,25 @@ def test_a_database_that_goes_away_is_answered_ar_and_nothing_is_claimed(
     assert send(adt("A04", control_id="M1"))["MSA"].get("1") == "AA"
 
 
+def endless(*args: Any, **kwargs: Any) -> None:
+    if connection.vendor != "postgresql":
+        raise OperationalError("interrupted")
+    with connection.cursor() as cursor:
+        cursor.execute("SET LOCAL statement_timeout = 50")
+        cursor.execute("SELECT pg_sleep(600)")
+
+
+def test_a_statement_that_takes_too_long_is_answered_ar_and_the_next_message_is_taken(
+    send: Send, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as broken:
+        broken.setattr(handlers, "apply", endless)
+        answer = send(adt("A04", control_id="M1"))
+    assert (answer["MSA"].get("1"), answer["ERR"].get("3")) == ("AR", "207")
+    assert not Patient.objects.exists()
+    assert send(adt("A04", control_id="M1"))["MSA"].get("1") == "AA"
+
+
 def test_a_database_that_is_away_from_the_start_is_answered_ar(send: Send, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(intake, "store", away)
     assert send(adt("A04"))["MSA"].get("1") == "AR"

@@ -17,6 +17,7 @@ from hl7 import door, intake
 from hl7.listener import Handlers, Limits, Listener
 from ris import collector, tls
 from ris.config import Address
+from ris.statement_limit import limit_statements
 
 log = logging.getLogger(__name__)
 
@@ -30,6 +31,7 @@ class Command(BaseCommand):
         """Serve; leaves with 0 after a stop, raises CommandError when the address cannot be had."""
         _allow_many_connections()
         collector.spare_the_old()
+        limit_statements()
         asyncio.run(_serve())
 
 

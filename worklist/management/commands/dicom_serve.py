@@ -10,6 +10,7 @@ from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 
 from ris import collector, tls
+from ris.statement_limit import limit_statements
 from worklist.server import CannotListen, Door, Secure
 
 log = logging.getLogger(__name__)
@@ -24,6 +25,7 @@ class Command(BaseCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         """Listen, wait for a signal, close. The signals are set up first: one may come at any time."""
         collector.spare_the_old()
+        limit_statements()
         asked_to_stop = threading.Event()
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda *_: asked_to_stop.set())
