@@ -157,8 +157,8 @@ def _drop_steps(*, by: Actor, procedure: RequestedProcedure, request: ProcedureR
     Where it names one step only, the catalogue says how many there are. Which ones stay: those that are named by their
     IDs, then the others in their order.
     """
-    live = _live_steps(procedure)
-    wanted = len(plan_steps(request)) if request.steps else len(live)
+    live = _live_steps(procedure) if request.steps else []
+    wanted = len(plan_steps(request))
     if wanted >= len(live):
         return
     named = {wish.sps_id for wish in request.steps}
