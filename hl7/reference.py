@@ -230,6 +230,8 @@ def _fields() -> str:
                 "`BUCKY_PATIENT_ID_ISSUER`.",
                 "AL1-3 of all AL1 fills `allergies`; OBX-5 fills `weight` and `size` by OBX-3 and OBX-6 (below); "
                 "NTE-3 below PID fills `comments` of the patient.",
+                "IN1, IN2, IN3, GT1 and Z-segments of ADT are kept with the patient, for people to read; those that "
+                "come take the place of those that were there, all together. Without any the ones before stay.",
                 "An order message registers a patient that nobody knows. It does not overwrite name, birth date, sex "
                 "or address of a known one; where the first three differ, a warning says so.",
                 "A number of a record that was merged away finds the record that stays. A message with that number "

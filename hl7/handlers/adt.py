@@ -4,6 +4,7 @@ from collections.abc import Callable
 
 from hl7 import mapping, values
 from hl7.handlers import people, stays
+from hl7.handlers.order_groups import further_segments
 from hl7.handlers.sites import zone_of
 from hl7.message import Message, Segment
 from ris.actions import exams, patients
@@ -29,7 +30,8 @@ def _keep(message: Message, event: str, *, by: Actor, warnings: list[str]) -> Pa
     said = mapping.fill(rows, segments, zone, warnings)
     people.clinical(message, segments, warnings, said)
     visit = mapping.fill(_VISIT.get(event, mapping.VISIT), segments, zone, warnings)
-    patient = people.keep_patient(message["PID"], said, by=by, warnings=warnings)
+    along = further_segments(message) or None
+    patient = people.keep_patient(message["PID"], said, by=by, warnings=warnings, sent_along=along)
     if patient.deleted_at is not None:
         patients.restore(by=by, patient=patient)
     if event in _WITHOUT_VISIT:

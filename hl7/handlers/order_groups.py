@@ -104,6 +104,11 @@ def readable_segments(segments: list[Segment]) -> list[dict[str, Any]]:
     return found
 
 
+def further_segments(message: Message) -> list[dict[str, Any]]:
+    """Return insurance, guarantor and the sender's own segments of a message, as people read them."""
+    return readable_segments([segment for segment in message if _is_further(segment)])
+
+
 def _is_further(segment: Segment) -> bool:
     return segment.name in _FURTHER or (segment.name.startswith("Z") and segment.name != "ZDS")
 

@@ -150,19 +150,31 @@ def pid_numbers(pid: Segment) -> list[Identifier]:
     return wanted
 
 
-def keep_patient(pid: Segment, said: Filled, *, by: Actor, warnings: list[str], overwrite: bool = True) -> Patient:
+def keep_patient(
+    pid: Segment,
+    said: Filled,
+    *,
+    by: Actor,
+    warnings: list[str],
+    overwrite: bool = True,
+    sent_along: list[dict[str, Any]] | None = None,
+) -> Patient:
     """Return the patient of PID, registered or brought up to date with what is said.
 
     overwrite: False for messages that do not speak about the person (orders): they fill what is empty, and
     a name, birth date or sex that differs is a warning, because it may be another person's order. The same for
     messages with only the number of a record that was merged away: they may be late, or about somebody else.
+    sent_along: insurance and further segments about the patient; None where there are none.
     """
     known = look_up(pid_numbers(pid), pid.dialect)
     row = known.row()
     places = said.places | {"identifiers": Place("PID", pid.number, 3)}
     with refusals(places, Place("PID", pid.number, 3)):
         if row is None:
-            return patients.register(by=by, identifiers=_free(known, None, warnings), **said.values)
+            patient = patients.register(by=by, identifiers=_free(known, None, warnings), **said.values)
+            if sent_along:
+                patients.keep_insurance(by=by, patient=patient, sent_along=sent_along)
+            return patient
         patient = row.patient.survivor()
         for identifier in _free(known, patient, warnings):
             patients.identify(by=by, patient=patient, identifier=identifier)
@@ -172,6 +184,8 @@ def keep_patient(pid: Segment, said: Filled, *, by: Actor, warnings: list[str], 
             warnings.append(_MERGED)
         if _differs(patient, fields):
             patients.update(by=by, patient=patient, **fields)
+        if sent_along and not merged:
+            patients.keep_insurance(by=by, patient=patient, sent_along=sent_along)
         return patient
 
 

@@ -14,7 +14,17 @@ from ris.actions.safety import FACTS
 from ris.actions.verb import verb
 from ris.actor import Actor
 from ris.errors import DuplicateIdentifier, InvalidValue, MergedAway, MergeRefused
-from ris.models import Attention, Event, EventKind, Order, Patient, PatientIdentifier, PatientMerge, Visit
+from ris.models import (
+    Attention,
+    Event,
+    EventKind,
+    Insurance,
+    Order,
+    Patient,
+    PatientIdentifier,
+    PatientMerge,
+    Visit,
+)
 from ris.models.compiled import compiled
 from ris.models.waiting import made_here, refused
 
@@ -94,6 +104,23 @@ def identify(*, by: Actor, patient: Patient, identifier: Identifier) -> None:
     primary = not patient.identifiers.filter(primary=True).exists()
     _add_identifier(patient, identifier, primary=primary)
     Event.objects.record(EventKind.PATIENT_IDENTIFIED, by=by, patient=patient, data={"identifier": asdict(identifier)})
+
+
+@verb
+def keep_insurance(*, by: Actor, patient: Patient, sent_along: list[dict[str, Any]]) -> None:
+    """Keep what was sent along about who pays for a patient, in the place of what was kept before.
+
+    sent_along: as with an order. Raises MergedAway.
+    """
+    kept = Insurance.objects.filter(patient=patient).first()
+    if kept is not None and kept.sent_along == sent_along:
+        return
+    patient = _unmerged(patient)
+    kept = Insurance.objects.filter(patient=patient).first() or Insurance.new(patient=patient)
+    diff = kept.change(sent_along=sent_along)
+    if diff:
+        subject = f"ris.insurance:{kept.pk}"
+        Event.objects.record(EventKind.PATIENT_UPDATED, by=by, patient=patient, subject=subject, data={"changes": diff})
 
 
 @verb

@@ -7,7 +7,15 @@ from ris.models.counter import Counter
 from ris.models.event import Event, EventKind
 from ris.models.examrows import ExamGap, ExamPreparation, ExamQuestion
 from ris.models.order import Attention, Order, Priority, RequestedProcedure
-from ris.models.patient import Patient, PatientIdentifier, PatientLink, PatientMerge, PregnancyStatus, Sex
+from ris.models.patient import (
+    Insurance,
+    Patient,
+    PatientIdentifier,
+    PatientLink,
+    PatientMerge,
+    PregnancyStatus,
+    Sex,
+)
 from ris.models.performed import LinkedBy, PerformedLink, PerformedProcedureStep
 from ris.models.resource import (
     Block,
@@ -48,6 +56,7 @@ __all__ = [
     "ExamStep",
     "Gate",
     "GateOverride",
+    "Insurance",
     "Laterality",
     "LinkedBy",
     "OpeningHours",

@@ -235,6 +235,22 @@ class PatientIdentifier(Noun):
         return f"{self.value} ({self.issuer})"
 
 
+class Insurance(Noun):
+    """Who pays for a patient and what else the hospital wrote of them, as it was sent last: for people to read."""
+
+    patient = models.OneToOneField(Patient, models.PROTECT, related_name="insurance", verbose_name=_("patient"))
+    # {segment, fields: [[place, text]]} as with an order. A table of its own: most messages never touch it.
+    sent_along = models.JSONField(_("sent along"), default=list, blank=True)
+
+    class Meta:
+        verbose_name = _("insurance")
+        verbose_name_plural = _("insurance")
+        default_permissions = ()
+
+    def __str__(self) -> str:
+        return str(self.patient_id)
+
+
 class PatientMerge(Noun):
     """Journal of one merge: what it moved, so that it can be undone."""
 

@@ -18,7 +18,7 @@ from ris.actor import Actor
 from ris.errors import DomainError
 from ris.forms import IdentifierForm, PersonForm, RegisterForm
 from ris.identifiers import mint_patient_number
-from ris.models import Event, EventKind, Order, Patient, RequestedProcedure, ScheduledProcedureStep
+from ris.models import Event, EventKind, Insurance, Order, Patient, RequestedProcedure, ScheduledProcedureStep
 from ris.views import duplicates, frame, story
 
 SHOWN = 50
@@ -48,6 +48,7 @@ def show(request: HttpRequest, object_id: str) -> HttpResponse:
         visits=patient.visits.all()[:SHOWN],
         linked=Patient.objects.linked_with(patient).prefetch_related("identifiers"),
         merged=merged,
+        insurance=Insurance.objects.filter(patient=patient).first(),
         story=story.tell(events),
     )
     audit.patient_viewed(request, patient)

@@ -22,6 +22,7 @@ from ris.models import (
     ExamQuestion,
     ExamStep,
     GateOverride,
+    Insurance,
     LinkedBy,
     OpeningHours,
     Order,
@@ -60,6 +61,7 @@ def department() -> None:
         rows_below(exam)
         patient = factories.patient(number=number)
         patients.identify(by=factories.BY, patient=patient, identifier=patients.Identifier(f"C{number}", "CLINIC"))
+        patients.keep_insurance(by=factories.BY, patient=patient, sent_along=[{"segment": "IN1", "fields": []}])
         Visit.new(patient=patient, visit_number=f"V{number}", issuer="HIS")
         factories.order(
             patient=patient,
@@ -229,6 +231,7 @@ BREAKS: dict[str, Callable[[], object]] = {
     # unique columns, which Django does not call constraints
     "site.code": all_to(Site, code="X"),
     "station.ae_title": all_to(Station, ae_title="X"),
+    "insurance.patient": like_the_first(Insurance, "patient"),
     "order.accession_number": all_to(Order, accession_number="X"),
     "requestedprocedure.requested_procedure_id": all_to(RequestedProcedure, requested_procedure_id="X"),
     "performedprocedurestep.sop_instance_uid": all_to(PerformedProcedureStep, sop_instance_uid="1.2"),
