@@ -59,6 +59,7 @@ def test_pages_and_doors_are_limited(monkeypatch: pytest.MonkeyPatch) -> None:
         def start(self) -> None:
             raise CannotListen(Address("127.0.0.1", 1), OSError("busy"))
 
+    monkeypatch.setattr("ris.collector.spare_the_old", lambda: None)
     importlib.reload(ris.wsgi)
     assert is_limited()
     monkeypatch.setattr("hl7.management.commands.hl7_listen._serve", nothing)
