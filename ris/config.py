@@ -6,6 +6,7 @@ and docs/reference/settings.md. No Django here, so that `./run` can check a valu
 
 import os
 import re
+from base64 import b64encode
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -146,6 +147,24 @@ def names(text: str) -> list[str]:
     return [name.strip() for name in text.split(",") if name.strip()]
 
 
+def logins(text: str) -> dict[str, str]:
+    """Read logins of other systems: NAME=basic USER:PASSWORD or NAME=bearer TOKEN, with ; between them.
+
+    Returns NAME -> value of the HTTP header Authorization (RFC 7617, RFC 6750).
+    """
+    found: dict[str, str] = {}
+    for part in filter(None, (part.strip() for part in text.split(";"))):
+        name, _equals, login = (piece.strip() for piece in part.partition("="))
+        kind, _blank, secret = login.partition(" ")
+        if kind == "basic" and ":" in secret:
+            found[name] = f"Basic {b64encode(secret.strip().encode()).decode()}"
+        elif kind == "bearer" and re.fullmatch(r"[A-Za-z0-9._~+/=-]+", secret.strip()):
+            found[name] = f"Bearer {secret.strip()}"
+        if not name or name not in found:
+            raise ValueError("is not NAME=basic USER:PASSWORD or NAME=bearer TOKEN, with ; between several")
+    return found
+
+
 def database(text: str) -> dict[str, Any]:
     """Read a database URL into Django's terms; empty means SQLite in the data directory: {}."""
     if not text:
@@ -212,6 +231,19 @@ SETTINGS = (
         address_if_any,
     ),
     Setting("BUCKY_AE_TITLE", "BUCKY", "The AE title that scanners must call.", ae_title),
+    Setting(
+        "BUCKY_ARCHIVE_LOGINS",
+        "",
+        "Logins for the DICOMweb of archives: NAME=basic USER:PASSWORD or NAME=bearer TOKEN, with ; between several.",
+        logins,
+        secret=True,
+    ),
+    Setting(
+        "BUCKY_ARCHIVE_CA",
+        "",
+        "Authorities of archives' HTTPS certificates beside this machine's own, a PEM file.",
+        file_if_any,
+    ),
     Setting("BUCKY_DATA", "./data", "Directory for everything Bucky keeps. Relative to manage.py.", folder),
     Setting(
         "BUCKY_DEMO",

@@ -19,6 +19,7 @@ import signal
 import subprocess
 import tempfile
 import urllib.request
+from base64 import b64encode
 from collections.abc import Sequence
 from pathlib import Path
 from types import TracebackType
@@ -247,13 +248,20 @@ class Redis(Server):
             client.close()
 
 
+DICOMWEB = Path("/usr/share/orthanc/plugins/libOrthancDicomWeb.so")
+"""Where Debian's orthanc-dicomweb puts the plug-in; ./test installs it."""
+
+
 class Orthanc(Server):
     """Orthanc as a worklist client of the DICOM door at `called` (AE title, host, port), and as an archive."""
 
     name = "orthanc"
 
-    def __init__(self, *, ae_title: str, called: tuple[str, str, int]) -> None:
-        """Take its own AE title, by which the station is known, and whom it calls."""
+    def __init__(self, *, ae_title: str, called: tuple[str, str, int], dicomweb: bool = False, login: str = "") -> None:
+        """Take its own AE title, by which the station is known, and whom it calls.
+
+        dicomweb: whether it serves DICOMweb below /dicom-web. login: USER:PASSWORD that HTTP needs, empty for none.
+        """
         super().__init__()
         self.dicom_port = free_port()
         settings = {
@@ -262,7 +270,8 @@ class Orthanc(Server):
             "HttpPort": self.port,
             "HttpBindAddresses": ["127.0.0.1"],
             "RemoteAccessAllowed": False,
-            "AuthenticationEnabled": False,
+            "AuthenticationEnabled": bool(login),
+            "RegisteredUsers": dict([login.split(":")]) if login else {},
             "DicomServerEnabled": True,
             "DicomPort": self.dicom_port,
             "DicomCheckCalledAet": True,
@@ -271,8 +280,11 @@ class Orthanc(Server):
             "StorageDirectory": str(self.directory),
             "IndexDirectory": str(self.directory),
             "DefaultEncoding": "Utf8",
-            "Plugins": [],
+            "Plugins": [str(DICOMWEB)] if dicomweb else [],
+            "DicomWeb": {"Enable": dicomweb, "Root": "/dicom-web/"},
         }
+        assert not dicomweb or DICOMWEB.exists(), "Debian's package orthanc-dicomweb is missing: see ./test"
+        self._login = b64encode(login.encode()).decode()
         (self.directory / "orthanc.json").write_text(json.dumps(settings))
         if self._user:
             shutil.chown(self.directory / "orthanc.json", self._user)
@@ -290,12 +302,18 @@ class Orthanc(Server):
 
     def _ask(self, path: str, body: Any = None) -> Any:
         data = None if body is None else json.dumps(body).encode()
-        with urllib.request.urlopen(f"http://127.0.0.1:{self.port}{path}", data, timeout=120) as answer:
+        with self._open(path, data) as answer:
             return json.load(answer)
+
+    def _open(self, path: str, data: bytes | None) -> Any:
+        request = urllib.request.Request(f"http://127.0.0.1:{self.port}{path}", data)
+        if self._login:
+            request.add_header("Authorization", f"Basic {self._login}")
+        return urllib.request.urlopen(request, timeout=120)  # noqa: S310 - our own address
 
     def store(self, file: bytes) -> None:
         """Put a DICOM file into the archive."""
-        urllib.request.urlopen(f"http://127.0.0.1:{self.port}/instances", file, timeout=120).close()
+        self._open("/instances", file).close()
 
     def echo(self) -> None:
         """Send C-ECHO; raises OSError when it is not answered with success."""

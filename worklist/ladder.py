@@ -1,6 +1,8 @@
-"""Asks archives by C-FIND whether the study of an exam is there: for scanners that tell nothing themselves."""
+"""Asks archives whether the study of an exam is there, by C-FIND or QIDO-RS: for scanners that tell nothing."""
 
 import logging
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import datetime, timedelta
 
 from django.conf import settings
@@ -12,8 +14,10 @@ from pynetdicom.association import Association
 from ris.actions import closing
 from ris.actor import system
 from ris.models import Evidence, ScheduledProcedureStep
+from worklist import qido
 from worklist.models import Archive, Sighting
 from worklist.mpps_rules import text
+from worklist.qido import Study
 from worklist.scu import Called, CallFailed, calling, code_of, status_of
 
 log = logging.getLogger(__name__)
@@ -33,14 +37,28 @@ def close_what_is_archived(now: datetime | None = None) -> int:
     steps = _candidates(now)
     closed = 0
     for archive in Archive.objects.filter(active=True, asked=True) if steps else ():
-        called = Called(archive.host, archive.port, archive.ae_title, settings.BUCKY_AE_TITLE)
         try:
-            with calling(called, STUDY_ROOT_FIND) as assoc:
+            with _asking(archive) as ask:
                 for step in steps:
-                    closed += _ask_and_close(assoc, called, archive, step, now)
+                    closed += _ask_and_close(ask, archive, step, now)
         except CallFailed as reason:
             log.warning("an archive could not be asked for studies: %s", reason)
     return closed
+
+
+Ask = Callable[[str], Study | None]
+"""What an archive says of a study, by its UID; None when it has none. Raises CallFailed."""
+
+
+@contextmanager
+def _asking(archive: Archive) -> Iterator[Ask]:
+    """Ask by QIDO-RS where the archive's DICOMweb is known, else by C-FIND over one association. Raises CallFailed."""
+    if archive.dicomweb_url:
+        yield lambda uid: qido.study(archive.dicomweb_url, archive.name, uid)
+        return
+    called = Called(archive.host, archive.port, archive.ae_title, settings.BUCKY_AE_TITLE)
+    with calling(called, STUDY_ROOT_FIND) as assoc:
+        yield lambda uid: _find(assoc, called, uid)
 
 
 def _candidates(now: datetime) -> list[ScheduledProcedureStep]:
@@ -54,19 +72,15 @@ def _candidates(now: datetime) -> list[ScheduledProcedureStep]:
     return list(steps.select_related("requested_procedure").order_by("start", "pk")[:AT_ONCE])
 
 
-def _ask_and_close(
-    assoc: Association, called: Called, archive: Archive, step: ScheduledProcedureStep, now: datetime
-) -> bool:
+def _ask_and_close(ask: Ask, archive: Archive, step: ScheduledProcedureStep, now: datetime) -> bool:
     """Ask for the study of one step, and close the step when it is there and has not grown for QUIET."""
     uid = step.requested_procedure.study_instance_uid
-    found = _find(assoc, called, uid)
+    found = ask(uid)
     if found is None:
         return False
-    modalities = text(found, "ModalitiesInStudy").split("\\")
-    if any(modalities) and step.modality not in modalities:
+    if any(found.modalities) and step.modality not in found.modalities:
         return False  # the study has begun with another step of the procedure
-    count = text(found, "NumberOfStudyRelatedInstances")
-    images = int(count) if count.isdecimal() and len(count) < 9 else 0
+    images = found.images
     seen, _new = Sighting.objects.get_or_create(
         archive=archive, study_instance_uid=uid, defaults={"images": images, "since": now}
     )
@@ -83,17 +97,19 @@ def _ask_and_close(
     return closing.close(by=system(archive.name), step=step, evidence=Evidence.ARCHIVE, words=words)
 
 
-def _find(assoc: Association, called: Called, uid: str) -> Dataset | None:
+def _find(assoc: Association, called: Called, uid: str) -> Study | None:
     """Return what the archive says of a study; None when it has none of this UID. Raises CallFailed."""
     identifier = Dataset()
     identifier.QueryRetrieveLevel = "STUDY"
     identifier.StudyInstanceUID = uid
     identifier.ModalitiesInStudy = identifier.NumberOfStudyRelatedInstances = None
-    found: Dataset | None = None
+    found: Study | None = None
     for status, answer in assoc.send_c_find(identifier, STUDY_ROOT_FIND):
         code = status_of(status, called)
         if code in (0xFF00, 0xFF01) and answer is not None and text(answer, "StudyInstanceUID") == uid:
-            found = answer
+            count = text(answer, "NumberOfStudyRelatedInstances")
+            images = int(count) if count.isdecimal() and len(count) < 9 else 0
+            found = Study(tuple(text(answer, "ModalitiesInStudy").split("\\")), images)
         elif code not in (0, 0xFF00, 0xFF01):
             raise CallFailed(f"{called} refused the query, {code_of(status)}")
     return found

@@ -2,8 +2,10 @@
 
 from datetime import datetime, timedelta
 from typing import Self, TypeVar
+from urllib.parse import urlsplit
 
-from django.core.validators import MaxValueValidator, MinValueValidator
+from django.core.exceptions import ValidationError
+from django.core.validators import MaxValueValidator, MinValueValidator, URLValidator
 from django.db import models
 from django.db.models import F, Q
 from django.utils import timezone
@@ -13,6 +15,15 @@ from ris.models import PerformedProcedureStep
 from ris.models.catalog import AE_TITLE
 from worklist.profile_models import StationProfile as StationProfile
 from worklist.tokens import ApiToken as ApiToken
+
+DICOMWEB_URL = URLValidator(schemes=("http", "https"))
+
+
+def check_no_login(url: str) -> None:
+    """Raise ValidationError when an address holds a name and password, or more than an address."""
+    parts = urlsplit(url)
+    if "@" in parts.netloc or parts.query or parts.fragment:
+        raise ValidationError(_("An address without name, password, ? and #. Logins are a setting."))
 
 
 class QueryLogQuerySet(models.QuerySet["QueryLog"]):
@@ -209,7 +220,16 @@ class Archive(models.Model):
         _("gets scanners' reports"), default=True, help_text=_("Every MPPS request is passed on to it")
     )
     asked = models.BooleanField(
-        _("asked for studies"), default=False, help_text=_("It answers C-FIND for studies: closes exams, see Stations")
+        _("asked for studies"),
+        default=False,
+        help_text=_("It answers C-FIND or QIDO-RS for studies: closes exams, see Stations"),
+    )
+    dicomweb_url = models.CharField(
+        _("DICOMweb address"),
+        max_length=250,
+        blank=True,
+        validators=[DICOMWEB_URL, check_no_login],
+        help_text=_("Such as https://pacs.example/dicom-web: studies are asked for there by QIDO-RS, not by C-FIND"),
     )
     active = models.BooleanField(_("in use"), default=True)
     claimed_until = models.DateTimeField(null=True, blank=True, editable=False)

@@ -99,6 +99,9 @@ order in which they came, in Explicit or Implicit VR Little Endian. Our own AE t
 
 For stations that are set up for it, archives are asked by C-FIND (`1.2.840.10008.5.1.4.1.2.2.1`, level STUDY, one
 Study Instance UID) for Modalities in Study and Number of Study Related Instances. Either may be missing in an answer.
+An archive with a DICOMweb address is asked there instead: `GET /studies?StudyInstanceUID=…` (QIDO-RS, PS3.18 section
+10.6), answered with `application/dicom+json`, within 20 s, over TLS 1.2 or later where the address is https. Redirects
+are not followed.
 
 ### Status codes
 

@@ -31,6 +31,11 @@ def test_a_new_department_needs_no_settings() -> None:
         ("BUCKY_UNKNOWN_CALLERS", "refuse", "refuse"),
         ("BUCKY_UID_ROOT", "1.2.826.0.1", "1.2.826.0.1"),
         ("BUCKY_DATA", "/srv/bucky", Path("/srv/bucky")),
+        (
+            "BUCKY_ARCHIVE_LOGINS",
+            "PACS=basic bucky:se=cret; VNA 2=bearer abc.d_e==;",
+            {"PACS": "Basic YnVja3k6c2U9Y3JldA==", "VNA 2": "Bearer abc.d_e=="},
+        ),
         ("REDIS_URL", "redis://127.0.0.1:6379/0", "redis://127.0.0.1:6379/0"),
     ],
 )
@@ -79,6 +84,12 @@ def test_a_value_is_read(name: str, text: str, value: object) -> None:
         ),
         ("BUCKY_MLPP", "x", "BUCKY_MLPP: there is no such setting (docs/reference/settings.md lists them)"),
         ("REDIS_URL", "127.0.0.1", "REDIS_URL: the value does not begin with redis:// or rediss://"),
+        (
+            "BUCKY_ARCHIVE_LOGINS",
+            "PACS=secret",
+            "BUCKY_ARCHIVE_LOGINS: the value is not NAME=basic USER:PASSWORD or NAME=bearer TOKEN,"
+            " with ; between several",
+        ),
         (
             "DATABASE_URL",
             "mysql://bucky:secret@db/ris",

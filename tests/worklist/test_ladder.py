@@ -1,9 +1,10 @@
-"""Exams whose study lies in the archive are closed: by C-FIND, against pynetdicom and against Orthanc."""
+"""Exams whose study lies in the archive are closed: by C-FIND and by QIDO-RS, pynetdicom and Orthanc being asked."""
 
 import io
 import logging
 from collections.abc import Iterator
 from datetime import datetime, timedelta
+from typing import Any
 
 import pytest
 from django.utils import timezone
@@ -136,6 +137,24 @@ def test_orthanc_is_asked_and_closes_an_exam() -> None:
     with Orthanc(ae_title="PACS", called=("BUCKY", "127.0.0.1", 1)) as orthanc:
         Archive.objects.create(name="PACS", ae_title="PACS", host="127.0.0.1", port=orthanc.dicom_port, asked=True)
         orthanc.store(ct_image(study_of(step)))
+        assert close_what_is_archived(now) == 0
+        assert close_what_is_archived(now + QUIET) == 1
+    assert (state(step), state(other)) == ("COMPLETED", "STARTED")
+    assert "PACS has 1 images" in StepClosure.objects.get().words
+
+
+def test_orthanc_is_asked_by_qido_and_closes_an_exam(settings: Any) -> None:
+    factories.station("CT1", closed_by_archive=True)
+    step, other = step_now(), factories.step("STARTED", start=timezone.now() + timedelta(hours=1))
+    now: datetime = timezone.now()
+    with Orthanc(ae_title="PACS", called=("BUCKY", "127.0.0.1", 1), dicomweb=True, login="bucky:secret") as orthanc:
+        url = f"http://127.0.0.1:{orthanc.port}/dicom-web/"
+        # Its DICOM port is wrong: nobody is asked by C-FIND.
+        Archive.objects.create(name="PACS", ae_title="PACS", host="127.0.0.1", port=1, asked=True, dicomweb_url=url)
+        orthanc.store(ct_image(study_of(step)))
+        close_what_is_archived(now)
+        assert not Sighting.objects.exists(), "without a login it says nothing"
+        settings.BUCKY_ARCHIVE_LOGINS = {"PACS": "Basic YnVja3k6c2VjcmV0"}
         assert close_what_is_archived(now) == 0
         assert close_what_is_archived(now + QUIET) == 1
     assert (state(step), state(other)) == ("COMPLETED", "STARTED")
