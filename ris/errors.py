@@ -138,3 +138,9 @@ class NotOpen(DomainError):
     """The place is closed at this time, or the time is reserved. Choose another one."""
 
     words = _("The place is closed at this time, or the time is reserved. Choose another one.")
+
+
+class OfferClosed(DomainError):
+    """The offer is not open any more: it was answered, or the time is gone."""
+
+    words = _("The offer is not open any more: it was answered, or the time is gone.")

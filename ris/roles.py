@@ -64,6 +64,7 @@ _SEE = (
     "view_screeninganswer",
     "view_gateoverride",
 )
+_WAITING_LIST = ("view_waitinglistentry", "keep_waiting_list")
 _REGISTER = ("add_patient", "change_patient", "add_patientidentifier")
 _ORDER = ("add_order", "change_order", "cancel_order", "settle_order")
 EXAM_ROWS = ("examstep", "protocolcode", "exampreparation", "examgap", "examquestion", "examneed")
@@ -87,9 +88,10 @@ _CALENDAR = tuple(
 _ACCOUNTS = ("add_user", "change_user", "view_user")
 
 RIS_GRANTS: Grants = {
-    Role.FRONT_DESK: (*_SEE, *_REGISTER, *_ORDER, *_ANSWER, "book_step", "check_in_step"),
+    Role.FRONT_DESK: (*_SEE, *_REGISTER, *_ORDER, *_ANSWER, *_WAITING_LIST, "book_step", "check_in_step"),
     Role.SCHEDULER: (
         *_SEE,
+        *_WAITING_LIST,
         *_REGISTER,
         *_ORDER,
         *_ANSWER,
@@ -111,6 +113,7 @@ RIS_GRANTS: Grants = {
     Role.RADIOLOGIST: (*_SEE, *_ANSWER, "override_gate"),
     Role.INFORMATICS: (
         *_SEE,
+        *_WAITING_LIST,
         *_REGISTER,
         *_ORDER,
         *_CATALOG,

@@ -251,6 +251,7 @@ CELERY_BEAT_SCHEDULE = {
     "sign out the idle": {"task": "ris.tasks.clear_sessions", "schedule": timedelta(days=1)},
     "forget old worklist queries": {"task": "worklist.tasks.purge_query_log", "schedule": timedelta(days=1)},
     "forget old messages": {"task": "hl7.tasks.purge_messages", "schedule": crontab(hour=2, minute=40)},
+    "let offers expire": {"task": "ris.tasks.tidy_waiting_list", "schedule": timedelta(minutes=1)},
     "close idle exams": {"task": "ris.tasks.close_idle_exams", "schedule": timedelta(minutes=1)},
     "close left-over exams": {"task": "ris.tasks.close_left_over_exams", "schedule": timedelta(minutes=1)},
     "ask archives for studies": {"task": "worklist.tasks.ask_archives", "schedule": timedelta(minutes=1)},

@@ -5,7 +5,7 @@ from typing import cast
 from celery import shared_task
 from django.core.management import call_command
 
-from ris.actions import closing, gate, leftovers
+from ris.actions import closing, gate, leftovers, waiting_list
 from ris.actor import system
 from ris.celery import NudgeTask, app
 
@@ -37,3 +37,9 @@ def wake() -> None:
 def close_gates() -> None:
     """Hold back the exams whose safety answers have run out."""
     gate.close_expired(by=system("clock"))
+
+
+@shared_task
+def tidy_waiting_list() -> int:
+    """Close offers of freed times that nobody can have any more, and offer them to the next; returns how many."""
+    return waiting_list.tidy(by=system("clock"))

@@ -26,7 +26,7 @@ django.setup()
 from django.db import transaction
 from ris import identifiers
 from ris.actions import exams, gate, orders, patients, procedures, renumbering, rollup, schedule, together
-from ris.actions import unmerging, visits
+from ris.actions import unmerging, visits, waiting_list
 from ris.actions.patients import Identifier
 from ris.errors import DomainError
 from ris.models import *

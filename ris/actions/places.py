@@ -9,6 +9,7 @@ from django.utils.translation import gettext as _
 
 from ris.actions import catalogue
 from ris.actions.calendars import Calendars, Claim, claim_of, clock
+from ris.actions.exam_rules import ExamRules
 from ris.models import (
     Booking,
     Exam,
@@ -49,6 +50,16 @@ Rule = Callable[[Station, datetime], Iterable[str]]
 
 rules: list[Callable[[Wish], Rule]] = []
 """What makes the rules of a wish, reading once what they need. A person's booking and the slot finder keep them."""
+
+
+def rules_of(wish: Wish) -> list[Rule]:
+    """Return what speaks against a station and a start: the rules of the exam, and those that others have added."""
+    made = [make(wish) for make in rules]
+    exam = wish.procedure.exam
+    if exam is not None:
+        known = ExamRules(exam, wish.procedure.order.patient, besides=wish.procedure)
+        made.append(lambda station, start: known.against(start, station=station))
+    return made
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ from datetime import datetime
 
 from django.utils.translation import gettext as _
 
-from ris.actions import bookings, gate, placement, rollup
+from ris.actions import bookings, freed, gate, placement, rollup
 from ris.actions.locking import locked_order
 from ris.actions.placement import How, Placement
 from ris.actions.verb import verb
@@ -60,8 +60,12 @@ def place(
     duration: int | None,
     how: How,
     reason: str = "",
+    give_back: bool = True,
 ) -> bool:
-    """Do the work of `book` on a step whose order the caller has locked."""
+    """Do the work of `book` on a step whose order the caller has locked.
+
+    give_back: offer the time that the step had to the waiting list; False where the caller does it.
+    """
     order = step.requested_procedure.order
     moving, had_place = step.state == StepState.SCHEDULED, step.station_id is not None
     target = check_move("move" if moving else "book", step.state)
@@ -89,6 +93,8 @@ def place(
         kind = EventKind.STEP_MOVED if moving else EventKind.STEP_BOOKED
         rollup.tell(kind if chosen.station else EventKind.STEP_CHANGED, by=by, step=step, diff=diff, reason=reason)
         rollup.order_state(order)
+        if give_back:
+            freed.after(step, diff, by=by)
     return chosen.station is not None
 
 
@@ -142,6 +148,7 @@ def unbook(*, by: Actor, step: ScheduledProcedureStep, reason: str = "") -> None
     bookings.release(step)
     rollup.tell(EventKind.STEP_UNBOOKED, by=by, step=step, diff=diff, reason=reason)
     rollup.order_state(step.requested_procedure.order)
+    freed.after(step, diff, by=by)
 
 
 def locked(step: ScheduledProcedureStep) -> ScheduledProcedureStep:

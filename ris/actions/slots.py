@@ -15,8 +15,7 @@ from django.utils.translation import gettext as _
 from ris import intervals
 from ris.actions import places
 from ris.actions.calendars import Calendars
-from ris.actions.exam_rules import ExamRules
-from ris.actions.places import Place, Rule, Timetable, Wish
+from ris.actions.places import Place, Timetable, Wish
 from ris.intervals import Intervals
 from ris.models import Booking, Resource, ResourceKind, Site, Station
 from ris.models.step import end_of
@@ -111,23 +110,13 @@ def _pieces(search: Search) -> Iterator[tuple[datetime, datetime]]:
         since, days = midnight, days * 2
 
 
-def _rules(wish: Wish) -> list[Rule]:
-    """Return what speaks against a station and a start: the rules of the exam, and those that others have added."""
-    made = [make(wish) for make in places.rules]
-    exam = wish.procedure.exam
-    if exam is not None:
-        known = ExamRules(exam, wish.procedure.order.patient, besides=wish.procedure)
-        made.append(lambda station, start: known.against(start, station=station))
-    return made
-
-
 class _Ground:
     """What does not change from one piece of time to the next: resources, rules, calendars."""
 
     def __init__(self, search: Search, stations: Sequence[Sequence[Station]], resources: Sequence[Resource]) -> None:
         self.search, self.stations, self.resources = search, stations, resources
         self.scanners = {row.station_id: row for row in resources if row.kind == ResourceKind.SCANNER}
-        self.rules = [_rules(wish) for wish in search.wishes]
+        self.rules = [places.rules_of(wish) for wish in search.wishes]
         self._calendars = Calendars(resources, search.since, search.until)
         self._open: dict[tuple[int, int], Intervals] = {}
 
@@ -282,7 +271,7 @@ def _others(search: Search, allowed: Sequence[Station], options: Sequence[Option
     beside = allowed if asked else places.stations_for(modality=wish.modality, exam=None, site=search.site)
     start = options[0].start if options else _on_grid(search.since)
     left = [row for row in allowed if row.pk not in shown]
-    rules = _rules(wish) if left else []
+    rules = places.rules_of(wish) if left else []
     table = Timetable(wish, left, start, end_of(start, wish.minutes)) if left else None
     for station in beside:
         if station.pk in shown:

@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 
 from django.utils.translation import gettext as _
 
-from ris.actions import bookings, places, schedule
+from ris.actions import bookings, freed, places, schedule
 from ris.actions.placement import How
 from ris.actions.verb import verb
 from ris.actor import Actor
@@ -87,6 +87,11 @@ def _place(wanted: Sequence[Appointment], *, by: Actor, reason: str, overbook: b
     # All resources that may be needed, old places and new, are locked before the first of them is taken.
     pairs = [(wish.step, station) for wish in moving for station in (wish.step.station, wish.station)]
     places.lock([(places.wish_of(step), station) for step, station in pairs if station is not None])
+    had = [
+        freed.Slot(wish.step.station_id, wish.step.start, wish.step.pk)
+        for wish in moving
+        if wish.step.station_id is not None and wish.step.start is not None
+    ]
     for wish in moving:
         bookings.release(wish.step)  # so that those that move do not stand in each other's way
     how = How.OVERBOOKED if overbook else How.ASKED
@@ -99,7 +104,10 @@ def _place(wanted: Sequence[Appointment], *, by: Actor, reason: str, overbook: b
             duration=wish.duration,
             how=how,
             reason=reason,
+            give_back=False,
         )
+    for slot in had:  # only now it is known which of these times nobody of them has taken
+        freed.offer(slot, by=by)
 
 
 def _is_there(wish: Appointment) -> bool:

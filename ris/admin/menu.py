@@ -4,7 +4,7 @@ from django.utils.translation import gettext_lazy as _
 
 from ris.desk import EVERYBODY, Page, Panel, register_page, register_panel
 from ris.roles import Role
-from ris.views import board, home, leftovers, performed, safety
+from ris.views import board, home, leftovers, performed, safety, waiting_list
 
 register_page(Page(_("Patients"), "ris_patient_changelist", "ris.view_patient", 10))
 register_page(Page(_("Orders"), "ris_order_changelist", "ris.view_order", 20))
@@ -14,6 +14,9 @@ register_page(Page(_("Performed"), "ris_performedprocedurestep_changelist", "ris
 register_page(Page(_("Left over"), "ris_left_over", "ris.perform_step", 36, route="left-over/", view=leftovers.board))
 register_page(
     Page(_("Safety"), "ris_safety_open", "ris.view_screeninganswer", 37, route="safety/", view=safety.open_list)
+)
+register_page(
+    Page(_("Waiting list"), "ris_waiting_list", waiting_list.SEE, 32, route="waiting-list/", view=waiting_list.board)
 )
 register_page(Page(_("Exams"), "ris_exam_changelist", "ris.view_exam", 60))
 register_page(Page(_("Safety questions"), "ris_screeningrule_changelist", "ris.change_screeningrule", 63))
@@ -51,6 +54,17 @@ register_panel(
         20,
         home.to_schedule,
         roles=_SCHEDULING,
+        leads=(Role.SCHEDULER,),
+    )
+)
+register_panel(
+    Panel(
+        "waiting list",
+        "desk/panel_waiting_list.html",
+        waiting_list.SEE,
+        22,
+        waiting_list.panel,
+        roles=(Role.FRONT_DESK, Role.SCHEDULER),
         leads=(Role.SCHEDULER,),
     )
 )

@@ -32,6 +32,7 @@ from ris.models.step import Gate, ScheduledProcedureStep
 from ris.models.upload import CatalogueUpload
 from ris.models.user import User
 from ris.models.visit import Visit, VisitState
+from ris.models.waiting_list import OfferState, SlotOffer, WaitingListEntry, WaitingState
 
 __all__ = [
     "CLOSED",
@@ -59,6 +60,7 @@ __all__ = [
     "Insurance",
     "Laterality",
     "LinkedBy",
+    "OfferState",
     "OpeningHours",
     "Order",
     "Patient",
@@ -78,6 +80,7 @@ __all__ = [
     "ScreeningRule",
     "Sex",
     "Site",
+    "SlotOffer",
     "Station",
     "StepClosure",
     "Tells",
@@ -85,4 +88,6 @@ __all__ = [
     "User",
     "Visit",
     "VisitState",
+    "WaitingListEntry",
+    "WaitingState",
 ]

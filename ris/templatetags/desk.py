@@ -12,7 +12,7 @@ from django.utils.translation import gettext as _
 
 from ris import person_name
 from ris.actions.places import Place
-from ris.models import Order, Patient, PerformedProcedureStep, ScheduledProcedureStep
+from ris.models import Order, Patient, PerformedProcedureStep, ScheduledProcedureStep, SlotOffer
 
 register = template.Library()
 
@@ -54,8 +54,8 @@ def site_clock(step: ScheduledProcedureStep) -> str:
 
 
 @register.filter
-def place_time(place: Place) -> str:
-    """Return when a place of the slot finder begins, with the weekday, by the clock of its station's site."""
+def place_time(place: Place | SlotOffer) -> str:
+    """Return when a place that was found or offered begins, with the weekday, by the clock of its station's site."""
     there = place.start.astimezone(place.station.site.zone)
     text = date_format(there, "D ") + date_format(there, "DATETIME_FORMAT")
     return text if there.utcoffset() == timezone.localtime(place.start).utcoffset() else f"{text} {there:%Z}"

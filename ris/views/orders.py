@@ -14,7 +14,7 @@ from ris.errors import DomainError
 from ris.forms import ExamForm
 from ris.models import Order, PerformedProcedureStep, RequestedProcedure, ScheduledProcedureStep, StepClosure
 from ris.states import BEFORE_START, StepState
-from ris.views import frame, story
+from ris.views import frame, story, waiting_list
 from ris.views.against import reasons_against
 from ris.views.gates import gated
 from ris.views.moves import ORDER_BUTTONS, can_book, offered, offered_for_order
@@ -38,6 +38,7 @@ def show(request: HttpRequest, object_id: str) -> HttpResponse:
     events = order.events.exclude(kind__in=story.READS).select_related("patient").order_by("-pk")
     user = request.user
     gates = gated(order)
+    waits = waiting_list.on_list(request, order)
     answer = frame.page(
         request,
         "desk/order.html",
@@ -54,6 +55,8 @@ def show(request: HttpRequest, object_id: str) -> HttpResponse:
                         "row": step,
                         "buttons": offered(user, step),
                         "book": can_book(user, step),
+                        "waits": waits.get(step.pk),
+                        "may_wait": waiting_list.may_wait(user, step),
                         "against": reasons_against(order, row, step),
                     }
                     for step in row.steps.all()
@@ -63,6 +66,7 @@ def show(request: HttpRequest, object_id: str) -> HttpResponse:
             for row in rows
         ],
         buttons=offered_for_order(user, order, steps),
+        offers=waiting_list.freed_by(request, order),
         safety=gates,
         safety_shut=any(entry["shut"] for entry in gates),
         story=story.tell(events[:EVENTS_SHOWN]),

@@ -26,6 +26,7 @@ from ris.models import ScheduledProcedureStep, Station
 from ris.states import STEP_MOVES, StepState
 from ris.views import frame
 from ris.views.moves import BOOK
+from ris.views.waiting_list import may_wait
 
 AHEAD = timedelta(days=60)
 """How far "as soon as possible" looks."""
@@ -123,6 +124,7 @@ def find(request: HttpRequest, pk: int) -> HttpResponse:
             options=[(option, _written(option)) for option in found.options],
             others=found.others,
             movable=movable,
+            may_wait=may_wait(request.user, step),
             looked=valid,
             back=reverse("admin:ris_order_change", args=[order.pk]),
         ).render()

@@ -15,10 +15,15 @@ from django.utils.formats import date_format
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy as _lazy
 
-from ris.models import Attention, Event, EventKind, Exam, Order, Patient, RequestedProcedure, Station
+from ris.models import Attention, Event, EventKind, Exam, Order, Patient, RequestedProcedure, Site, Station
 
 DOCUMENTS = {"letter": _lazy("appointment letter"), "label": _lazy("label"), "wristband": _lazy("wristband")}
 """What an event of a printed document calls it."""
+NAMED: tuple[tuple[str, type[models.Model]], ...] = (
+    *(("station", Station), ("stations", Station), ("site", Site), ("exam", Exam)),
+    *(("replaced_by", Order), ("parent", Order)),
+)
+"""Columns that hold keys, or a list of keys, and the rows that these name."""
 READS = (EventKind.PATIENT_VIEWED, EventKind.PATIENTS_LISTED, EventKind.RECORD_VIEWED)
 
 
@@ -58,8 +63,10 @@ Names = dict[str, dict[Any, str]]
 def _names(events: list[Event]) -> Names:
     """Look up the rows that the changes name by their keys."""
     found: Names = {}
-    for name, model in (("station", Station), ("exam", Exam), ("replaced_by", Order), ("parent", Order)):
-        keys = {key for event in events for key in _changes_of(event).get(name, ()) if isinstance(key, int)}
+    for name, model in NAMED:
+        values = (value for event in events for value in _changes_of(event).get(name, ()))
+        flat = (key for value in values for key in (value if isinstance(value, list) else [value]))
+        keys = {key for key in flat if isinstance(key, int)}
         if keys:
             found[name] = {row.pk: str(row) for row in model._default_manager.filter(pk__in=keys)}
     return found
@@ -115,6 +122,8 @@ def _text(model: type[models.Model] | None, name: str, value: Any, names: Names,
         return empty
     if name == "sent_along":
         return ", ".join(segment["segment"] for segment in value)
+    if isinstance(value, list):
+        return ", ".join(_text(model, name, one, names) for one in value)
     if name in names:
         return names[name].get(value, str(value))
     if name == "attention":

@@ -39,9 +39,11 @@ from ris.models import (
     ScreeningAnswer,
     ScreeningRule,
     Site,
+    SlotOffer,
     Station,
     StepClosure,
     Visit,
+    WaitingListEntry,
 )
 from ris.states import NEEDS_PLACE, StepState
 from tests import factories
@@ -77,6 +79,21 @@ def department() -> None:
         patients.merge(by=factories.BY, survivor=survivor, loser=loser)
         links.link(by=factories.BY, one=survivor, other=loser)
     performed_steps()
+    waiting_list()
+
+
+def waiting_list() -> None:
+    """Let two steps wait, and offer a time to each."""
+    for number, step in enumerate(ScheduledProcedureStep.objects.order_by("pk")[:2]):
+        start = factories.today_at(10 + number)
+        SlotOffer.new(
+            entry=WaitingListEntry.new(step=step),
+            station=factories.station("CT1"),
+            start=start,
+            end=start + timedelta(minutes=20),
+            expires_at=start,
+            freed_by=step,
+        )
 
 
 def performed_steps() -> None:
@@ -228,6 +245,15 @@ BREAKS: dict[str, Callable[[], object]] = {
     "closure_evidence_known": all_to(StepClosure, evidence="RUMOUR"),
     "closure_one_standing_for_each_step": like_the_first(StepClosure, "step"),
     "bulk_kind_known": all_to(BulkClosing, kind="BURN"),
+    "waiting_once_for_each_step": like_the_first(WaitingListEntry, "step"),
+    "waiting_state_known": all_to(WaitingListEntry, state="ASLEEP"),
+    "waiting_priority_known": all_to(WaitingListEntry, priority="SOON"),
+    "waiting_or_ended": all_to(WaitingListEntry, state="SERVED"),
+    "waiting_days_in_order": all_to(WaitingListEntry, earliest="2026-01-02", latest="2026-01-01"),
+    "offer_one_open_of_each_time": like_the_first(SlotOffer, "station", "start"),
+    "offer_state_known": all_to(SlotOffer, state="SOLD", closed_at=F("start")),
+    "offer_ends_after_start": all_to(SlotOffer, end=F("start")),
+    "offer_open_or_closed": all_to(SlotOffer, state="EXPIRED"),
     # unique columns, which Django does not call constraints
     "site.code": all_to(Site, code="X"),
     "station.ae_title": all_to(Station, ae_title="X"),
