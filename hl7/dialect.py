@@ -17,6 +17,7 @@ class CodeTable(StrEnum):
     PATIENT_CLASS = "class"
     MODALITY = "modality"
     EXAM = "exam"
+    OBSERVATION = "observation"
 
 
 class CharsetPolicy(StrEnum):

@@ -8,7 +8,6 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
-from decimal import Decimal
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -128,44 +127,6 @@ AMBULATORY: dict[str, str] = {
 """PV1-15 (table 0009) -> Special Needs (0038,0050). B6 is Pregnancy Status instead; A0 and A9 say nothing."""
 
 PREGNANT = "B6"
-
-MEASUREMENTS: dict[str, str] = {
-    "29463-7": "weight",
-    "3141-9": "weight",
-    "3142-7": "weight",
-    "8335-2": "weight",
-    "WEIGHT": "weight",
-    "BODY WEIGHT": "weight",
-    "WT": "weight",
-    "8302-2": "size",
-    "3137-7": "size",
-    "3138-5": "size",
-    "HEIGHT": "size",
-    "BODY HEIGHT": "size",
-    "HT": "size",
-}
-"""OBX-3 (LOINC, or the words that systems write) -> column of the patient."""
-
-UNITS: dict[str, dict[str, Decimal]] = {
-    "weight": {
-        "KG": Decimal(1),
-        "G": Decimal("0.001"),
-        "LB": Decimal("0.45359237"),
-        "LBS": Decimal("0.45359237"),
-        "[LB_AV]": Decimal("0.45359237"),
-    },
-    "size": {
-        "M": Decimal(1),
-        "CM": Decimal("0.01"),
-        "MM": Decimal("0.001"),
-        "IN": Decimal("0.0254"),
-        "[IN_I]": Decimal("0.0254"),
-    },
-}
-"""OBX-6 -> factor to kilograms and metres."""
-
-LARGEST = {"weight": 999, "size": 3}
-"""Kilograms and metres that a patient can have at most."""
 
 PATIENT_ID_TYPES = ("MR", "PI", "PT")
 """CX-5 (table 0203) of numbers that name a patient, the surest first. Others are kept but never find anybody."""

@@ -1,8 +1,8 @@
 """docs/reference/hl7.md, printed from the tables of this door."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
-from hl7 import ack, charsets, composed, listener, mapping, replies
+from hl7 import ack, charsets, composed, listener, mapping, observations, replies
 from hl7.controls import DEFAULTS, Action
 from hl7.handlers import ANSWERS, KINDS
 from hl7.handlers.dispatch import Handler
@@ -228,7 +228,7 @@ def _fields() -> str:
                 f"Types that find a patient, the surest first: {', '.join(mapping.PATIENT_ID_TYPES)}. "
                 "Without a type it is MR; without an authority it is the one of the endpoint, else "
                 "`BUCKY_PATIENT_ID_ISSUER`.",
-                "AL1-3 of all AL1 fills `allergies`; OBX-5 fills `weight` and `size` by OBX-3 and OBX-6 (below); "
+                "AL1-3 of all AL1 fills `allergies`; OBX-5 adds to it, or fills what else OBX-3 names (below); "
                 "NTE-3 below PID fills `comments` of the patient.",
                 "IN1, IN2, IN3, GT1 and Z-segments of ADT are kept with the patient, for people to read; those that "
                 "come take the place of those that were there, all together. Without any the ones before stay.",
@@ -248,8 +248,9 @@ def _fields() -> str:
 
 
 def _code_tables() -> str:
-    measurements = [(code, column) for code, column in mapping.MEASUREMENTS.items()]
-    units = [(column, ", ".join(factors)) for column, factors in mapping.UNITS.items()]
+    observed = [(code, f"`{observations.COLUMNS[what]}`", what) for code, what in observations.OBSERVATIONS.items()]
+    answers = [(", ".join(_keys_of(observations.PREGNANCY, status)), str(status)) for status in range(1, 5)]
+    units = [(column, ", ".join(factors)) for column, factors in observations.UNITS.items()]
     return (
         "## Code tables\n\n"
         + _table("PID-8", "Patient's Sex (0010,0040)", mapping.SEX)
@@ -257,10 +258,19 @@ def _code_tables() -> str:
         + _table("OBR-24", "Modality (0008,0060); any other value is taken as it is", mapping.MODALITIES)
         + _table("PV1-15", "Special Needs (0038,0050)", mapping.AMBULATORY)
         + f"PV1-15 `{mapping.PREGNANT}` becomes Pregnancy Status (0010,21C0) 3.\n\n"
-        + markdown_table(("OBX-3", "Fills"), measurements)
+        + "What OBX observes of the patient, unless the endpoint has the code among its own (table *observation*; it "
+        "may also be `alert` for `medical_alerts` or `special needs` for `special_needs`). OBX-11 D, W or X: nothing "
+        "is taken.\n\n"
+        + markdown_table(("OBX-3", "Fills", "Observation"), observed)
+        + "\n"
+        + markdown_table(("OBX-5 of a pregnancy", "Pregnancy Status (0010,21C0)"), answers)
         + "\n"
         + markdown_table(("Fills", "Units known in OBX-6"), units)
     )
+
+
+def _keys_of(table: Mapping[str, int], wanted: int) -> list[str]:
+    return [key for key, value in table.items() if value == wanted]
 
 
 def _character_sets() -> str:

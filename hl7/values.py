@@ -56,6 +56,14 @@ def missing(segment: Segment, path: str, why: str) -> FieldError:
     return FieldError(Problem(Condition.REQUIRED_FIELD_MISSING, f"{spot} is missing: {why}", spot))
 
 
+def cut(text: str, longest: int, source: str, warnings: list[str]) -> str:
+    """Return a text that fits, with a warning where its end is missing."""
+    if len(text) <= longest:
+        return text
+    warnings.append(f"{source}: longer than {longest} characters, the end was cut off")
+    return text[:longest].rstrip()
+
+
 def text(segment: Segment, path: str) -> str | None:
     """Read one value as one line."""
     value = segment.get(path)

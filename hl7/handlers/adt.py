@@ -71,7 +71,7 @@ def keep_reactions(message: Message, event: str, *, by: Actor, warnings: list[st
             known = known.replace(f", {text}, ", ", ")
         elif f", {text}, " not in known:
             known += f"{text}, "
-    said = people.cut(known.strip(", "), 250, "IAM-3", warnings)
+    said = values.cut(known.strip(", "), 250, "IAM-3", warnings)
     if said != patient.allergies:
         patients.update(by=by, patient=patient, allergies=said)
 

@@ -2,13 +2,12 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from decimal import Decimal
 from typing import Any
 
 from django.conf import settings
 from django.db.models import Q, QuerySet
 
-from hl7 import mapping, values
+from hl7 import mapping, observations, values
 from hl7.ack import Condition, Place, Problem
 from hl7.dialect import PLAIN, Dialect, MasterMissing
 from hl7.handlers.refusals import refusals
@@ -232,14 +231,11 @@ def clinical(message: Message, segments: Segments, warnings: list[str], said: Fi
     """Add what AL1 and OBX say about the patient."""
     allergies = [text for segment in message.all("AL1") if (text := allergy(segment))]
     if allergies:
-        said.values["allergies"] = cut(", ".join(dict.fromkeys(allergies)), 250, "AL1-3", warnings)
+        said.values["allergies"] = values.cut(", ".join(dict.fromkeys(allergies)), 250, "AL1-3", warnings)
     comments = "\n".join(filter(None, _comments(message)))
     if comments:
         said.values["comments"] = comments
-    for segment in message.all("OBX"):
-        column = _measured(segment)
-        if column:
-            _measure(segment, column, said, warnings)
+    observations.observe(message, said, warnings)
 
 
 def _comments(message: Message) -> Iterator[str]:
@@ -255,39 +251,3 @@ def _comments(message: Message) -> Iterator[str]:
 def allergy(segment: Segment) -> str:
     """Return what AL1-3 or IAM-3 names: its words, else its code."""
     return _said(segment.get("3.2")) or _said(segment.get("3.1"))
-
-
-def cut(text: str, longest: int, source: str, warnings: list[str]) -> str:
-    """Return a text that fits, with a warning where its end is missing."""
-    if len(text) <= longest:
-        return text
-    warnings.append(f"{source}: longer than {longest} characters, the end was cut off")
-    return text[:longest].rstrip()
-
-
-def _measured(segment: Segment) -> str | None:
-    for path in ("3.1", "3.2", "3.4"):
-        column = mapping.MEASUREMENTS.get(_said(segment.get(path)).upper())
-        if column:
-            return column
-    return None
-
-
-def _measure(segment: Segment, column: str, said: Filled, warnings: list[str]) -> None:
-    try:
-        number = values.decimal(segment, "5")
-    except values.Doubt as doubt:
-        warnings.append(f"OBX-5: the {column} {doubt}")
-        return
-    factor = mapping.UNITS[column].get(_said(segment.get("6")).upper())
-    if number is None:
-        return
-    if factor is None:
-        warnings.append(f"OBX-6: the unit of the {column} is not known, so it was not taken")
-        return
-    measured = (number * factor).quantize(Decimal("0.01"))
-    if not 0 < measured <= mapping.LARGEST[column]:
-        warnings.append(f"OBX-5: the {column} is not possible and was not taken")
-        return
-    said.values[column] = measured
-    said.places[column] = values.place(segment, "5")

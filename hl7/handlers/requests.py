@@ -6,7 +6,6 @@ from typing import Any
 
 from hl7 import mapping, values
 from hl7.dialect import PLAIN, CodeTable, Dialect
-from hl7.handlers import people
 from hl7.handlers.order_groups import Detail, Group
 from hl7.mapping import Filled
 from hl7.message import NULL, Segment
@@ -101,7 +100,7 @@ def _why(detail: Detail, warnings: list[str]) -> dict[str, Any]:
     texts = (values.coded_text(segment, "3") or values.text(segment, "4") for segment in detail.diagnoses)
     diagnoses = "; ".join(dict.fromkeys(text for text in texts if text and text is not NULL))
     if diagnoses:
-        found["diagnosis"] = people.cut(diagnoses, _DIAGNOSIS_LENGTH, "DG1-3", warnings)
+        found["diagnosis"] = values.cut(diagnoses, _DIAGNOSIS_LENGTH, "DG1-3", warnings)
     return found
 
 

@@ -12,6 +12,7 @@ from django.utils.translation import gettext_lazy as _
 from hl7 import mapping
 from hl7.dialect import CodeTable
 from hl7.models.endpoint import Endpoint
+from hl7.observations import COLUMNS
 from ris.models import Exam, Priority, Sex
 from ris.models.catalog import MODALITY
 
@@ -77,6 +78,7 @@ class CodeTranslation(models.Model):
         (CodeTable.PATIENT_CLASS.value, _("patient class")),
         (CodeTable.MODALITY.value, _("modality")),
         (CodeTable.EXAM.value, _("exam")),
+        (CodeTable.OBSERVATION.value, _("observation")),
     )
 
     endpoint = models.ForeignKey(Endpoint, models.CASCADE, related_name="codes", verbose_name=_("endpoint"))
@@ -86,7 +88,10 @@ class CodeTranslation(models.Model):
         _("here"),
         max_length=64,
         blank=True,
-        help_text=_("M, F, O or nothing; STAT, HIGH…; I, O, E…; CT, MR…; the code of an exam in the catalogue"),
+        help_text=_(
+            "M, F, O or nothing; STAT, HIGH…; I, O, E…; CT, MR…; the code of an exam in the catalogue; weight, height, "
+            "pregnancy, allergy, alert, special needs or nothing"
+        ),
     )
 
     class Meta:
@@ -132,6 +137,10 @@ _MEANINGS: dict[str, tuple[Callable[[str], bool], Any]] = {
     CodeTable.EXAM: (
         lambda text: Exam.objects.filter(code=text, active=True).exists(),
         _("No exam of the catalogue that is in use has this code."),
+    ),
+    CodeTable.OBSERVATION: (
+        lambda text: text in ("", *COLUMNS),
+        _("Enter weight, height, pregnancy, allergy, alert, special needs or nothing."),
     ),
 }
 """Table -> what a code of it may be here, and what is told otherwise."""

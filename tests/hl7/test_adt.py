@@ -234,6 +234,29 @@ def test_a_weight_that_cannot_be_is_told_and_not_taken(accepted: Accepted, value
     assert "OBX-5" in row.warnings[0]
 
 
+@pytest.mark.parametrize(
+    ("observed", "ambulatory", "status"),
+    [
+        ("82810-3^Pregnancy status^LN||77386006^Pregnant^SCT", "", 3),
+        ("11449-6^^LN||LA26683-5^^LN", "", 1),
+        ("PREGNANCY||possibly", "", 2),
+        ("82810-3||unknown", "", 4),
+        ("82810-3||unknown", "B6", 3),
+        ("82810-3||no", "B6", 1),
+        ("82810-3||yes||||||W", "", None),
+        ("82810-3||", "", None),
+        ("82810-3||week 12", "", None),
+    ],
+)
+def test_a_pregnancy_may_be_an_observation(
+    accepted: Accepted, observed: str, ambulatory: str, status: int | None
+) -> None:
+    row = accepted(adt("A08", pid(), pv1(fields={15: ambulatory}), f"OBX|1|CE|{observed}"))
+    assert jane().pregnancy_status == status
+    told = ["OBX-5: the pregnancy status is not known here and was not taken"] if "week" in observed else []
+    assert row.warnings == told
+
+
 class TestMerging:
     def test_orders_and_later_messages_go_to_the_survivor(self, accepted: Accepted) -> None:
         accepted(adt("A04", pid("4711"), pv1("V1")))

@@ -107,6 +107,23 @@ class TestCodes:
         accepted(orm(code="NEW^New exam^L", modality="Kernspin"))
         assert procedure().steps.get().modality == "MR"
 
+    def test_an_observation(self, his: Endpoint, accepted: Accepted) -> None:
+        means(his, "observation", GEWICHT="weight", SS="pregnancy", CAVE="alert", MOB="special needs", WT="")
+        observed = (
+            "OBX|1|NM|gewicht||70|kg",
+            "OBX|2|NM|99-1^^L^WT||90|kg",
+            "OBX|3|CE|SS^Schwangerschaft^L||60001007^Not pregnant^SCT",
+            "OBX|4|TX|CAVE||Pacemaker~Cochlear implant",
+            "OBX|5|CE|MOB||W^Wheelchair^L",
+            "OBX|6|CE|48765-2^Allergies^LN||I^Iodine^L",
+        )
+        message = accepted(adt("A08", pid(), pv1(), "AL1|1||^Latex", *observed))
+        patient = Patient.objects.get()
+        assert patient.weight == 70
+        assert (patient.pregnancy_status, patient.special_needs) == (1, "Wheelchair")
+        assert (patient.medical_alerts, patient.allergies) == ("Pacemaker, Cochlear implant", "Latex, Iodine")
+        assert message.warnings == []
+
     def test_a_code_that_means_nothing_here(self, his: Endpoint, accepted: Accepted) -> None:
         means(his, "sex", X="")
         assert accepted(adt("A04", pid(sex="X"))).warnings == []
@@ -156,6 +173,7 @@ def test_they_are_written_on_the_endpoints_page_with_its_history(accepted: Accep
         ("codes", {"table": "priority", "code": "1", "meaning": "soon"}, "Enter STAT, HIGH"),
         ("codes", {"table": "class", "code": "1", "meaning": ""}, "Enter a class"),
         ("codes", {"table": "modality", "code": "1", "meaning": "ct!"}, "capital letters"),
+        ("codes", {"table": "observation", "code": "1", "meaning": "mass"}, "Enter weight, height"),
         ("codes", {"table": "exam", "code": "1", "meaning": "NOSUCH"}, "No exam of the catalogue"),
         ("codes", {"table": "colour", "code": "1", "meaning": "red"}, "Select a valid choice"),
     ],
