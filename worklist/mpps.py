@@ -73,7 +73,10 @@ _CONFLICTS = {"40001", "40P01", "55P03"}
 
 @dataclass(frozen=True)
 class Operation:
-    """One request. data: its data set in `transfer_syntax`; tags: what an N-GET asks for, none for everything."""
+    """One request. data: its data set in `transfer_syntax`; tags: what an N-GET asks for, none for everything.
+
+    by: the person who asks, where it is not a device.
+    """
 
     command: int
     abstract_syntax: str
@@ -83,6 +86,7 @@ class Operation:
     caller: Caller
     data: bytes = b""
     tags: tuple[int, ...] = ()
+    by: Actor | None = None
 
 
 @dataclass(frozen=True)
@@ -145,7 +149,7 @@ def _again_on_conflict(work: Callable[[], Outcome]) -> Outcome:
 
 
 def _do(operation: Operation) -> Outcome:
-    by = Actor(ActorKind.DICOM, operation.caller.ae_title, address=operation.caller.address)
+    by = operation.by or Actor(ActorKind.DICOM, operation.caller.ae_title, address=operation.caller.address)
     if operation.command == Command.N_GET:
         with transaction.atomic():
             return _get(operation, by)

@@ -343,7 +343,8 @@ def test_head_and_options(ct1: Device) -> None:
 
 def test_the_service_tells_what_it_has() -> None:
     told = Client().get("/dicomweb/").json()
-    assert [one["resource"] for one in told["resources"]] == [SEARCH]
+    performed = "/dicomweb/modality-performed-procedure-steps/{mppsUID}"
+    assert [one["resource"] for one in told["resources"]] == [SEARCH, performed]
     assert "application/dicom+json" in told["resources"][0]["answered"]
 
 

@@ -1,9 +1,11 @@
 """Who is let in over HTTP, as whom, and what is told of it."""
 
 from datetime import timedelta
+from io import StringIO
 from typing import Any
 
 import pytest
+from django.core.management import CommandError, call_command
 from django.test import Client
 from django.utils import timezone
 
@@ -193,3 +195,46 @@ def test_only_those_who_keep_the_doors_see_tokens(role: Role) -> None:
     person = Desk(role)
     for address in ("/worklist/apitoken/", "/worklist/apitoken/add/", f"/worklist/apitoken/{token.pk}/revoke/"):
         assert person.client.get(address).status_code == 403
+
+
+# --- without a browser -----------------------------------------------------------------------------------
+
+
+def command(*words: str) -> str:
+    said = StringIO()
+    call_command("api_token", *words, stdout=said)
+    return said.getvalue().strip()
+
+
+def test_a_token_is_made_and_revoked_from_a_shell() -> None:
+    factories.station("CT1")
+    text = command("Gateway", "CT1", "--report", "--days", "30")
+    assert with_token(f"Bearer {text}").status_code == 204
+    token = ApiToken.objects.get()
+    assert token.may_report
+    assert token.expires_at is not None
+    assert command("Gateway", "--revoke") == command("Gateway", "--revoke")
+    assert with_token(f"Bearer {text}").status_code == 401
+    told = Event.objects.filter(kind=EventKind.ACCOUNT_CHANGED).order_by("pk")
+    assert [(event.actor_name, event.data["change"]) for event in told] == [
+        ("api_token", "added"),
+        ("api_token", "changed"),
+    ]
+    assert with_token(f"Bearer {command('Reporter', 'CT1', '--no-search')}").status_code == 403
+
+
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        (("Gateway",), "Say the AE title"),
+        (("Gateway", "CT1", "--days", "0"), "--days is a number"),
+        (("Gateway", "A NAME THAT IS TOO LONG"), "at most 16"),
+        (("Taken", "CT1"), "already exists"),
+        (("Nobody", "--revoke"), "no token of this name"),
+    ],
+)
+def test_a_wrong_command_says_why(words: tuple[str, ...], says: str) -> None:
+    Device("CT1", name="Taken")
+    with pytest.raises(CommandError, match=says):
+        command(*words)
+    assert ApiToken.objects.count() == 1

@@ -8,8 +8,9 @@ from enum import Enum
 from http import HTTPStatus
 from typing import Any
 
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse
 from django.http.request import MediaType
+from django.urls import reverse
 from pydicom.dataset import Dataset
 
 from worklist.answer import UTF_8
@@ -137,3 +138,10 @@ def _multipart(part: str, documents: Sequence[bytes]) -> tuple[bytes, str]:
         lines += [f"--{boundary}\r\nContent-Type: {part}\r\n\r\n".encode(), document, b"\r\n"]
     lines.append(f"--{boundary}--\r\n".encode())
     return b"".join(lines), f'multipart/related; type="{part}"; boundary={boundary}'
+
+
+def warn(request: HttpRequest, response: HttpResponse, texts: list[str]) -> None:
+    """Add warnings as PS3.18 section 8.3.4 words them."""
+    if texts:
+        service = request.build_absolute_uri(reverse("dicomweb")).rstrip("/")
+        response["Warning"] = ", ".join(f'299 {service}: "{text}"' for text in texts)

@@ -2,7 +2,8 @@
 
 import re
 from typing import Any
-from xml.etree.ElementTree import Element, SubElement, tostring
+from xml.etree.ElementTree import Element, SubElement, TreeBuilder, tostring
+from xml.parsers import expat
 
 from pydicom.datadict import keyword_for_tag
 
@@ -12,6 +13,109 @@ COMPONENTS = ("FamilyName", "GivenName", "MiddleName", "NamePrefix", "NameSuffix
 """Of a name, in the order of PS3.5 section 6.2.1.1."""
 _NOT_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 """What XML 1.0 cannot hold."""
+DEEPEST = 64
+"""Elements in one another; the model needs three for each level of sequences."""
+MOST_VALUES = 10_000
+
+
+class NotTheModel(Exception):
+    """A document that is not one data set in the Native DICOM Model. The message never holds a value."""
+
+
+def read_model(document: bytes) -> dict[str, Any]:
+    """Return one data set as the DICOM JSON Model has it; every value but names and items is text.
+
+    Raises NotTheModel, also for a document type: it could name other files, and grow without end.
+    """
+    root = _parsed(document)
+    if _name(root) != "NativeDicomModel":
+        raise NotTheModel("The document is no NativeDicomModel")
+    return _read_data_set(root)
+
+
+def _parsed(document: bytes) -> Element:
+    builder = TreeBuilder()
+    depth = 0
+
+    def begin(name: str, attributes: dict[str, str]) -> None:
+        nonlocal depth
+        depth += 1
+        if depth > DEEPEST:
+            raise NotTheModel("Elements are too deep")
+        builder.start(name, attributes)
+
+    def end(name: str) -> None:
+        nonlocal depth
+        depth -= 1
+        builder.end(name)
+
+    def refuse(*_: object) -> None:
+        raise NotTheModel("A document type is not read")
+
+    parser = expat.ParserCreate(namespace_separator=" ")
+    parser.StartElementHandler, parser.EndElementHandler, parser.CharacterDataHandler = begin, end, builder.data
+    parser.StartDoctypeDeclHandler = refuse
+    try:
+        parser.Parse(document, True)
+    except (expat.ExpatError, LookupError, ValueError):
+        raise NotTheModel("The body is not XML") from None
+    return builder.close()
+
+
+def _name(element: Element) -> str:
+    """Return an element's name without its name space, which some senders leave out."""
+    return element.tag.rpartition(" ")[2]
+
+
+def _read_data_set(parent: Element) -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    for element in parent:
+        tag = element.get("tag", "")
+        if _name(element) != "DicomAttribute":
+            raise NotTheModel("A data set holds DicomAttributes and nothing else")
+        if tag in found:
+            raise NotTheModel("A data set names an attribute twice")
+        found[tag] = _read_attribute(element)
+    return found
+
+
+def _read_attribute(element: Element) -> dict[str, Any]:
+    read: dict[str, Any] = {"vr": element.get("vr")}
+    values: list[Any] = []
+    for one in element:
+        kind = _name(one)
+        if kind == "InlineBinary":
+            read["InlineBinary"] = one.text or ""
+        elif kind == "BulkData":
+            read["BulkDataURI"] = one.get("uri", "")
+        elif kind in _READERS:
+            _put(values, one, _READERS[kind](one))
+        else:
+            raise NotTheModel("A DicomAttribute holds something that is no value")
+    return read | ({"Value": values} if values else {})
+
+
+def _put(values: list[Any], element: Element, value: Any) -> None:
+    """Put a value at its number; numbers that are left out are empty values."""
+    number = element.get("number", "")
+    place = int(number) if re.fullmatch(r"[0-9]{1,5}", number, re.ASCII) else 0
+    if not len(values) < place <= MOST_VALUES:
+        raise NotTheModel("Values are numbered from 1 upwards")
+    values += [None] * (place - len(values) - 1)
+    values.append(value)
+
+
+def _read_name(element: Element) -> dict[str, str]:
+    groups: dict[str, str] = {}
+    for group in element:
+        if _name(group) not in GROUPS:
+            raise NotTheModel("A name has component groups and nothing else")
+        components = {_name(one): one.text or "" for one in group}
+        groups[_name(group)] = "^".join(components.get(name, "") for name in COMPONENTS).rstrip("^")
+    return groups
+
+
+_READERS = {"Value": lambda element: element.text or "", "Item": _read_data_set, "PersonName": _read_name}
 
 
 def write_model(model: dict[str, Any]) -> bytes:

@@ -52,9 +52,9 @@ def read_search(query: QueryDict) -> Search:
         if name in REQUEST_PARAMETERS or name == "includefield":
             continue
         if any("\ufffd" in value for value in values):
-            raise bad_request(f"The value of {_shown(name)} is not in UTF-8", parameter=_shown(name))
+            raise bad_request(f"The value of {shown(name)} is not in UTF-8", parameter=shown(name))
         if len(values) > 1:
-            raise bad_request(f"The parameter {_shown(name)} is given more than once", parameter=_shown(name))
+            raise bad_request(f"The parameter {shown(name)} is given more than once", parameter=shown(name))
         if name in _OPTIONS:
             _OPTIONS[name](search, name, values[0])
             continue
@@ -69,7 +69,7 @@ def read_included(query: QueryDict) -> tuple[int, ...]:
     """Read which attributes of one record are asked for; none are all of them. Raises Problem (400)."""
     unknown = sorted(set(query) - REQUEST_PARAMETERS - {"includefield"})
     if unknown:
-        raise bad_request(f"There is no parameter {_shown(unknown[0])} here", parameter=_shown(unknown[0]))
+        raise bad_request(f"There is no parameter {shown(unknown[0])} here", parameter=shown(unknown[0]))
     everything, included = _included(query)
     return () if everything else tuple(_path(name)[0] for name in included)
 
@@ -173,7 +173,7 @@ def _path(name: str) -> Path:
     parts = name.split(".")
     tags = [_tag(part) for part in parts[:DEEPEST]]
     if len(parts) > DEEPEST or None in tags:
-        raise bad_request(f"{_shown(name)} is neither a parameter nor an attribute", parameter=_shown(name))
+        raise bad_request(f"{shown(name)} is neither a parameter nor an attribute", parameter=shown(name))
     return tuple(tag for tag in tags if tag is not None)
 
 
@@ -210,7 +210,7 @@ def _name_of(path: Path) -> str:
     return ".".join(keyword_for_tag(tag) or f"{tag:08X}" for tag in path)
 
 
-def _shown(name: str) -> str:
+def shown(name: str) -> str:
     """Return a parameter's name as it may be shown; what was meant as a value may have slipped into it."""
     return name if re.fullmatch(r"[A-Za-z0-9.]{1,64}", name) else "that is written so"
 

@@ -7,14 +7,17 @@ from worklist.attributes import ATTRIBUTES, STEP_SEQUENCE, Attribute
 from worklist.dicomweb import media
 from worklist.dicomweb.access import Right
 from worklist.dicomweb.parameters import DEEPEST
+from worklist.dicomweb.payload import READ
+from worklist.server import LARGEST_MPPS
 
 INTRODUCTION = """# DICOMweb conformance
 
-Bucky is an origin server of the Modality Scheduled Procedure Step Service (PS3.18 chapter 14). Its base address is
-`/dicomweb`, at the address of the desk (`BUCKY_HTTP`). How to use it: [DICOMweb](../howto/dicomweb.md).
+Bucky is an origin server of the Modality Scheduled Procedure Step Service and of the Modality Performed Procedure Step
+Service (PS3.18 chapters 14 and 15). Its base address is `/dicomweb`, at the address of the desk (`BUCKY_HTTP`). A GET
+of it tells what there is. How to use it: [DICOMweb](../howto/dicomweb.md).
 
-The answers come from the engine that answers C-FIND, so matching, states, values and character sets are those of
-[DICOM](dicom.md).
+The answers come from the engines that answer C-FIND and MPPS, so matching, states, values and what is asked of a
+performed step are those of [DICOM](dicom.md).
 
 ## Who is let in
 
@@ -24,7 +27,7 @@ name, and with `BUCKY_UNKNOWN_CALLERS=refuse` it must be a station.
 
 """
 SEARCH = """
-## Search
+## Scheduled steps: search
 
 `GET /dicomweb/modality-scheduled-procedure-steps`
 
@@ -71,6 +74,37 @@ STATUSES = (
     ("503", "The database cannot be reached; ask again."),
 )
 
+PERFORMED = """
+## Performed steps: create, update, retrieve
+
+| Request | What it does |
+| --- | --- |
+| `POST /dicomweb/modality-performed-procedure-steps/{uid}` | begins a step, as N-CREATE |
+| `POST /dicomweb/modality-performed-procedure-steps/{uid}?update` | updates or ends it, as N-SET |
+| `GET /dicomweb/modality-performed-procedure-steps/{uid}` | reads it, as N-GET; `includefield` narrows it |
+
+"""
+BODIES = """
+- JSON is an object, or an array with just one. XML is one document of the Native DICOM Model (PS3.19 annex A.1), in its
+  name space or in none; a document type is refused. A multipart body has one part.
+- Text is in UTF-8. A VR must be the dictionary's; a value must be one of its VR. Bulk data elsewhere is not fetched.
+- A request that is carried out, and one that the service refuses, is kept as a data set and passed on to archives like
+  one that came by DIMSE.
+
+### Statuses
+
+"""
+BODY_STATUSES = (
+    ("200", "The step was updated; or here it is."),
+    ("201", "The step was begun; `Location` says where it is."),
+    ("400", "The body is no data set, the address is no UID, or (begin) an essential attribute is missing or wrong."),
+    ("404", "There is no step of this UID."),
+    ("409", "There is one already (begin); it has ended, or cannot end as it stands (update)."),
+    ("411", "The request does not say how long its body is."),
+    ("413", f"The body has more than {LARGEST_MPPS:,} bytes."),
+    ("415", "The body is of another media type, or compressed."),
+)
+
 
 @page("docs/reference/dicomweb.md")
 def dicomweb() -> str:
@@ -83,10 +117,17 @@ def dicomweb() -> str:
         + NOTES
         + markdown_table(("Status", "When"), STATUSES)
         + "\nA refusal is a report in JSON (`application/problem+json`, RFC 9457) with `detail` in words.\n"
+        + "Where the service refused, `dicom_status` has the status of MPPS and `attributes` the tags at fault.\n"
         + "\n### Media types\n\n"
         + markdown_table(("Accepted", "Answered"), _offers(media.SEARCH_OFFERS))
         + "\n### Attributes\n\n"
         + markdown_table(("Path", "Tag", "Type", "Without being asked for"), _attributes(ATTRIBUTES))
+        + PERFORMED
+        + markdown_table(("Body", "Read as"), _bodies())
+        + BODIES
+        + markdown_table(("Status", "When"), BODY_STATUSES)
+        + "\nThe others are those of the search.\n\n### Media types of a retrieval\n\n"
+        + markdown_table(("Accepted", "Answered"), _offers(media.RETRIEVE_OFFERS))
         + "\nThis page is printed from `worklist/dicomweb/` and `worklist/attributes.py`"
         + " by `manage.py print_reference`.\n"
     )
@@ -95,9 +136,14 @@ def dicomweb() -> str:
 def _rights() -> Iterator[tuple[str, str, str]]:
     words = {Right.SEARCH: "search", Right.REPORT: "begin and update", Right.RETRIEVE: "retrieve"}
     for right, name in words.items():
-        if right is Right.SEARCH:
-            field, permission = right.value
-            yield name, f"`{field}`", f"`{permission}`"
+        field, permission = right.value
+        yield name, f"`{field}`", f"`{permission}`"
+
+
+def _bodies() -> Iterator[tuple[str, str]]:
+    for media_type, kind in READ.items():
+        yield f"`{media_type}`", kind.upper()
+    yield "`multipart/related`", "its part is one of these"
 
 
 def _offers(offers: tuple[media.Offer, ...]) -> Iterator[tuple[str, str]]:

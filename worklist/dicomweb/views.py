@@ -1,8 +1,8 @@
-"""The resources of DICOMweb that Bucky has: scheduled steps to search for (PS3.18 chapter 14)."""
+"""What every resource of DICOMweb does, and the search for scheduled steps (PS3.18 chapter 14)."""
 
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from http import HTTPStatus
 
 from django.db import Error as DatabaseError
@@ -75,23 +75,26 @@ def away() -> Problem:
     return Problem(HTTPStatus.SERVICE_UNAVAILABLE, "The database cannot be reached, ask again", headers=headers)
 
 
-def warn(request: HttpRequest, response: HttpResponse, texts: list[str]) -> None:
-    """Add warnings as PS3.18 section 8.3.4 words them."""
-    if texts:
-        service = request.build_absolute_uri(reverse("dicomweb")).rstrip("/")
-        response["Warning"] = ", ".join(f'299 {service}: "{text}"' for text in texts)
-
-
 def capabilities(request: HttpRequest) -> HttpResponse:
     """Tell what there is, without asking who wants to know: it names no patient (PS3.18 section 8.9)."""
-    answered = list(dict.fromkeys(offer.described for offer in media.SEARCH_OFFERS))
     search = {
         "resource": reverse("dicomweb_scheduled"),
         "methods": ["GET"],
-        "answered": answered,
+        "answered": _described(media.SEARCH_OFFERS),
         "parameters": ["{attribute}", "includefield", "limit", "offset", "accept", "charset"],
     }
-    return JsonResponse({"service": "Bucky", "standard": "DICOM PS3.18 chapters 14 and 15", "resources": [search]})
+    performed = {
+        "resource": f"{reverse('dicomweb')}modality-performed-procedure-steps/{{mppsUID}}",
+        "methods": ["GET", "POST"],
+        "answered": _described(media.RETRIEVE_OFFERS),
+        "parameters": ["update", "includefield", "accept", "charset"],
+    }
+    told = {"service": "Bucky", "standard": "DICOM PS3.18 chapters 14 and 15", "resources": [search, performed]}
+    return JsonResponse(told)
+
+
+def _described(offers: Sequence[media.Offer]) -> list[str]:
+    return list(dict.fromkeys(offer.described for offer in offers))
 
 
 def search_steps(request: HttpRequest) -> HttpResponse:
@@ -134,7 +137,7 @@ def _search(request: HttpRequest, visitor: Visitor, entry: QueryEntry) -> HttpRe
         response = HttpResponse(body, content_type=media_type)
     else:  # PS3.18 section 8.3.4.4.1
         response = HttpResponse(status=HTTPStatus.NO_CONTENT)
-    warn(request, response, _warnings(asked, result))
+    media.warn(request, response, _warnings(asked, result))
     return response
 
 
