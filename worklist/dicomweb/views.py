@@ -64,6 +64,8 @@ def resource(**handlers: Handler) -> Handler:
     @csrf_exempt
     def view(request: HttpRequest, **arguments: str) -> HttpResponse:
         """Only a browser sends a session's cookie without being asked: a token cannot be sent from another page."""
+        if arguments:  # the web server's log writes the path, and a device may put anything into it
+            request.META["PATH_INFO"] = f"{request.path_info.rpartition('/')[0]}/..."
         return (guarded if bearer_of(request) is None else answer)(request, **arguments)
 
     return view
