@@ -16,6 +16,8 @@ from tests.worklist.asking import STEP_KEYS, answers, step
 from tests.worklist.web import SEARCH, Device, parts_of, problem
 from worklist import query
 from worklist.attributes import ATTRIBUTES, STEP_ATTRIBUTES
+from worklist.models import StationProfile
+from worklist.profiles import Scope, WhenMore
 
 pytestmark = pytest.mark.django_db
 
@@ -178,6 +180,19 @@ def test_more_than_fits_is_refused_and_not_cut(ct1: Device, settings: Any) -> No
     settings.BUCKY_WORKLIST_MAX_ANSWERS = 1
     factories.step(), factories.step(start=factories.today_at(11))
     assert problem(ct1.get(), 413)["detail"] == "More than 1 steps match, ask for fewer"
+
+
+def test_the_profile_of_the_device_holds_and_a_cut_is_told(ct1: Device) -> None:
+    made = [factories.step(start=factories.today_at(8 + number)) for number in range(3)]
+    factories.step(start=factories.today_at(8), station=factories.station("CT2"))
+    StationProfile.objects.create(name="CT", callers="CT1", scope=Scope.OWN, most=2, when_more=WhenMore.NEWEST)
+    answer = ct1.get()
+    assert [one["00400100"]["Value"][0]["00400009"]["Value"][0] for one in answer.json()] == [
+        made[2].sps_id,
+        made[1].sps_id,
+    ]
+    assert "these are among the newest 2" in answer["Warning"]
+    assert len(Device("CT2").steps()) == 4
 
 
 # --- representations -----------------------------------------------------------------------------------

@@ -14,10 +14,10 @@ from django.utils import timezone
 
 from ris.actor import Actor, ActorKind
 from ris.audit import actor_of, address_of
-from ris.models import Station
 from worklist.dicomweb.problems import Problem
 from worklist.journal import UnknownCallerEntry, write_now
 from worklist.query import Caller
+from worklist.server import is_active_station
 from worklist.tokens import ApiToken
 
 log = logging.getLogger(__name__)
@@ -101,7 +101,7 @@ def _refused(request: HttpRequest, token: ApiToken | None) -> Problem:
 
 def _check_station(token: ApiToken, request: HttpRequest) -> None:
     """Note a device that is no station, as the other door does; refuse it where the department wants that."""
-    if Station.objects.active().filter(ae_title=token.ae_title).exists():
+    if is_active_station(token.ae_title):
         return
     refused = settings.BUCKY_UNKNOWN_CALLERS == "refuse"
     write_now(UnknownCallerEntry(timezone.now(), token.ae_title, address_of(request), refused))

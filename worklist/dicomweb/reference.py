@@ -55,6 +55,7 @@ NOTES = """
   request. One without a value is there with its VR alone.
 - Text is in UTF-8; Specific Character Set, where it is there, says ISO_IR 192.
 - A step that cannot be written is left out; a warning says how many.
+- The profile of the device holds here too; where it cuts the list to the newest, a warning says so.
 - HEAD does what GET does, without the body. OPTIONS names the methods.
 
 ### Statuses

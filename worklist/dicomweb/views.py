@@ -8,7 +8,7 @@ from http import HTTPStatus
 from django.db import Error as DatabaseError
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.urls import reverse
-from django.utils import timezone
+from django.utils import timezone, translation
 from django.views.decorators.csrf import csrf_exempt, csrf_protect
 
 from ris.audit import address_of
@@ -28,6 +28,7 @@ log = logging.getLogger(__name__)
 Handler = Callable[..., HttpResponse]
 READING = ("GET", "HEAD")
 IGNORED = "These attributes are not matched: {}"
+CUT = "More steps match; these are among the newest {}"
 LEFT_OUT = "{} matching steps hold values that cannot be written"
 
 
@@ -66,7 +67,8 @@ def resource(**handlers: Handler) -> Handler:
         """Only a browser sends a session's cookie without being asked: a token cannot be sent from another page."""
         if arguments:  # the web server's log writes the path, and a device may put anything into it
             request.META["PATH_INFO"] = f"{request.path_info.rpartition('/')[0]}/..."
-        return (guarded if bearer_of(request) is None else answer)(request, **arguments)
+        with translation.override("en"):  # what a device is told, and what is kept of it, is in one language
+            return (guarded if bearer_of(request) is None else answer)(request, **arguments)
 
     return view
 
@@ -126,6 +128,8 @@ def _search(request: HttpRequest, visitor: Visitor, entry: QueryEntry) -> HttpRe
         entry.status, entry.comment = f"{reason.status:04X}", reason.comment
         raise _problem_of(reason) from None
     entry.matches = result.matches
+    if result.cut:
+        entry.comment = f"Only the newest {result.matches} were sent"
     result.rows = _page(result.rows, asked)
     models = []
     for one in result:
@@ -151,6 +155,8 @@ def _page(rows: list[Row], asked: Search) -> list[Row]:
 
 def _warnings(asked: Search, result: Result) -> list[str]:
     texts = list(asked.warnings)
+    if result.cut:
+        texts.append(CUT.format(result.matches))
     if asked.ignored:
         texts.append(IGNORED.format(" ".join(asked.ignored)))
     if result.skipped:
