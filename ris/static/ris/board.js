@@ -9,6 +9,8 @@ const TICK = 15000; // ms between two looks at the clock
 const PAUSE = 150; // ms that a block rests before the server is asked about its place
 const GRID = 5; // minutes
 const FAR = 4; // pixels that a pressed mouse moves before it is a drag
+const EDGE = 28; // pixels from the edge of the board within which it rolls on under what is held
+const ROLLS = 8; // pixels of one roll
 
 const words = document.getElementById("board-words")?.dataset ?? {};
 const says = (text) => (document.getElementById("board-says").textContent = text);
@@ -120,7 +122,7 @@ function hold(list, minute, lasts) {
   ghost.className = `board-block board-ghost ${placed(minute - first, lasts)}`;
   ghost.firstChild.textContent = words.asking;
   if (ghost.parentElement !== list) list.append(ghost);
-  ghost.scrollIntoView({ block: "nearest", inline: "nearest" });
+  if (carried.byKeys) ghost.scrollIntoView({ block: "nearest", inline: "nearest" });
   clearTimeout(carried.asked);
   carried.asked = setTimeout(ask, PAUSE);
 }
@@ -256,21 +258,43 @@ board.addEventListener("pointerdown", (event) => {
 
 document.addEventListener("pointermove", (event) => {
   if (!pressed) return;
-  if (!carried) {
-    if (Math.hypot(event.clientX - pressed.x, event.clientY - pressed.y) < FAR) return;
+  Object.assign(pressed, { nowX: event.clientX, nowY: event.clientY });
+  if (carried) follow();
+  else if (Math.hypot(event.clientX - pressed.x, event.clientY - pressed.y) >= FAR) {
     pick(pressed.block, pressed);
     hasDragged = true;
+    follow();
+    roll();
   }
-  if (!carried) return;
-  const home = carried.resizes && carried.before.list;
-  const list = home || listAt(event.clientX);
-  if (!list) return;
-  const box = list.getBoundingClientRect();
-  const minute = ((event.clientY - box.top) / box.height) * number(list, "minutes") + number(list, "first");
-  const snapped = (value) => Math.round(value / GRID) * GRID;
-  if (home) hold(list, carried.before.minute, snapped(minute - carried.before.minute));
-  else hold(list, snapped(minute - (carried.grab / box.height) * number(list, "minutes")), carried.lasts);
 });
+
+// Hold the block where the mouse is, in the part of the board that can be seen.
+function follow() {
+  if (!carried || !pressed) return;
+  const home = carried.resizes && carried.before.list;
+  const list = home || listAt(pressed.nowX);
+  if (!list) return;
+  const [box, seen] = [list, board.querySelector(".board-scroll")].map((one) => one.getBoundingClientRect());
+  const height = between(seen.top, pressed.nowY, seen.bottom) - box.top;
+  const minutes = (pixels) => (pixels / box.height) * number(list, "minutes");
+  const snapped = (value) => Math.round(value / GRID) * GRID;
+  const minute = minutes(height) + number(list, "first");
+  if (home) hold(list, carried.before.minute, snapped(minute - carried.before.minute));
+  else hold(list, snapped(minute - minutes(carried.grab)), carried.lasts);
+}
+
+function roll() {
+  if (!carried || !pressed) return;
+  const part = board.querySelector(".board-scroll");
+  const box = part.getBoundingClientRect();
+  const way = (before, after) => (before < EDGE ? -ROLLS : after < EDGE ? ROLLS : 0);
+  const head = part.querySelector("h2")?.offsetHeight ?? 0;
+  const right = pressed.nowX > box.right ? EDGE : box.right - pressed.nowX; // beyond it is the queue
+  const [left, top] = [part.scrollLeft, part.scrollTop];
+  part.scrollBy(way(pressed.nowX - box.left, right), way(pressed.nowY - box.top - head, box.bottom - pressed.nowY));
+  if (left !== part.scrollLeft || top !== part.scrollTop) follow();
+  requestAnimationFrame(roll);
+}
 
 function listAt(x) {
   return lists().find((list) => {
