@@ -1,10 +1,10 @@
-"""Makes a station of a device that called without being known."""
+"""Makes a station of a device that called without being known, or says which station it is."""
 
 from typing import TYPE_CHECKING, Any
 
 from django import forms
 from django.contrib import messages
-from django.db import IntegrityError, transaction
+from django.db import IntegrityError, models, transaction
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404
 from django.utils.translation import gettext as _
@@ -15,6 +15,7 @@ from ris.admin.audited import changes_of
 from ris.models import EventKind, Site, Station
 from ris.views import frame
 from worklist.models import QueryLog, UnknownCaller
+from worklist.profile_models import StationProfile
 
 if TYPE_CHECKING:
     StationModelForm = forms.ModelForm[Station]
@@ -22,6 +23,7 @@ else:
     StationModelForm = forms.ModelForm
 
 ADOPT = ("worklist.view_unknowncaller", "ris.add_station")
+LINK = "worklist.add_stationprofile"
 QUERIES_READ = 20
 
 
@@ -35,20 +37,37 @@ class AdoptForm(StationModelForm):
         fields = ("ae_title", "name", "site", "modality", "location")
 
 
+class LinkForm(forms.Form):
+    """The station that a caller is under another AE title."""
+
+    station = forms.ModelChoiceField(label=_lazy("Station"), queryset=Station.objects.active())
+
+
 def adopt(request: HttpRequest, pk: int) -> HttpResponse:
-    """Show what is known of a caller and the station that it may be; POST makes it one."""
+    """Show what is known of a caller and the station that it may be.
+
+    POST makes it a station; with `link` in the form it becomes the device of a station that there is.
+    """
     frame.require(request, *ADOPT)
     caller = get_object_or_404(UnknownCaller, pk=pk)
-    station = Station(ae_title=caller.ae_title)
-    form = AdoptForm(request.POST or None, instance=station, initial=guess(caller.ae_title))
-    if request.method == "POST" and form.is_valid():
+    links = "link" in request.POST
+    form = AdoptForm(
+        None if links else request.POST or None,
+        instance=Station(ae_title=caller.ae_title),
+        initial=guess(caller.ae_title),
+    )
+    link = LinkForm(request.POST if links else None)
+    sent = link if links else form
+    if request.method == "POST" and sent.is_valid():
         try:
             with transaction.atomic():
-                _make(request, caller, form)
+                station = _link(request, caller, link) if links else _make(request, caller, form)
         except IntegrityError:
-            form.add_error(None, _("A station with this AE title has come meanwhile."))
+            sent.add_error(None, _("This AE title has been given to a station meanwhile."))
         else:
-            messages.success(request, _("%s is a station now.") % caller.ae_title)
+            messages.success(
+                request, _("%(title)s is %(station)s now.") % {"title": caller.ae_title, "station": station}
+            )
             return frame.leads_to("ris_station_change", station.pk)
     return frame.page(
         request,
@@ -57,14 +76,31 @@ def adopt(request: HttpRequest, pk: int) -> HttpResponse:
         caller=caller,
         queries=QueryLog.objects.filter(calling_ae_title=caller.ae_title).order_by("-last_at", "-pk")[:5],
         form=form,
+        link=link if request.user.has_perm(LINK) else None,
     )
 
 
-def _make(request: HttpRequest, caller: UnknownCaller, form: AdoptForm) -> None:
+def _make(request: HttpRequest, caller: UnknownCaller, form: AdoptForm) -> Station:
     station = form.save()
+    _tell(request, caller, station, form)
+    return station
+
+
+def _link(request: HttpRequest, caller: UnknownCaller, form: LinkForm) -> Station:
+    """Enter a profile that says which station the caller is."""
+    frame.require(request, LINK)
+    station: Station = form.cleaned_data["station"]
+    name = f"{caller.ae_title} = {station.ae_title}"
+    profile = StationProfile.objects.create(name=name, callers=caller.ae_title, station=station)
+    _tell(request, caller, profile, form)
+    return station
+
+
+def _tell(request: HttpRequest, caller: UnknownCaller, row: models.Model, form: forms.BaseForm) -> None:
+    """Forget the unknown caller and write the event."""
     UnknownCaller.objects.filter(ae_title=caller.ae_title).delete()
     details = {"changes": changes_of(form), "adopted": caller.ae_title, "address": caller.address}
-    audit.row_changed(request, EventKind.CATALOG_CHANGED, station, "added", details)
+    audit.row_changed(request, EventKind.CATALOG_CHANGED, row, "added", details)
 
 
 def guess(ae_title: str) -> dict[str, Any]:

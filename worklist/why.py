@@ -5,19 +5,20 @@ from what they get.
 """
 
 from collections.abc import Collection, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from django.db.models import Q
 from pydicom.dataset import Dataset
 
 from ris.models import ScheduledProcedureStep
 from worklist.answer import BadRowError, Row, answer
-from worklist.attributes import SITE_ZONE
+from worklist.attributes import SITE_ZONE, Level
 from worklist.callers import profile_for
 from worklist.conditions import Part, candidates, parts
 from worklist.errors import QueryError
 from worklist.identifier import Match
 from worklist.matching import Window
+from worklist.profiles import PLAIN, Profile
 from worklist.query import Caller, find, question
 
 
@@ -29,6 +30,12 @@ class Line:
     holds: bool
     row: Row
 
+    @property
+    def names_a_patient(self) -> bool:
+        """Whether the key, or what the step has in it, is about a person."""
+        wanted = self.part.wanted
+        return isinstance(wanted, Match) and (wanted.attribute.level in _PERSONAL or wanted.attribute.vr == "PN")
+
 
 @dataclass(frozen=True)
 class Explanation:
@@ -36,7 +43,8 @@ class Explanation:
 
     lines: part by part. found: whether the step is an answer. matches: how many steps are. refused: how the whole query
     ends, where it has no answers. unwritable: keyword of what keeps a matching step off the list. character_set: in
-    what the answer is written, empty where all of it is ASCII.
+    what the answer is written, empty where all of it is ASCII. profile: of the caller. cut: more steps match than the
+    caller takes, and it gets others.
     """
 
     lines: list[Line] = field(default_factory=list)
@@ -45,6 +53,8 @@ class Explanation:
     refused: QueryError | None = None
     unwritable: str = ""
     character_set: str = ""
+    profile: Profile = PLAIN
+    cut: bool = False
 
     @property
     def against(self) -> list[Line]:
@@ -58,21 +68,24 @@ def explain(step: ScheduledProcedureStep, identifier: Dataset, caller: Caller) -
         request = question(identifier).request
     except QueryError as reason:
         return Explanation(refused=reason)
-    lines = [_line(part, step) for part in parts(request, caller.ae_title, profile_for(caller.ae_title))]
+    profile = profile_for(caller.ae_title)
+    lines = [_line(part, step) for part in parts(request, caller.ae_title, profile)]
+    told = Explanation(lines, profile=profile)
     try:
         result = find(identifier, caller)
     except QueryError as reason:
-        return Explanation(lines, refused=reason)
+        return replace(told, refused=reason)
+    told = replace(told, matches=result.matches)
     row = next((row for row in result.rows if row["pk"] == step.pk), None)
     if row is None:
-        return Explanation(lines, matches=result.matches)
+        return replace(told, cut=result.cut and not told.against)
     try:
         written = answer(result.request, row, result.character_set)
     except BadRowError as reason:
-        return Explanation(lines, matches=result.matches, unwritable=reason.keyword)
+        return replace(told, unwritable=reason.keyword)
     character_set = written.get("SpecificCharacterSet") or ""
     text = character_set if isinstance(character_set, str) else "\\".join(character_set)
-    return Explanation(lines, found=True, matches=result.matches, character_set=text)
+    return replace(told, found=True, character_set=text)
 
 
 def meeting(part: Part, steps: Collection[int]) -> set[int]:
@@ -106,6 +119,7 @@ class Miss:
     line: Line
 
 
+_PERSONAL = (Level.PATIENT, Level.VISIT)
 LOOKED_AT = 500
 """Steps that are looked at for each part of a question."""
 

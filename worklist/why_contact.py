@@ -9,6 +9,7 @@ from django.utils.formats import date_format
 from django.utils.translation import gettext as _
 
 from ris.models import Station
+from worklist.callers import profile_for
 from worklist.models import QueryLog, RefusedCall, UnknownCaller
 
 SILENT = timedelta(minutes=30)
@@ -36,7 +37,7 @@ def _asked(ae_title: str, query: QueryLog | None, now: datetime) -> list[str]:
 
 def _known(ae_title: str) -> list[str]:
     """Tell what is wrong with the AE title itself."""
-    station = Station.objects.filter(ae_title=ae_title).first()
+    station = Station.objects.filter(ae_title=profile_for(ae_title).own(ae_title)).first()
     if station is None:
         return [_("No station has the AE title %s.") % (ae_title or "–")]
     return [] if station.active else [_("The station is out of use.")]

@@ -13,6 +13,7 @@ from django.utils.translation import gettext as _
 from ris import audit
 from ris.models import Event, ScheduledProcedureStep, Station
 from ris.views import frame, story
+from worklist.callers import profile_for
 from worklist.describe import from_json, is_whole
 from worklist.errors import QueryError
 from worklist.models import QueryLog
@@ -69,7 +70,8 @@ def why(request: HttpRequest, pk: int) -> HttpResponse:
         query=query,
         verdict=verdict(step, query, explanation),
         refused=explanation.refused,
-        lines=[(told(line, step), _advice(line)) for line in explanation.lines],
+        lines=[(told(line, step, explanation.profile, title), _advice(line)) for line in explanation.lines],
+        profile=explanation.profile.name,
         others=explanation.matches - explanation.found,
         contact=contact(title, query, timezone.now()),
         is_whole=query is None or is_whole(query.keys),
@@ -113,6 +115,7 @@ def near(request: HttpRequest, pk: int) -> HttpResponse:
     query = get_object_or_404(QueryLog, pk=pk)
     around = Q(start__range=(query.last_at - NEAR, query.last_at + NEAR)) | Q(start__isnull=True)
     problem, rows = "", []
+    profile = profile_for(query.calling_ae_title)
     try:
         misses = near_misses(from_json(query.keys), query.calling_ae_title, around)
     except QueryError as reason:
@@ -121,7 +124,7 @@ def near(request: HttpRequest, pk: int) -> HttpResponse:
     found = steps.in_bulk([miss.step_id for miss in misses])
     for miss in misses:
         step = found[miss.step_id]
-        rows.append(NearMiss(step, told(miss.line, step), _advice(miss.line)))
+        rows.append(NearMiss(step, told(miss.line, step, profile, query.calling_ae_title), _advice(miss.line)))
     patients = [row.step.requested_procedure.order.patient_id for row in rows]
     audit.patients_listed(request, patients, subject=audit.subject_of(query))
     return frame.page(

@@ -12,10 +12,11 @@ from ris.models import ScheduledProcedureStep
 from ris.models.step import Gate
 from ris.states import ON_WORKLIST, StepState
 from worklist.answer import Row
-from worklist.conditions import wall_clock
+from worklist.conditions import PROFILE_RULES, wall_clock
 from worklist.identifier import Match
 from worklist.matching import AnyOf, Condition, DateSpan, Single, Wildcard, Window
 from worklist.models import QueryLog
+from worklist.profiles import PLAIN, Profile
 from worklist.why import Explanation, Line
 
 if TYPE_CHECKING:
@@ -34,15 +35,21 @@ class Told:
     holds: bool
 
 
-def told(line: Line, step: ScheduledProcedureStep) -> Told:
-    """Return a line in words."""
+def told(line: Line, step: ScheduledProcedureStep, profile: Profile = PLAIN, ae_title: str = "") -> Told:
+    """Return a line in words. profile, ae_title: of the caller."""
     match line.part.wanted:
         case Match():
             name = line.part.wanted.attribute.name
-            return Told(name, _condition(line.part.wanted.condition), _values(line), line.holds)
+            asked = _condition(line.part.wanted.condition)
+            if line.part.name == "ScheduledStationAETitle" and (own := profile.meant(ae_title, asked)) != asked:
+                asked = _("%(alias)s, which means %(station)s") % {"alias": asked, "station": own}
+            return Told(name, asked, _values(line), line.holds)
         case Window():
             has = f"{wall_clock(line.row):%Y-%m-%d %H:%M}" if line.row["start"] else _("no time yet")
             return Told(_("Start date and time"), window_in_words(line.part.wanted), has, line.holds)
+    if line.part.name in PROFILE_RULES:
+        wanted = _profile(line.part.name, profile, ae_title)
+        return Told(_("Station profile"), wanted, _profiled(line.part.name, step), line.holds)
     return _rule(line.part.name, step, line.holds)
 
 
@@ -57,10 +64,20 @@ def _rule(name: str, step: ScheduledProcedureStep, holds: bool) -> Told:
     if name == "gate":
         has = str(Gate(step.gate).label) if step.gate else _("no question applies")
         return Told(_("Safety gate"), _("let through, or begun"), has, holds)
-    if name in PROFILE:
-        return Told(_("Station profile"), str(PROFILE[name]), _profiled(name, step), holds)
     has = _("in use") if order.patient.merged_into_id is None else _("merged into another one")
     return Told(_("Patient's record"), _("in use"), has, holds)
+
+
+def _profile(name: str, profile: Profile, ae_title: str) -> str:
+    """Return what the profile of a device asks of a step."""
+    if name == "profile_stations":
+        return _("a station that the device may see: %s") % ", ".join(sorted(profile.visible(ae_title) or ()))
+    if name == "profile_states":
+        shown = ", ".join(str(state.label) for state in StepState if state in ON_WORKLIST - profile.hidden)
+        return _("a state that is not hidden from the device: %s") % shown
+    words = [_("at most %d days back") % profile.look_back] if profile.look_back is not None else []
+    words += [_("at most %d days ahead") % profile.look_ahead] if profile.look_ahead is not None else []
+    return ", ".join(words)
 
 
 def _profiled(name: str, step: ScheduledProcedureStep) -> str:
@@ -117,20 +134,13 @@ def _values(line: Line) -> str:
     return "=".join(texts).rstrip("=") or _("nothing")
 
 
-PROFILE: dict[str, "_StrPromise"] = {
-    "profile_stations": _lazy("a station that the device may see"),
-    "profile_states": _lazy("a state that is not hidden from the device"),
-    "profile_days": _lazy("a day that the device may see"),
-}
-"""What the profile of a device asks of a step."""
-
 ADVICE: dict[str, "_StrPromise"] = {
     "state": _lazy("Book the exam, or open it again if it was closed by mistake."),
     "hold": _lazy("Release the order."),
     "gate": _lazy("Answer the safety questions of the order, or let the exam through."),
     **{
         name: _lazy("The station profile of the device hides this exam. Change it if that is not meant.")
-        for name in PROFILE
+        for name in PROFILE_RULES
     },
     "merged": _lazy("The order belongs to a record that was merged away: tell informatics."),
     "ScheduledProcedureStepStartDate": _lazy("Choose the day of the exam in the scanner, or move the exam."),
@@ -176,6 +186,9 @@ def _now(step: ScheduledProcedureStep, query: QueryLog | None, now: Explanation)
     if now.unwritable:
         words = _("Every key fits, but the exam is left out: %s is missing or cannot be written in DICOM.")
         return [words % now.unwritable]
+    if now.cut:
+        words = _("Every key fits, but more exams match than the device takes: it gets the %d that start last.")
+        return [words % now.matches]
     if not now.found:
         return [_("It does not fit: %s.") % ", ".join(told(line, step).label for line in now.against)]
     found = []

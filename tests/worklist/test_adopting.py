@@ -10,8 +10,11 @@ from ris.models import Event, EventKind, Resource, Station
 from ris.roles import Role
 from tests import factories
 from tests.ris.desk import Desk, text_of
-from tests.worklist.asking import ask
+from tests.worklist.asking import ask, keys
+from worklist.callers import forget
 from worklist.models import QueryLog, UnknownCaller
+from worklist.profile_models import StationProfile
+from worklist.query import Caller, find
 
 pytestmark = pytest.mark.django_db
 
@@ -40,7 +43,7 @@ def test_a_caller_is_adopted_with_what_it_has_told_of_itself() -> None:
     assert "A device at 10.0.0.66 has called as CT9" in text_of(page)
     assert 'name="modality" value="CT"' in page
     said = expert.post(f"/worklist/unknowncaller/{caller.pk}/adopt/", name="CT 9", site=site.pk, modality="CT")
-    assert "CT9 is a station now." in text_of(said)
+    assert "CT9 is CT 9 (CT9) now." in text_of(said)
     station = Station.objects.get()
     assert (station.ae_title, station.name, station.modality, station.active) == ("CT9", "CT 9", "CT", True)
     assert Resource.objects.get().station == station, "exams can be booked on it"
@@ -53,6 +56,24 @@ def test_a_caller_is_adopted_with_what_it_has_told_of_itself() -> None:
     )
     factories.step(station=station)
     assert ask(ScheduledStationAETitle="CT9").matches == 1
+
+
+def test_a_caller_that_is_a_station_under_another_name_gets_that_station_s_list() -> None:
+    station = factories.station("CT1")
+    factories.step(station=station)
+    caller, expert = called("NEWNAME"), Desk(Role.INFORMATICS)
+    said = expert.post(f"/worklist/unknowncaller/{caller.pk}/adopt/", station=station.pk, link="1")
+    assert "NEWNAME is CT1 now." in text_of(said)
+    profile = StationProfile.objects.get()
+    assert (profile.callers, profile.station, profile.active) == ("NEWNAME", station, True)
+    assert not UnknownCaller.objects.exists()
+    event = Event.objects.get(kind=EventKind.CATALOG_CHANGED)
+    assert (event.subject, event.data["adopted"]) == (f"worklist.stationprofile:{profile.pk}", "NEWNAME")
+    forget()
+    assert find(keys(ScheduledStationAETitle="NEWNAME"), Caller("NEWNAME")).matches == 1
+    again = called("NEWNAME")
+    words = text_of(expert.post(f"/worklist/unknowncaller/{again.pk}/adopt/", station=station.pk, link="1"))
+    assert "This AE title has been given to a station meanwhile." in words
 
 
 @pytest.mark.parametrize(
@@ -75,6 +96,7 @@ def test_its_modality_is_guessed(ae_title: str, modalities: tuple[str, ...], fou
         ("CT9", {"name": "x" * 17}, "at most 16 characters"),
         ("CT1", {}, "already exists"),
         ("B\\D", {}, "no backslash"),
+        ("CT9", {"link": "1", "station": "999"}, "Select a valid choice."),
     ],
 )
 def test_what_cannot_be_a_station_is_told(ae_title: str, values: dict[str, Any], words: str) -> None:

@@ -5,6 +5,7 @@ from datetime import date, timedelta
 from typing import Any
 
 import pytest
+from django.core.management import CommandError, call_command
 from django.db.models import Q
 from django.utils import timezone
 from hypothesis import HealthCheck, given, settings
@@ -21,7 +22,7 @@ from tests.worklist.asking import CT1, keys
 from tests.worklist.test_safety import rule
 from worklist.describe import as_json, from_json, is_whole
 from worklist.errors import QueryError
-from worklist.models import QueryLog, RefusedCall, UnknownCaller
+from worklist.models import QueryLog, RefusedCall, StationProfile, UnknownCaller
 from worklist.query import Caller, find
 from worklist.tasks import purge_query_log
 from worklist.why import explain, near_misses
@@ -162,6 +163,16 @@ VALUES: dict[str, st.SearchStrategy[Any]] = {
     "RequestingPhysician": st.sampled_from(["curie^marie", "C*", "Bohr*"]),
 }
 NEAR_ALL = Q()
+PLAIN_ROW: dict[str, Any] = {
+    "callers": "CT1",
+    "scope": "ANY",
+    "aliases": "",
+    "look_back": None,
+    "look_ahead": None,
+    "hidden_states": [],
+    "most": None,
+    "when_more": "REFUSE",
+}
 QUERIES = st.lists(st.sampled_from(sorted(VALUES)), unique=True, max_size=4).flatmap(
     lambda names: st.fixed_dictionaries({name: VALUES[name] for name in names})
 )
@@ -205,11 +216,26 @@ def outcome_of(identifier: Dataset) -> set[int] | str:
         return str(reason)
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(query=QUERIES, data=st.data())
+PROFILES = st.fixed_dictionaries(
+    {},
+    optional={
+        "scope": st.sampled_from(["ANY", "OWN"]),
+        "aliases": st.sampled_from(["", "CT9"]),
+        "look_back": st.sampled_from([None, 0, 1]),
+        "look_ahead": st.sampled_from([None, 0, 1]),
+        "hidden_states": st.sampled_from([[], ["SCHEDULED"], ["STARTED", "READY"]]),
+        "most": st.sampled_from([None, 1, 3]),
+        "when_more": st.sampled_from(["REFUSE", "NEWEST"]),
+    },
+)
+
+
+@settings(max_examples=80, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(query=QUERIES, agreed=PROFILES, data=st.data())
 def test_it_would_match_exactly_if_the_engine_returns_it(
-    department: list[ScheduledProcedureStep], query: dict[str, Any], data: st.DataObject
+    department: list[ScheduledProcedureStep], query: dict[str, Any], agreed: dict[str, Any], data: st.DataObject
 ) -> None:
+    StationProfile.objects.update_or_create(name="CT1", defaults=PLAIN_ROW | agreed)
     identifier = from_json(as_json(keys(**query)))  # as it comes back from the log
     answered = outcome_of(keys(**query))
     if isinstance(answered, str):
@@ -328,6 +354,43 @@ def _nameless(step: ScheduledProcedureStep) -> None:
     asked(PatientName=None)
 
 
+def agreed(**values: Any) -> None:
+    StationProfile.objects.create(name="Console of CT1", callers="CT1", **values)
+
+
+def _window(step: ScheduledProcedureStep) -> None:
+    agreed(look_back=1, look_ahead=0)
+    schedule.book(by=factories.BY, step=step, start=factories.today_at(10, days=1))
+    asked(ScheduledStationAETitle="CT1")
+
+
+def _hidden(step: ScheduledProcedureStep) -> None:
+    agreed(hidden_states=["SCHEDULED"])
+    asked()
+
+
+def _not_its_own(step: ScheduledProcedureStep) -> None:
+    agreed(scope="OWN", station=factories.station("CT2"))
+    asked(PatientName=None)
+
+
+def _alias(step: ScheduledProcedureStep) -> None:
+    agreed(aliases="OLDNAME")
+    asked(ScheduledStationAETitle="OLDNAME")
+
+
+def _cut(step: ScheduledProcedureStep) -> None:
+    agreed(most=1, when_more="NEWEST")
+    factories.step(start=factories.today_at(11))
+    asked()
+
+
+def _full(step: ScheduledProcedureStep) -> None:
+    agreed(most=1)
+    factories.step(start=factories.today_at(11))
+    asked(step_ids=[], status="A700", comment="More than 1 steps match, ask for fewer")
+
+
 def _too_long(step: ScheduledProcedureStep) -> None:
     asked(StudyInstanceUID=["1.2.3" + "4" * 50] * 30)
 
@@ -357,6 +420,13 @@ def _too_long(step: ScheduledProcedureStep) -> None:
         ),
         (_nameless, "This exam was left out, because it holds something that DICOM cannot write."),
         (_nameless, "PatientName is missing or cannot be written in DICOM."),
+        (_window, "Station profile at most 1 days back, at most 0 days ahead"),
+        (_hidden, "a state that is not hidden from the device: arrived, ready, in progress scheduled no"),
+        (_hidden, "agreed in the station profile Console of CT1."),
+        (_not_its_own, "Station profile a station that the device may see: CT2 CT1 no"),
+        (_alias, "OLDNAME, which means CT1 CT1 yes"),
+        (_cut, "more exams match than the device takes: it gets the 1 that start last."),
+        (_full, "This query cannot be answered: More than 1 steps match, ask for fewer (status A700)."),
         (_too_long, "The query was too long to be kept whole"),
     ],
 )
@@ -428,6 +498,33 @@ def test_a_query_that_cannot_be_understood_has_no_near_misses() -> None:
     query = asked(step_ids=[], status="C001", ScheduledProcedureStepStartDate="x")
     words = text_of(Desk(Role.INFORMATICS).get(f"/worklist/querylog/{query.pk}/near/"))
     assert "C001 Key (0040,0002) is not a date" in words
+
+
+# --- from a shell ------------------------------------------------------------------------------------------
+
+
+def test_the_command_tells_the_same_without_the_patient(capsys: pytest.CaptureFixture[str]) -> None:
+    step = factories.step(patient=factories.patient("Secret^Name", "4711"))
+    asked(ScheduledStationAETitle="CT2", PatientName="Roe*", PatientID="4712")
+    for name in (step.sps_id, step.requested_procedure.order.accession_number):
+        call_command("why", name, "CT1")
+        words = capsys.readouterr().out
+        assert "It does not fit: Patient's Name, Patient ID, Scheduled Station AE Title." in words
+        assert "- Scheduled Station AE Title: CT2 / CT1\n" in words
+        assert "- Patient's Name\n" in words
+        for secret in ("Secret", "SECRET", "Roe", "4711", "4712"):
+            assert secret not in words
+    call_command("why", step.sps_id, "MR7")
+    assert "No device has asked for a worklist as MR7" in capsys.readouterr().out
+
+
+def test_the_command_says_what_it_does_not_find() -> None:
+    two = factories.exam("PETCT", modality="CT", steps=[("Low dose", "CT", 10), ("Diagnostic", "CT", 20)])
+    order = factories.order(exam=two)
+    with pytest.raises(CommandError, match="has several steps"):
+        call_command("why", order.accession_number, "CT1")
+    with pytest.raises(CommandError, match="There is no step X"):
+        call_command("why", "X", "CT1")
 
 
 # --- lists and retention ------------------------------------------------------------------------------------
