@@ -25,6 +25,7 @@ def board(request: HttpRequest) -> HttpResponse:
     frame.require(request, "ris.view_scheduledprocedurestep", PERFORM)
     if request.method == "POST":
         return _begin(request)
+    bulk = _progress(request)  # before the rows: a page that says "finished" must not show what was closed meanwhile
     rows = leftovers.left_over().select_related(
         "station__site", "requested_procedure__exam", "requested_procedure__order__patient"
     )
@@ -33,7 +34,7 @@ def board(request: HttpRequest) -> HttpResponse:
     audit.patients_listed(
         request, [step.requested_procedure.order.patient_id for step in shown], subject="ris.left_over"
     )
-    context: dict[str, Any] = {"steps": shown, "more": len(steps) > SHOWN, "bulk": _progress(request)}
+    context: dict[str, Any] = {"steps": shown, "more": len(steps) > SHOWN, "bulk": bulk}
     return frame.page(request, "desk/left_over.html", title=_("Left-over exams"), **context)
 
 
