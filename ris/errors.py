@@ -144,3 +144,9 @@ class OfferClosed(DomainError):
     """The offer is not open any more: it was answered, or the time is gone."""
 
     words = _("The offer is not open any more: it was answered, or the time is gone.")
+
+
+class AgainstRules(DomainError):
+    """The rules of the exam speak against this time. Choose another one."""
+
+    words = _("The rules of the exam speak against this time. Choose another one.")

@@ -1,7 +1,7 @@
 """The rows of bookings: what a step takes of resources and of its patient. Only other verbs call these."""
 
 from collections.abc import Iterable, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 from django.db import IntegrityError, connection, transaction
 from django.db.models import Case, Exists, F, OuterRef, Q, QuerySet, Value, When
@@ -23,6 +23,13 @@ _CLASH = """EXISTS (
 # Written by hand like the statement that chooses a station: one of these is carried out for each step that is placed.
 
 
+class Overbooked(NamedTuple):
+    """What of a booking was taken already: a resource, the patient's own time."""
+
+    resource: bool
+    patient: bool
+
+
 def take(
     *,
     step: ScheduledProcedureStep,
@@ -32,11 +39,11 @@ def take(
     overbook: bool,
     moving: bool = False,
     reason: str = "",
-) -> bool:
+) -> Overbooked:
     """Book the scanner of a station, further resources and the patient for the time of a step.
 
     moving: the step may have bookings already, which are let go.
-    overbook: what is taken is booked all the same and marked, with the reason. Returns whether a resource was.
+    overbook: what is taken is booked all the same and marked, with the reason. Returns what was.
     Raises SlotTaken when it is not allowed; the transaction is lost then. Rows are written in one order, scanner,
     resources by key, patient, so that two who only book never wait for each other in a circle.
     """
@@ -54,7 +61,8 @@ def take(
         raise SlotTaken from None
     if moving:
         Booking.objects.filter(step=step).exclude(pk__in=[key for key, *_ in done]).delete()
-    return any(resource and overbooked for _key, resource, overbooked in done)
+    marked = [resource for _key, resource, overbooked in done if overbooked]
+    return Overbooked(any(marked), None in marked)
 
 
 def _insert(
@@ -117,6 +125,11 @@ def follow(step: ScheduledProcedureStep, before: str) -> None:
         if not refused(error, Booking):
             raise
         raise SlotTaken from None
+
+
+def is_patient_busy(step: ScheduledProcedureStep) -> bool:
+    """Tell whether the patient of a step has another exam at its time."""
+    return Booking.objects.active().filter(Exists(_clashes()), step=step, patient__isnull=False).exists()
 
 
 def settle(order: Order) -> None:

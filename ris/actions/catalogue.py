@@ -10,7 +10,7 @@ from typing import Any, TypeVar, cast
 
 from django.db.models.signals import m2m_changed, post_delete, post_save
 
-from ris.models import Exam, ExamNeed, ExamStep, ProtocolCode, ScreeningRule, Site
+from ris.models import Exam, ExamGap, ExamNeed, ExamStep, ProtocolCode, ScreeningRule, Site
 
 SECONDS = 1.0
 _MOST = 2000  # entries; a sender of endless unknown codes must not fill the memory
@@ -46,6 +46,11 @@ def _needs() -> dict[int, list[ExamNeed]]:
     return found
 
 
+def gaps() -> list[ExamGap]:
+    """Return which exams are to be kept apart."""
+    return remembered("gaps", lambda: list(ExamGap.objects.order_by("pk")))
+
+
 def remembered(key: Hashable, read: Callable[[], _Read]) -> _Read:
     """Return what `read` returned within the last SECONDS for this key, else what it returns now."""
     now = monotonic()
@@ -64,7 +69,7 @@ def forget(**_: Any) -> None:
     _kept.clear()
 
 
-for _model in (Site, Exam, ExamNeed, ExamStep, ProtocolCode, ScreeningRule):
+for _model in (Site, Exam, ExamGap, ExamNeed, ExamStep, ProtocolCode, ScreeningRule):
     for _signal in (post_save, post_delete):
         _signal.connect(forget, sender=_model, dispatch_uid=f"catalogue {_model.__name__}")
 m2m_changed.connect(forget, sender=Exam.stations.through, dispatch_uid="catalogue stations")

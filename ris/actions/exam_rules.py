@@ -1,6 +1,7 @@
 """What speaks against an exam for a patient at a time, in words: lead time, age, weight, exams to keep apart.
 
-These are reasons for people. An order from outside is never refused for them.
+They bind people, who need the permission to overbook and a reason to book against them. What comes from another system
+is never refused for them: the order is marked for attention.
 """
 
 from collections.abc import Iterator
@@ -8,12 +9,12 @@ from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from typing import Any
 
-from django.db.models import Q
 from django.utils import timezone
 from django.utils.formats import date_format
 from django.utils.translation import gettext as _
 
-from ris.models import Exam, ExamGap, Patient, RequestedProcedure, ScheduledProcedureStep, Station
+from ris.actions import catalogue
+from ris.models import Attention, Exam, ExamGap, Patient, RequestedProcedure, ScheduledProcedureStep, Station
 from ris.models.catalog import age_on
 from ris.states import NEEDS_PLACE, StepState
 
@@ -41,15 +42,21 @@ class ExamRules:
 
     def against(self, start: datetime, *, station: Station | None = None) -> list[str]:
         """Return the reasons against an aware start, at a station where one is given; nothing where all is well."""
-        zone = station.site.zone if station else timezone.get_current_timezone()
-        day = start.astimezone(zone).date()
+        day = self._day(start, station)
         return [
-            *self._validity(day),
+            *(self._validity(day) if day else ()),
             *self._lead_time(start),
-            *self._age(day),
+            *(self._age(day) if day else ()),
             *self._weight(station),
             *self._gaps(start),
         ]
+
+    def _day(self, start: datetime, station: Station | None) -> date | None:
+        """Return the day of a start by the clock of the station's site; None where no rule asks for it."""
+        exam = self._exam
+        if not any((exam.valid_from, exam.valid_until, exam.min_age is not None, exam.max_age is not None)):
+            return None
+        return start.astimezone(station.site.zone if station else timezone.get_current_timezone()).date()
 
     def _validity(self, day: date) -> Iterator[str]:
         begins, ends = self._exam.valid_from, self._exam.valid_until
@@ -109,12 +116,22 @@ class ExamRules:
                 yield _("%(other)s is on %(day)s, which must not be within %(span)s after this%(why)s.") % words
 
 
+def marks(procedure: RequestedProcedure, start: datetime, station: Station | None) -> set[Attention]:
+    """Return the mark for an order whose procedure has a place against the rules of its exam; else nothing."""
+    exam = procedure.exam
+    if exam is None:
+        return set()
+    broken = ExamRules(exam, procedure.order.patient, besides=procedure).against(start, station=station)
+    return {Attention.AGAINST_RULES} if broken else set()
+
+
 def _others(exam: Exam, patient: Patient, besides: RequestedProcedure | None) -> Iterator[_Other]:
     """Return the patient's exams that a gap of the catalogue keeps apart from this one."""
-    ours = Q(exam=exam) | Q(after=exam)
-    if exam.contrast_agent:
-        ours |= Q(after_contrast=exam.contrast_agent)
-    gaps = list(ExamGap.objects.filter(ours))
+    gaps = [
+        gap
+        for gap in catalogue.gaps()
+        if exam.pk in (gap.exam_id, gap.after_id) or (gap.after_contrast and gap.after_contrast == exam.contrast_agent)
+    ]
     if not gaps:
         return
     steps = ScheduledProcedureStep.objects.filter(

@@ -1,6 +1,8 @@
 """Time that becomes free is offered to the first on the waiting list who can use it."""
 
-from collections.abc import Iterable
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -29,6 +31,22 @@ class Slot:
     freed_by: int
 
 
+_later: ContextVar["list[Slot] | None"] = ContextVar("times to offer at the end", default=None)
+
+
+@contextmanager
+def at_the_end(*, by: Actor) -> Iterator[None]:
+    """Offer what the block frees at its end, when it is known what of it was taken again; nothing when it raises."""
+    slots: list[Slot] = []
+    token = _later.set(slots)
+    try:
+        yield
+    finally:
+        _later.reset(token)
+    for slot in slots:
+        offer(slot, by=by)
+
+
 def after(step: ScheduledProcedureStep, diff: Diff, *, by: Actor) -> None:
     """Offer the time that a step had before a change, if it has given it up and it is not over.
 
@@ -37,7 +55,11 @@ def after(step: ScheduledProcedureStep, diff: Diff, *, by: Actor) -> None:
     station, start, state = (_before(step, diff, name) for name in ("station", "start", "state"))
     gone = step.state not in OPEN or bool(diff.keys() & {"station", "start", "duration"})
     if station is not None and start is not None and state in OPEN and gone:
-        offer(Slot(station, start, step.pk), by=by)
+        slot, later = Slot(station, start, step.pk), _later.get()
+        if later is None:
+            offer(slot, by=by)
+        else:
+            later.append(slot)
 
 
 def _before(step: ScheduledProcedureStep, diff: Diff, name: str) -> Any:
@@ -95,12 +117,7 @@ def _fits(step: ScheduledProcedureStep, station: Station, start: datetime) -> bo
     allowed = places.stations_for(modality=wish.modality, exam=wish.procedure.exam, site=station.site)
     if station.pk not in {row.pk for row in allowed}:
         return False
-    table = places.Timetable(wish, [station], start, end_of(start, wish.minutes))
-    return not table.place(station, start).reasons and not _any(rule(station, start) for rule in places.rules_of(wish))
-
-
-def _any(reasons: Iterable[Iterable[str]]) -> bool:
-    return any(text for texts in reasons for text in texts)
+    return not places.Timetable(wish, [station], start, end_of(start, wish.minutes)).place(station, start).reasons
 
 
 def _make(entry: WaitingListEntry, station: Station, slot: Slot, *, by: Actor) -> SlotOffer | None:

@@ -12,7 +12,7 @@ from django.utils.translation import gettext as _
 
 from ris.actions import places
 from ris.actions.calendars import claim_of
-from ris.errors import ForbiddenMove, NotOpen, SlotTaken, UnknownStation
+from ris.errors import AgainstRules, ForbiddenMove, NotOpen, SlotTaken, UnknownStation
 from ris.models import Attention, Exam, ExamNeed, RequestedProcedure, ScheduledProcedureStep, Site, Station
 from ris.models.statements import Statement
 from ris.models.step import end_of
@@ -139,11 +139,18 @@ def _taken(start: datetime, duration: int, moving: ScheduledProcedureStep | None
 
 
 def find(
-    step: ScheduledProcedureStep, *, start: datetime, duration: int, station: Station | None, how: How
+    step: ScheduledProcedureStep,
+    *,
+    start: datetime,
+    duration: int,
+    station: Station | None,
+    how: How,
+    ruled: bool = True,
 ) -> Placement:
     """Return where a step goes: to the station that was named, else where the catalogue's rules put it.
 
-    The step is as `schedule.locked` gives it. Raises UnknownStation, ForbiddenMove, SlotTaken, NotOpen.
+    ruled: a place that is ASKED for against the rules of the exam is refused. The step is as `schedule.locked` gives
+    it. Raises UnknownStation, ForbiddenMove, SlotTaken, NotOpen, AgainstRules.
     """
     procedure = step.requested_procedure
     if how == How.PROMISED:
@@ -169,7 +176,7 @@ def find(
         stations = _stations(step)
     if not stations:
         return Placement(None, Attention.NO_STATION)
-    return _best(places.wish_of(step, minutes=duration), stations, start, how)
+    return _best(places.wish_of(step, minutes=duration), stations, start, how, ruled=ruled)
 
 
 def _stations(step: ScheduledProcedureStep) -> list[Station]:
@@ -180,9 +187,9 @@ def _stations(step: ScheduledProcedureStep) -> list[Station]:
     return sorted(here or found, key=lambda row: row.pk != step.station_id)
 
 
-def _best(wish: places.Wish, stations: list[Station], start: datetime, how: How) -> Placement:
+def _best(wish: places.Wish, stations: list[Station], start: datetime, how: How, *, ruled: bool) -> Placement:
     """Return the first station where a wish fits; where none does and nobody insists, raise why the first does not."""
-    table = places.Timetable(wish, stations, start, end_of(start, wish.minutes), locked=True)
+    table = places.Timetable(wish, stations, start, end_of(start, wish.minutes), locked=True, ruled=ruled)
     tried = []
     for station in stations:
         place = table.place(station, start)
@@ -192,11 +199,12 @@ def _best(wish: places.Wish, stations: list[Station], start: datetime, how: How)
     first = tried[0]
     if how == How.OVERBOOKED:
         return Placement(first.station, resources=tuple(row.pk for row in first.resources))
-    raise (SlotTaken if first.taken else NotOpen)(" ".join(_sentence(text) for text in first.reasons), field="start")
+    error = SlotTaken if first.taken else NotOpen if first.shut else AgainstRules
+    raise error(" ".join(_sentence(text) for text in first.reasons), field="start")
 
 
 def _sentence(text: str) -> str:
-    return f"{text[:1].upper()}{text[1:]}."
+    return f"{text[:1].upper()}{text[1:].removesuffix('.')}."
 
 
 def with_needs(
@@ -213,5 +221,5 @@ def with_needs(
     if station is None or not needs:
         return chosen
     wish = places.Wish(procedure, station.modality, duration, needs, claim_of(procedure), moving)
-    place = places.Timetable(wish, [station], start, end_of(start, duration)).place(station, start)
+    place = places.Timetable(wish, [station], start, end_of(start, duration), ruled=False).place(station, start)
     return replace(chosen, resources=tuple(row.pk for row in place.resources))

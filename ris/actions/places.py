@@ -64,7 +64,10 @@ def rules_of(wish: Wish) -> list[Rule]:
 
 @dataclass(frozen=True)
 class Place:
-    """One station at one time. resources: what meets the needs there. reasons: why it does not fit, best first."""
+    """One station at one time. resources: what meets the needs there. reasons: why it does not fit, best first.
+
+    taken, shut: among the reasons is that somebody has it already, that something is closed or is not there.
+    """
 
     station: Station
     start: datetime
@@ -72,6 +75,7 @@ class Place:
     resources: tuple[Resource, ...] = ()
     reasons: tuple[str, ...] = ()
     taken: bool = field(default=False, compare=False)
+    shut: bool = field(default=False, compare=False)
 
 
 def wish_of(step: ScheduledProcedureStep, *, minutes: int | None = None) -> Wish:
@@ -120,9 +124,19 @@ class Timetable:
     """What is free at some stations between two moments: calendars and bookings, read once."""
 
     def __init__(
-        self, wish: Wish, stations: Sequence[Station], since: datetime, until: datetime, *, locked: bool = False
+        self,
+        wish: Wish,
+        stations: Sequence[Station],
+        since: datetime,
+        until: datetime,
+        *,
+        locked: bool = False,
+        ruled: bool = True,
     ) -> None:
-        """Read. locked: keep the resources from being booked by other people until the end of the transaction."""
+        """Read. locked: keep the resources from being booked by other people until the end of the transaction.
+
+        ruled: the rules of the exam count.
+        """
         self.wish = wish
         pairs = [(wish, station) for station in stations]
         self.resources = lock(pairs) if locked else list(resources_for(pairs))
@@ -133,7 +147,7 @@ class Timetable:
         if wish.step is not None:
             bookings = bookings.exclude(step=wish.step)
         self.bookings = list(bookings.order_by("start", "pk"))
-        self.rules = [make(wish) for make in rules]
+        self.rules = rules_of(wish) if ruled else []
 
     def place(self, station: Station, start: datetime) -> Place:
         """Return the place of the wish at a station and time: fit where it has no reasons against it."""
@@ -150,8 +164,9 @@ class Timetable:
             reasons += [text] if text else []
         busy = self._patient_busy(station, start, end)
         reasons += [busy] if busy else []
+        shut = bool(reasons)
         reasons += [text for rule in self.rules for text in rule(station, start)]
-        return Place(station, start, end, tuple(resources), tuple(reasons), taken or bool(busy))
+        return Place(station, start, end, tuple(resources), tuple(reasons), taken or bool(busy), shut)
 
     def _meet(
         self, need: ExamNeed, station: Station, start: datetime, end: datetime, picked: Sequence[Resource]

@@ -8,7 +8,7 @@ from typing import Any
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
-from ris.actions import exams, gate, numbering, placement, places, rollup, schedule
+from ris.actions import exam_rules, exams, freed, gate, numbering, placement, places, rollup, schedule
 from ris.actions.locking import locked_order
 from ris.actions.placement import How, Placement
 from ris.actions.requests import ProcedureRequest, StepPlan, StepWish, plan_steps
@@ -221,8 +221,9 @@ def _add_step(
         comments=wish.comments or "",
         **verdict.columns(),
     )
-    if chosen.station:
-        marks += schedule.take(step, chosen, how=How.PROMISED) - set(marks)
+    if chosen.station and start is not None:
+        found = schedule.take(step, chosen, how=How.PROMISED) | exam_rules.marks(procedure, start, chosen.station)
+        marks += found - set(marks)
     rollup.mark(order, add=marks)
     gate.tell_new(step, by=by)
     if chosen.station:
@@ -266,6 +267,13 @@ def _replace_steps(*, by: Actor, procedure: RequestedProcedure, request: Procedu
     waiting = [step for step in steps if step.state in BEFORE_START]
     if not waiting:
         raise OrderClosed
+    with freed.at_the_end(by=by):
+        _replace(by=by, procedure=procedure, request=request, waiting=waiting)
+
+
+def _replace(
+    *, by: Actor, procedure: RequestedProcedure, request: ProcedureRequest, waiting: Sequence[ScheduledProcedureStep]
+) -> None:
     first = waiting[0]
     for step in waiting:
         exams.make("cancel", by=by, step=step, reason="another exam")

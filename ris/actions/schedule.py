@@ -8,16 +8,19 @@ from datetime import datetime
 
 from django.utils.translation import gettext as _
 
-from ris.actions import bookings, freed, gate, placement, rollup
+from ris.actions import bookings, exam_rules, freed, gate, placement, rollup
 from ris.actions.locking import locked_order
 from ris.actions.placement import How, Placement
 from ris.actions.verb import verb
-from ris.actor import Actor
+from ris.actor import Actor, ActorKind
 from ris.errors import InvalidValue
 from ris.models import Attention, EventKind, Order, ScheduledProcedureStep, Station
 from ris.states import StepState, check_move
 
-PLACEMENT_MARKS = (Attention.NO_MODALITY, Attention.NO_STATION, Attention.DOUBLE_BOOKED)
+PLACEMENT_MARKS = (
+    *(Attention.NO_MODALITY, Attention.NO_STATION, Attention.DOUBLE_BOOKED),
+    *(Attention.PATIENT_BUSY, Attention.AGAINST_RULES),
+)
 
 
 def station_named(name: str) -> Station | None:
@@ -41,9 +44,9 @@ def book(
 
     start: aware; as before when None. station: the first that fits when None (a scheduled step stays on its station
     unless its time changes). duration: minutes. The station, what else the exam needs and the patient are booked
-    together or not at all. overbook: also what is taken, closed or reserved; asks for a reason, and the caller checks
-    the permission. Where no station does such exams the wish is kept, the step waits, and the order is marked.
-    Raises SlotTaken, NotOpen, ForbiddenMove, InvalidValue, UnknownStation.
+    together or not at all. overbook: also what is taken, closed, reserved or against the rules of the exam; asks for a
+    reason, and the caller checks the permission. Where no station does such exams the wish is kept, the step waits, and
+    the order is marked. Raises SlotTaken, NotOpen, AgainstRules, ForbiddenMove, InvalidValue, UnknownStation.
     """
     if overbook and not reason:
         raise InvalidValue(_("Say why it is overbooked."), field="reason")
@@ -60,11 +63,10 @@ def place(
     duration: int | None,
     how: How,
     reason: str = "",
-    give_back: bool = True,
 ) -> bool:
     """Do the work of `book` on a step whose order the caller has locked.
 
-    give_back: offer the time that the step had to the waiting list; False where the caller does it.
+    The rules of the catalogue bind people. Another system is not refused for them: the order is marked.
     """
     order = step.requested_procedure.order
     moving, had_place = step.state == StepState.SCHEDULED, step.station_id is not None
@@ -74,7 +76,8 @@ def place(
         raise InvalidValue(_("A step cannot be booked without a start."), field="start")
     if station is None and moving and start == step.start and duration == step.duration:
         return True
-    chosen = placement.find(step, start=start, duration=duration, station=station, how=how)
+    free_of_rules = by.kind == ActorKind.HL7
+    chosen = placement.find(step, start=start, duration=duration, station=station, how=how, ruled=not free_of_rules)
     values: dict[str, object] = {"start": start, "duration": duration, "station": chosen.station}
     if chosen.station is None:
         # A scheduled step whose new time has no station goes back to waiting rather than staying at a wrong time.
@@ -88,13 +91,14 @@ def place(
         bookings.release(step)
     elif diff:
         marks |= take(step, chosen, how=how, moving=had_place, reason=reason)
+        if free_of_rules or how == How.PROMISED:
+            marks |= exam_rules.marks(step.requested_procedure, start, chosen.station)
     _remark(order, step, marks)
     if diff:
         kind = EventKind.STEP_MOVED if moving else EventKind.STEP_BOOKED
         rollup.tell(kind if chosen.station else EventKind.STEP_CHANGED, by=by, step=step, diff=diff, reason=reason)
         rollup.order_state(order)
-        if give_back:
-            freed.after(step, diff, by=by)
+        freed.after(step, diff, by=by)
     return chosen.station is not None
 
 
@@ -115,14 +119,17 @@ def take(
         moving=moving,
         reason=reason if how == How.OVERBOOKED else "",
     )
-    return {Attention.DOUBLE_BOOKED} if taken and how == How.PROMISED else set()
+    if how != How.PROMISED:
+        return set()
+    marks = {Attention.DOUBLE_BOOKED: taken.resource, Attention.PATIENT_BUSY: taken.patient}
+    return {mark for mark, holds in marks.items() if holds}
 
 
 def _remark(order: Order, step: ScheduledProcedureStep, marks: set[Attention]) -> None:
     """Put on the order what is to be known of the step's place, take off what no step deserves any more."""
     outdated = outdated_marks(order, step) - marks
     rollup.mark(order, add=marks, drop=outdated)
-    if Attention.DOUBLE_BOOKED in outdated:
+    if outdated & {Attention.DOUBLE_BOOKED, Attention.PATIENT_BUSY}:
         bookings.settle(order)
 
 
@@ -132,11 +139,23 @@ def outdated_marks(order: Order, *moved: ScheduledProcedureStep) -> set[Attentio
     if not marks:
         return marks
     others = ScheduledProcedureStep.objects.filter(requested_procedure__order=order, start__isnull=False)
+    others = others.select_related("requested_procedure__exam", "requested_procedure__order__patient", "station__site")
     for other in others.exclude(pk__in=[step.pk for step in moved]):
         if other.state == StepState.REQUESTED:
             marks.discard(Attention.NO_STATION if other.modality else Attention.NO_MODALITY)
-        elif other.state == StepState.SCHEDULED and placement.is_double_booked(other):
-            marks.discard(Attention.DOUBLE_BOOKED)
+        elif other.state == StepState.SCHEDULED:
+            marks -= _deserved(other)
+    return marks
+
+
+def _deserved(step: ScheduledProcedureStep) -> set[Attention]:
+    """Return the marks that a scheduled step gives its order."""
+    assert step.start is not None
+    marks = exam_rules.marks(step.requested_procedure, step.start, step.station)
+    if placement.is_double_booked(step):
+        marks.add(Attention.DOUBLE_BOOKED)
+    if bookings.is_patient_busy(step):
+        marks.add(Attention.PATIENT_BUSY)
     return marks
 
 

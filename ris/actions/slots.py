@@ -271,7 +271,6 @@ def _others(search: Search, allowed: Sequence[Station], options: Sequence[Option
     beside = allowed if asked else places.stations_for(modality=wish.modality, exam=None, site=search.site)
     start = options[0].start if options else _on_grid(search.since)
     left = [row for row in allowed if row.pk not in shown]
-    rules = places.rules_of(wish) if left else []
     table = Timetable(wish, left, start, end_of(start, wish.minutes)) if left else None
     for station in beside:
         if station.pk in shown:
@@ -279,6 +278,7 @@ def _others(search: Search, allowed: Sequence[Station], options: Sequence[Option
         if table is None or station.pk not in {row.pk for row in left}:
             yield station, _("%s does not do this exam") % station.name
             continue
-        found = [text for rule in rules for text in rule(station, start)]
-        reasons = dict.fromkeys((*table.place(station, start).reasons, *found))
-        yield station, "; ".join(reasons) or _("%s comes later than the options shown") % station.name
+        yield (
+            station,
+            "; ".join(table.place(station, start).reasons) or _("%s comes later than the options shown") % station.name,
+        )

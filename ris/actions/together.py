@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from django.utils.translation import gettext as _
 
@@ -43,31 +43,41 @@ def book_together(
     return steps
 
 
-def series(
-    steps: Sequence[ScheduledProcedureStep], *, station: Station, start: datetime, every: timedelta
-) -> list[Appointment]:
-    """Return the appointments of a series for `book_together`: always at the same time of day by the site's clock.
+Seen = tuple[tuple[int | None, datetime | None], tuple[int | None, datetime | None]]
+"""Station and start of two steps."""
 
-    every: whole days from one appointment to the next.
-    """
-    if every < timedelta(days=1) or every % timedelta(days=1):
-        raise InvalidValue(_("Appointments of a series are whole days apart."), field="every")
-    first = start.astimezone(station.site.zone)
-    # Adding to a local time keeps the time on the wall where the clock changes between two appointments.
-    return [Appointment(step, station, first + number * every) for number, step in enumerate(steps)]
+
+def place_of(step: ScheduledProcedureStep) -> tuple[int | None, datetime | None]:
+    """Return the key of a step's station, and its start."""
+    return step.station_id, step.start
 
 
 @verb
 def swap(
-    *, by: Actor, one: ScheduledProcedureStep, other: ScheduledProcedureStep, reason: str = "", overbook: bool = False
+    *,
+    by: Actor,
+    one: ScheduledProcedureStep,
+    other: ScheduledProcedureStep,
+    reason: str = "",
+    overbook: bool = False,
+    seen: Seen | None = None,
 ) -> None:
-    """Let two scheduled steps change their stations and starts. Raises what `schedule.book` raises."""
+    """Let two scheduled steps change their stations and starts. Raises what `schedule.book` raises.
+
+    seen: where both were when somebody decided. Where they have changed places since, nothing happens, so that a
+    double click does not swap them back; anything else is ForbiddenMove.
+    """
     _check_reason(overbook, reason)
     if one.pk == other.pk:
         raise ForbiddenMove(_("A step cannot change places with itself."))
     one, other = _locked([one, other])
     for step in (one, other):
         check_move("move", step.state)
+    now = (place_of(one), place_of(other))
+    if seen is not None and now != seen:
+        if now == seen[::-1]:
+            return
+        raise ForbiddenMove
     wanted = []
     for step, to in ((one, other), (other, one)):
         assert to.station is not None
@@ -87,27 +97,20 @@ def _place(wanted: Sequence[Appointment], *, by: Actor, reason: str, overbook: b
     # All resources that may be needed, old places and new, are locked before the first of them is taken.
     pairs = [(wish.step, station) for wish in moving for station in (wish.step.station, wish.station)]
     places.lock([(places.wish_of(step), station) for step, station in pairs if station is not None])
-    had = [
-        freed.Slot(wish.step.station_id, wish.step.start, wish.step.pk)
-        for wish in moving
-        if wish.step.station_id is not None and wish.step.start is not None
-    ]
     for wish in moving:
         bookings.release(wish.step)  # so that those that move do not stand in each other's way
     how = How.OVERBOOKED if overbook else How.ASKED
-    for wish in sorted(moving, key=lambda wish: wish.start):
-        schedule.place(
-            by=by,
-            step=wish.step,
-            start=wish.start,
-            station=wish.station,
-            duration=wish.duration,
-            how=how,
-            reason=reason,
-            give_back=False,
-        )
-    for slot in had:  # only now it is known which of these times nobody of them has taken
-        freed.offer(slot, by=by)
+    with freed.at_the_end(by=by):
+        for wish in sorted(moving, key=lambda wish: wish.start):
+            schedule.place(
+                by=by,
+                step=wish.step,
+                start=wish.start,
+                station=wish.station,
+                duration=wish.duration,
+                how=how,
+                reason=reason,
+            )
 
 
 def _is_there(wish: Appointment) -> bool:

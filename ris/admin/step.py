@@ -13,7 +13,7 @@ from ris.admin.filters import DayFilter, StationFilter, StepModalityFilter
 from ris.admin.lists import PatientDataAdmin
 from ris.models import Patient, ScheduledProcedureStep
 from ris.templatetags.desk import badge, site_time
-from ris.views import board, board_moves, safety, searching, slots, steps, waiting_list
+from ris.views import appointments, board, board_moves, safety, searching, slots, steps, waiting_list
 
 
 @admin.register(ScheduledProcedureStep)
@@ -56,6 +56,8 @@ class StepAdmin(PatientDataAdmin):
             path("<int:pk>/fits/", view(board_moves.fits), name="ris_step_fits"),
             path("<int:pk>/put/", view(board_moves.put), name="ris_step_put"),
             path("board/live/", view(board.live), name="ris_board_live"),
+            path("<int:pk>/swap/", view(appointments.swap), name="ris_step_swap"),
+            path("<int:pk>/series/", view(appointments.book_series), name="ris_step_series"),
             path("<int:pk>/waiting-list/", view(waiting_list.put_on), name="ris_step_waiting_list"),
             *super().get_urls(),
         ]

