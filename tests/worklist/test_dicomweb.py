@@ -10,6 +10,7 @@ from django.test import Client
 from pydicom.datadict import tag_for_keyword
 from pydicom.dataset import Dataset
 
+from ris.logs import PrivateFormatter
 from ris.models import ScheduledProcedureStep
 from tests import factories
 from tests.worklist.asking import STEP_KEYS, answers, step
@@ -339,6 +340,21 @@ def test_a_database_that_is_away_is_503_and_no_empty_list(ct1: Device, monkeypat
     answer = ct1.get()
     assert problem(answer, 503)["detail"] == "The database cannot be reached, ask again"
     assert answer["Retry-After"] == "10"
+
+
+def test_a_fault_of_ours_is_500_and_says_nothing_more(
+    ct1: Device, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def broken(_: Any) -> Any:
+        raise ValueError("Doe^Jane")
+
+    monkeypatch.setattr(query, "_rows", broken)
+    assert problem(ct1.get(), 500)["detail"] == "Bucky cannot do this"
+    assert "Doe" not in "".join(PrivateFormatter().format(record) for record in caplog.records)
+
+
+def test_more_parameters_than_anybody_needs_are_400(ct1: Device) -> None:
+    assert ct1.get(query="&".join(f"a{number}=" for number in range(1001))).status_code == 400
 
 
 @pytest.mark.parametrize("method", ["POST", "PUT", "DELETE", "PATCH", "TRACE"])

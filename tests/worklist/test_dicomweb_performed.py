@@ -411,7 +411,7 @@ def test_a_person_reports_with_a_token_against_forged_requests_and_is_named() ->
     uid = generate_uid()
     step = factories.step("ARRIVED")
     body, _ = body_of(creation(item_of(step)), JSON)
-    assert strict.post(address(uid), body, content_type=JSON).status_code == 403
+    assert "X-CSRFToken" in problem(strict.post(address(uid), body, content_type=JSON), 403)["detail"]
     assert not PerformedProcedureStep.objects.exists()
     strict.get("/")
     headers = {"x-csrftoken": strict.cookies["csrftoken"].value}

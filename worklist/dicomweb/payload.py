@@ -54,7 +54,7 @@ def _body(request: HttpRequest) -> bytes:
     length = request.headers.get("Content-Length", "")
     if not length and request.headers.get("Transfer-Encoding"):
         raise Problem(HTTPStatus.LENGTH_REQUIRED, "Say how long the body is")
-    if length.isdigit() and int(length) > LARGEST_MPPS:
+    if length.isascii() and length.isdigit() and int(length) > LARGEST_MPPS:
         raise Problem(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, f"A body has at most {LARGEST_MPPS} bytes")
     body: bytes = request.read(LARGEST_MPPS)
     if not body.strip():

@@ -7,9 +7,10 @@ from http import HTTPStatus
 
 from django.db import Error as DatabaseError
 from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.middleware.csrf import CsrfViewMiddleware
 from django.urls import reverse
 from django.utils import timezone, translation
-from django.views.decorators.csrf import csrf_exempt, csrf_protect
+from django.views.decorators.csrf import csrf_exempt
 
 from ris.audit import address_of
 from worklist.answer import Row
@@ -26,10 +27,16 @@ from worklist.query import Result, find
 log = logging.getLogger(__name__)
 
 Handler = Callable[..., HttpResponse]
-READING = ("GET", "HEAD")
 IGNORED = "These attributes are not matched: {}"
 CUT = "More steps match; these are among the newest {}"
 LEFT_OUT = "{} matching steps hold values that cannot be written"
+
+
+class _ForgedRequests(CsrfViewMiddleware):
+    """Django's check of requests that another page could have made a browser send, with a report as its refusal."""
+
+    def _reject(self, request: HttpRequest, reason: str) -> HttpResponse:
+        return Problem(HTTPStatus.FORBIDDEN, "A session needs the header X-CSRFToken").answer()
 
 
 def resource(**handlers: Handler) -> Handler:
@@ -53,14 +60,9 @@ def resource(**handlers: Handler) -> Handler:
         except Exception as fault:
             log.exception("dicomweb: a request failed (%s)", type(fault).__name__)
             response = Problem(HTTPStatus.INTERNAL_SERVER_ERROR, "Bucky cannot do this").answer()
-        response["Cache-Control"] = "no-store"
-        response["Vary"] = "Accept, Authorization, Cookie"
-        if response.status_code >= HTTPStatus.BAD_REQUEST:
-            log.info("dicomweb: %s from %s answered %d", request.method, address_of(request), response.status_code)
-            response._has_been_logged = True  # type: ignore[attr-defined]  # django.request would log the path: a UID
         return response
 
-    guarded = csrf_protect(answer)
+    forged = _ForgedRequests(answer)
 
     @csrf_exempt
     def view(request: HttpRequest, **arguments: str) -> HttpResponse:
@@ -68,9 +70,20 @@ def resource(**handlers: Handler) -> Handler:
         if arguments:  # the web server's log writes the path, and a device may put anything into it
             request.META["PATH_INFO"] = f"{request.path_info.rpartition('/')[0]}/..."
         with translation.override("en"):  # what a device is told, and what is kept of it, is in one language
-            return (guarded if bearer_of(request) is None else answer)(request, **arguments)
+            refused = forged.process_view(request, answer, (), {}) if bearer_of(request) is None else None
+            response = refused or answer(request, **arguments)
+        return _finished(request, response)
 
     return view
+
+
+def _finished(request: HttpRequest, response: HttpResponse) -> HttpResponse:
+    response["Cache-Control"] = "no-store"
+    response["Vary"] = "Accept, Authorization, Cookie"
+    if response.status_code >= HTTPStatus.BAD_REQUEST:
+        log.info("dicomweb: %s from %s answered %d", request.method, address_of(request), response.status_code)
+        response._has_been_logged = True  # type: ignore[attr-defined]  # django.request would log the path: a UID
+    return response
 
 
 def away() -> Problem:
