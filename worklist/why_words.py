@@ -172,7 +172,7 @@ def _then(step: ScheduledProcedureStep, query: QueryLog | None) -> list[str]:
     elif query.comment:
         found.append(_("The query was not answered to its end: %s.") % query.comment)
     if step.pk in query.step_ids:
-        found.append(_("This exam was sent to the scanner: if it is not seen there, the scanner hides it."))
+        found.append(_("This exam was sent to the scanner."))
     elif step.pk in query.skipped:
         found.append(_("This exam was left out, because it holds something that DICOM cannot write."))
     return found
@@ -190,14 +190,16 @@ def _now(step: ScheduledProcedureStep, query: QueryLog | None, now: Explanation)
         words = _("Every key fits, but more exams match than the device takes: it gets the %d that start last.")
         return [words % now.matches]
     if not now.found:
-        return [_("It does not fit: %s.") % ", ".join(told(line, step).label for line in now.against)]
+        sent = query is not None and step.pk in query.step_ids
+        words = _("It does not fit any more: %s.") if sent else _("It does not fit: %s.")
+        return [words % ", ".join(told(line, step).label for line in now.against)]
     found = []
     if query is None:
         found.append(_("If the scanner asked for itself and the day of the exam, it would get this exam."))
     elif step.pk not in query.step_ids:
         found.append(_("Every key fits now: the scanner gets this exam when it asks again. Something has changed."))
     else:
-        found.append(_("Every key fits still."))
+        found.append(_("Every key fits still: if the exam is not seen there, the scanner hides it."))
     spoken = str(query.keys.get("SpecificCharacterSet", "")) if query else ""
     if now.character_set and query and now.character_set not in spoken.split("\\"):
         words = _(

@@ -67,7 +67,7 @@ def test_a_technologist_s_evening(technologist: Person, department: Department) 
 
     page.get_by_role("link", name="Why is it not on my scanner?").click()
     expect(page.get_by_text("This exam was sent to the scanner")).to_be_visible()
-    expect(page.get_by_text("It does not fit: State.")).to_be_visible()
+    expect(page.get_by_text("It does not fit any more: State.")).to_be_visible()
     state = page.get_by_role("row").filter(has_text="one of: scheduled, arrived, ready, in progress")
     expect(state).to_contain_text("Book the exam, or open it again")
     expect(page.get_by_text("Asked now, it finds 1 other exam.")).to_be_visible()

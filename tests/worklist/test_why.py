@@ -409,11 +409,11 @@ def _too_long(step: ScheduledProcedureStep) -> None:
         (_too_many, "refused with status A700 (More than 1000 steps match, ask for fewer)."),
         (_broken_off, "The scanner broke the query off before all answers were sent."),
         (_ended, "The query was not answered to its end: The association ended before the answer did."),
-        (_shown, "This exam was sent to the scanner: if it is not seen there, the scanner hides it."),
+        (_shown, "This exam was sent to the scanner. Every key fits still: if the exam is not seen there"),
         (_shown, "Asked now, it finds 0 other exams."),
         (_moved_here, "the scanner gets this exam when it asks again. Something has changed."),
         (_moved_here, "What has happened since"),
-        (_gone, "It does not fit: State."),
+        (_gone, "This exam was sent to the scanner. It does not fit any more: State."),
         (
             _character_set,
             "is written in ISO_IR 192, because it holds more than ASCII; the scanner asked in ISO_IR 100.",
