@@ -54,8 +54,10 @@ class Host(Protocol):
     def note_refusal(self, caller: Caller, code: str) -> None:
         """Note a call that was refused, beside its association; see worklist.negotiation.Rejection."""
 
-    async def find(self, identifier: bytes, transfer_syntax: str, caller: Caller) -> Answers:
-        """Read the rows that match. Raises QueryError."""
+    async def find(
+        self, identifier: bytes, transfer_syntax: str, caller: Caller, most: int
+    ) -> tuple[Answers, Iterator[bytes], list[bytes]]:
+        """Read the rows that match; returns the answers, what gives them, and the first of it. Raises QueryError."""
 
     async def take(self, answers: Iterator[bytes], most: int) -> list[bytes]:
         """Encode the next answers in a thread."""

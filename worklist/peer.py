@@ -5,8 +5,7 @@ import logging
 import socket
 import time
 from collections import deque
-from collections.abc import Coroutine
-from itertools import islice
+from collections.abc import Coroutine, Iterator
 from typing import Any
 
 from django.utils import timezone
@@ -27,7 +26,7 @@ from worklist.dimse import (
     tags_in,
 )
 from worklist.errors import IDENTIFIER_DOES_NOT_FIT, UNABLE_TO_PROCESS, QueryError
-from worklist.host import Answers, Host
+from worklist.host import Host
 from worklist.journal import QueryEntry
 from worklist.mpps import OPERATIONS, Operation
 from worklist.negotiation import (
@@ -62,8 +61,10 @@ IDLE_SECONDS = 900.0
 SEND_SECONDS = 20.0
 """How long a peer may leave an answer unread."""
 QUICK_ACK: int | None = getattr(socket, "TCP_QUICKACK", None)  # Linux only
-BATCH = 32
-"""Answers that are sent at a time; a cancel is heard between two batches."""
+BATCH = 256
+"""Answers that are encoded at a time."""
+PART = 32
+"""Answers that are sent at a time; a cancel is heard between two parts."""
 MOST_WAITING = 16
 """Requests that a peer may send ahead of their answers, though it was told that one at a time is done."""
 
@@ -314,10 +315,10 @@ class Peer(asyncio.Protocol):
         try:
             if message.data is None:
                 raise QueryError(IDENTIFIER_DOES_NOT_FIT, "The request has no identifier")
-            reply = await self.door.find(message.data, transfer_syntax, self.caller)
+            reply, answers, first = await self.door.find(message.data, transfer_syntax, self.caller, BATCH)
             entry.keys, entry.matches = reply.keys, reply.matches
             entry.step_ids, entry.skipped = reply.shown, reply.skipped
-            canceled = await self._send_all(message, reply)
+            canceled = await self._send_all(message, reply.pending, answers, first)
             self._finish(message, CANCELED if canceled else SUCCESS, entry)
             if reply.cut:
                 entry.comment = f"Only the newest {reply.matches} were sent"
@@ -329,23 +330,23 @@ class Peer(asyncio.Protocol):
             excuse = QueryError(UNABLE_TO_PROCESS, "Bucky cannot answer this query")
             self._finish(message, excuse.status, entry, excuse)
 
-    async def _send_all(self, message: Message, reply: Answers) -> bool:
-        """Send the answers in batches, as fast as the peer reads; tell whether it canceled."""
+    async def _send_all(self, message: Message, status: int, answers: Iterator[bytes], batch: list[bytes]) -> bool:
+        """Send the answers in parts, as fast as the peer reads; tell whether it canceled."""
         message_id = message.number(MESSAGE_ID) or 0
-        pending = respond(Command.C_FIND, message_id, MODALITY_WORKLIST_FIND, reply.pending, with_data=True)
-        answers = iter(reply)
-        # A short list is encoded here: that takes less than a change of threads.
-        batch = list(islice(answers, BATCH)) if reply.matches <= BATCH else await self.door.take(answers, BATCH)
-        while message_id not in self._canceled:
-            for data_set in batch:
-                self.upper.send(message.context_id, pending, data_set)
+        pending = respond(Command.C_FIND, message_id, MODALITY_WORKLIST_FIND, status, with_data=True)
+        while True:
+            for at in range(0, len(batch), PART):
+                if message_id in self._canceled:
+                    return True
+                for data_set in batch[at : at + PART]:
+                    self.upper.send(message.context_id, pending, data_set)
+                if len(batch) > PART:
+                    self._flush()
+                    await self._writable.wait()
+                    await asyncio.sleep(0)  # lets the loop hear a cancel, and other peers
             if len(batch) < BATCH:
-                return False
-            self._flush()
-            await self._writable.wait()
-            await asyncio.sleep(0)  # lets the loop hear a cancel, and other peers
+                return message_id in self._canceled
             batch = await self.door.take(answers, BATCH)
-        return True
 
     def _finish(self, message: Message, status: int, entry: QueryEntry, reason: QueryError | None = None) -> None:
         entry.status, entry.comment = f"{status:04X}", reason.comment if reason else ""

@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
 from itertools import islice
-from typing import ParamSpec, TypeVar
+from typing import Any, TypeVar
 
 from django.db import Error as DatabaseError
 from django.utils import timezone
@@ -36,7 +36,6 @@ from worklist.query import Caller
 from worklist.silence import keep_silent
 from worklist.workers import Workers
 
-P = ParamSpec("P")
 R = TypeVar("R")
 log = logging.getLogger(__name__)
 
@@ -120,6 +119,8 @@ class Door:
         self._carry_out = perform
         self._journal = journal or Journal()
         self._workers = Workers()
+        self._due: dict[asyncio.Future[Any], float] = {}
+        """When the database must have answered; time.monotonic()."""
         self._peers: set[Peer] = set()
         self._known: dict[str, tuple[float, bool]] = {}
         self._refused: dict[tuple[str, str, str, str], float] = {}
@@ -139,6 +140,7 @@ class Door:
             self._loop.close()
             raise
         self._journal.start()
+        self._workers.start()
         self._thread.start()
 
     async def _listen(self) -> None:
@@ -221,6 +223,8 @@ class Door:
             now = time.monotonic()
             for peer in [peer for peer in self._peers if peer.deadline < now]:
                 peer.expire()
+            for future in [future for future, due in self._due.items() if due < now and not future.done()]:
+                future.set_exception(QueryError(OUT_OF_RESOURCES, "The database is too slow, ask again"))
 
     # --- what peers ask of the door ---------------------------------------------------------------
 
@@ -249,7 +253,7 @@ class Door:
         if believed is not None and believed[0] > time.monotonic():
             return believed[1]
         try:
-            known = await self._in_thread(LOOK_UP_SECONDS, self._is_active_station, caller.ae_title)
+            known = await self._in_thread(LOOK_UP_SECONDS, lambda: self._is_active_station(caller.ae_title))
         except (DatabaseError, QueryError):
             return None
         if known:
@@ -275,9 +279,17 @@ class Door:
             self._refused[call] = now + KNOWN_SECONDS
             self._journal.put(RefusedCallEntry(timezone.now(), *call))
 
-    async def find(self, identifier: bytes, transfer_syntax: str, caller: Caller) -> Answers:
-        """Read the rows that match. Raises QueryError."""
-        return await self._in_thread(QUERY_SECONDS, self._answers_to, identifier, transfer_syntax, caller)
+    async def find(
+        self, identifier: bytes, transfer_syntax: str, caller: Caller, most: int
+    ) -> tuple[Answers, Iterator[bytes], list[bytes]]:
+        """Read the rows that match, and encode the first of them. Raises QueryError."""
+
+        def work() -> tuple[Answers, Iterator[bytes], list[bytes]]:
+            reply = self._answers_to(identifier, transfer_syntax, caller)
+            answers = iter(reply)
+            return reply, answers, list(islice(answers, most))
+
+        return await self._in_thread(QUERY_SECONDS, work)
 
     async def take(self, answers: Iterator[bytes], most: int) -> list[bytes]:
         """Encode the next answers, in a thread: a long list must not hold other peers up."""
@@ -286,7 +298,7 @@ class Door:
     async def perform(self, operation: Operation) -> Outcome:
         """Carry out what a scanner tells of a performed step."""
         try:
-            return await self._in_thread(QUERY_SECONDS, self._carry_out, operation)
+            return await self._in_thread(QUERY_SECONDS, lambda: self._carry_out(operation))
         except QueryError as reason:
             return Outcome(RESOURCE_LIMITATION, operation.sop_instance_uid, reason.comment)
 
@@ -294,10 +306,11 @@ class Door:
         """Put a query into the journal."""
         self._journal.put(entry)
 
-    async def _in_thread(self, seconds: float, work: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
+    async def _in_thread(self, seconds: float, work: Callable[[], R]) -> R:
         """Do database work in one of the threads; QueryError A700 when it takes longer than `seconds`."""
-        future = asyncio.wrap_future(self._workers.submit(work, *args, **kwargs))
+        future = self._workers.submit(work)
+        self._due[future] = time.monotonic() + seconds
         try:
-            return await asyncio.wait_for(future, seconds)
-        except TimeoutError:
-            raise QueryError(OUT_OF_RESOURCES, "The database is too slow, ask again") from None
+            return await future
+        finally:
+            del self._due[future]

@@ -1,18 +1,17 @@
-"""A few threads with database connections of their own, for doors that have a thread for each peer."""
+"""A few threads with database connections of their own, for a loop of asyncio."""
 
-import logging
+import asyncio
 import threading
 import time
 from collections.abc import Callable
-from concurrent.futures import Future, ThreadPoolExecutor
-from functools import partial
-from typing import ParamSpec, TypeVar
+from contextlib import suppress
+from queue import SimpleQueue
+from typing import Any, TypeVar
 
 from django.db import close_old_connections, connections
 
-P = ParamSpec("P")
 R = TypeVar("R")
-log = logging.getLogger(__name__)
+Work = tuple["asyncio.Future[Any]", Callable[[], Any]]
 
 TRUSTED_SECONDS = 1.0
 """How long a connection that was found to work is not asked again: that costs as much as a small query."""
@@ -22,44 +21,68 @@ class Workers:
     """Runs database work, so that fifty peers need no fifty connections and none is left open behind a peer."""
 
     def __init__(self, threads: int = 4) -> None:
-        self._threads = threads
-        self._pool = ThreadPoolExecutor(threads, thread_name_prefix="worklist")
+        self._waiting: SimpleQueue[Work | None] = SimpleQueue()
+        self._threads = [threading.Thread(target=self._run, name=f"worklist_{number}") for number in range(threads)]
 
-    def submit(self, work: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> "Future[R]":
-        """Do `work` in one of the threads when one is free."""
-        return self._pool.submit(_with_fresh_connection, partial(work, *args, **kwargs))
+    def start(self) -> None:
+        """Start the threads; `close` ends them."""
+        for thread in self._threads:
+            thread.start()
+
+    def submit(self, work: Callable[[], R]) -> "asyncio.Future[R]":
+        """Do `work` in one of the threads when one is free; to be called, and awaited, in the loop."""
+        future: asyncio.Future[R] = asyncio.get_running_loop().create_future()
+        self._waiting.put((future, work))
+        return future
 
     def close(self) -> None:
-        """Close every thread's connection and end the threads."""
-        together = threading.Barrier(self._threads)  # so that each thread takes exactly one
+        """Do what waits, close every thread's connection and end the threads."""
+        for _ in self._threads:
+            self._waiting.put(None)
+        for thread in self._threads:
+            thread.join()
 
-        def leave() -> None:
+    def _run(self) -> None:
+        fresh = _Fresh()
+        try:
+            while (task := self._waiting.get()) is not None:
+                future, work = task
+                if future.cancelled():
+                    continue
+                result, fault = None, None
+                try:
+                    with fresh:
+                        result = work()
+                except BaseException as raised:
+                    fault = raised
+                with suppress(RuntimeError):  # the loop is closed: nobody waits any more
+                    future.get_loop().call_soon_threadsafe(_settle, future, result, fault)
+        finally:
             connections.close_all()
-            together.wait(5)
-
-        for _ in range(self._threads):
-            self._pool.submit(leave)
-        self._pool.shutdown(wait=True)
 
 
-class _Trusted(threading.local):
-    """Until when this thread's connections are believed to work; time.monotonic()."""
+class _Fresh:
+    """Replaces a connection that is broken or too old, and looks at each once a second."""
 
-    until = 0.0
+    def __init__(self) -> None:
+        self._until = 0.0
 
+    def __enter__(self) -> None:
+        now = time.monotonic()
+        if now > self._until:
+            close_old_connections()
+            self._until = now + TRUSTED_SECONDS
 
-_trusted = _Trusted()
-
-
-def _with_fresh_connection(work: Callable[[], R]) -> R:
-    """Replace a connection that is broken or too old before the work; look at each once a second."""
-    now = time.monotonic()
-    if now > _trusted.until:
-        close_old_connections()
-        _trusted.until = now + TRUSTED_SECONDS
-    try:
-        return work()
-    finally:
+    def __exit__(self, *_: object) -> None:
         if any(connection.errors_occurred for connection in connections.all(initialized_only=True)):
             close_old_connections()
-            _trusted.until = 0.0
+            self._until = 0.0
+
+
+def _settle(future: "asyncio.Future[Any]", result: Any, fault: BaseException | None) -> None:
+    if future.done():
+        return
+    if fault is None:
+        future.set_result(result)
+    else:
+        future.set_exception(fault)
