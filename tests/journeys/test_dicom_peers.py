@@ -1,4 +1,4 @@
-"""Scanners that we did not write ask the running department: DCMTK, Orthanc, dcmjs-dimse."""
+"""Scanners that we did not write ask the running department: DCMTK, Orthanc, dcmjs-dimse, odil, PixelMed."""
 
 import html
 import json
@@ -212,6 +212,29 @@ def test_dcmjs_reads_the_names(radiology: Department) -> None:
     names = [answer["PatientName"][0] for answer in json.loads(done.stdout)]
     assert [name["Alphabetic"] for name in names] == [*NAMES.values(), "Yamada^Tarou"]
     assert names[-1]["Ideographic"] == "山田^太郎"
+
+
+JARS = "/usr/share/java/rhino.jar:/usr/share/java/pixelmed.jar"
+OTHERS = {
+    "odil": ["/usr/bin/python3", "find_worklist_odil.py"],
+    "PixelMed": ["java", "-cp", JARS, "org.mozilla.javascript.tools.shell.Main", "find_worklist_pixelmed.js"],
+}
+
+
+@pytest.mark.parametrize("library", OTHERS)
+def test_other_libraries_read_the_names(radiology: Department, library: str) -> None:
+    keys = ["ScheduledStationAETitle=CT1", f"ScheduledProcedureStepStartDate={TODAY}"]
+    called = [radiology.dicom.host, str(radiology.dicom.port), "CT1", radiology.ae_title]
+    done = subprocess.run(
+        [*OTHERS[library], *called, *keys],
+        cwd=PROJECT / "tests" / "peers",
+        capture_output=True,
+        timeout=120,
+        check=False,
+    )
+    answers = [json.loads(line) for line in done.stdout.splitlines()]
+    assert [answer["PatientName"] for answer in answers] == [*NAMES.values(), YAMADA], done.stderr
+    assert [answer["PatientID"] for answer in answers] == [*NAMES, "4010"]
 
 
 def test_what_was_asked_is_in_the_query_log(radiology: Department) -> None:
