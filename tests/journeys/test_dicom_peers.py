@@ -12,11 +12,14 @@ import pytest
 from hl7.sender import Sender
 from ris.config import PROJECT
 from tests.department import Department
+from tests.journeys import public_queries
 from tests.journeys.web import Browser
 from tests.messages import msh, obr, orc, pid
 from tests.messages import send as written
 from tests.services import Orthanc
 from tests.waiting import wait_until
+from worklist.negotiation import MODALITY_WORKLIST_FIND
+from worklist.scu import Called, calling
 
 TODAY = f"{datetime.now(ZoneInfo('Europe/Berlin')):%Y%m%d}"
 NAMES = {
@@ -53,6 +56,7 @@ alphabetic, ideographic, phonetic = {YAMADA!r}.split("=")
 place("4010", ct, 15, patient_name=alphabetic, patient_name_ideographic=ideographic, patient_name_phonetic=phonetic)
 for number in range({TWO_HUNDRED}):
     place(f"9{{number:03}}", mr, 8 + number // 60, number % 60, patient_name=f"Nobody^{{number}}")
+{public_queries.CAST}
 """
 
 
@@ -212,6 +216,22 @@ def test_dcmjs_reads_the_names(radiology: Department) -> None:
     names = [answer["PatientName"][0] for answer in json.loads(done.stdout)]
     assert [name["Alphabetic"] for name in names] == [*NAMES.values(), "Yamada^Tarou"]
     assert names[-1]["Ideographic"] == "山田^太郎"
+
+
+@pytest.mark.parametrize("which", public_queries.QUERIES)
+def test_the_public_queries_find_what_they_ask_for(radiology: Department, which: str) -> None:
+    query = public_queries.QUERIES[which]
+    called = Called(radiology.dicom.host, radiology.dicom.port, radiology.ae_title, "CT1")
+    with calling(called, MODALITY_WORKLIST_FIND) as assoc:
+        responses = list(assoc.send_c_find(query.identifier(), MODALITY_WORKLIST_FIND))
+    assert int(responses[-1][0].Status) == 0
+    found = [str(answer.PatientName) for _, answer in responses if answer is not None]
+    if query.finds is None:
+        assert [(len(found),)] == radiology.rows(
+            "SELECT count(*) FROM ris_scheduledprocedurestep WHERE state = 'SCHEDULED'"
+        )
+    else:
+        assert found == query.finds
 
 
 JARS = "/usr/share/java/rhino.jar:/usr/share/java/pixelmed.jar"
