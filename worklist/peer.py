@@ -95,6 +95,11 @@ class Peer(asyncio.Protocol):
         return self._task is not None
 
     @property
+    def silent(self) -> bool:
+        """Whether it has not asked for an association yet."""
+        return self.upper.state == State.AWAIT_REQUEST
+
+    @property
     def established(self) -> bool:
         """Whether the association was accepted and is not over."""
         return self.upper.state in (State.ESTABLISHED, State.AWAIT_RELEASE_RESPONSE)

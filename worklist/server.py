@@ -121,7 +121,7 @@ class Door:
         self._workers = Workers()
         self._due: dict[asyncio.Future[Any], float] = {}
         """When the database must have answered; time.monotonic()."""
-        self._peers: set[Peer] = set()
+        self._peers: dict[Peer, None] = {}  # the one that came first is the first
         self._known: dict[str, tuple[float, bool]] = {}
         self._refused: dict[tuple[str, str, str, str], float] = {}
         self._loop = asyncio.new_event_loop()
@@ -234,13 +234,21 @@ class Door:
         return len(self._peers)
 
     def joined(self, peer: Peer) -> bool:
-        """Take a connection in; tells whether there is room for it. Silent ones count against a larger bound."""
-        self._peers.add(peer)
-        return len(self._peers) <= self._most * 4 + 100
+        """Take a connection in; tells whether there is room for it.
+
+        Silent ones count against a larger bound; there the one that is silent longest makes room, so that no number of
+        them keeps a scanner out.
+        """
+        self._peers[peer] = None
+        if len(self._peers) > self._most * 4 + 100:
+            silent = next((other for other in self._peers if other.silent), peer)
+            del self._peers[silent]
+            silent.cut()
+        return peer in self._peers
 
     def left(self, peer: Peer) -> None:
         """Forget a connection."""
-        self._peers.discard(peer)
+        self._peers.pop(peer, None)
 
     def is_full_for(self, address: str) -> bool:
         """Tell whether as many associations are open as may be, in all or from this address."""

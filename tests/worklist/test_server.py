@@ -2,13 +2,15 @@
 
 import logging
 import os
+import resource
 import socket
 import struct
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from io import BytesIO
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -29,6 +31,7 @@ from ris.config import Address
 from tests.ports import free_port
 from tests.waiting import wait_until
 from tests.worklist.asking import keys
+from tests.worklist.test_upperlayer import FIND, request_pdu
 from worklist import peer as peers
 from worklist import server
 from worklist.answer import Row
@@ -83,6 +86,25 @@ def encoded(find: Callable[[Dataset, Caller], Result]) -> Callable[[bytes, str, 
     return answer
 
 
+class Endless:
+    """Answers without an end."""
+
+    pending, matches = 0xFF00, 1_000_000
+
+    def __init__(self) -> None:
+        self.keys: dict[str, Any] = {}
+        self.shown: list[int] = []
+        self.skipped: list[int] = []
+
+    def __iter__(self) -> Iterator[bytes]:
+        while True:
+            yield bytes(10_000)
+
+
+def endless(_identifier: bytes, _transfer_syntax: str, _caller: Caller) -> Endless:
+    return Endless()
+
+
 class Notebook:
     """A journal that can be read."""
 
@@ -124,7 +146,8 @@ def open_door(notebook: Notebook, **options: Any) -> Iterator[Door]:
         "journal": notebook,
     }
     settings |= options
-    settings["answers"] = encoded(settings["answers"])
+    if settings["answers"] is not endless:
+        settings["answers"] = encoded(settings["answers"])
     door = Door(Address("127.0.0.1", free_port()), "BUCKY", **settings)
     door.start()
     try:
@@ -149,6 +172,9 @@ def associate(
     assoc = scanner.associate(door.address.host, door.address.port, ae_title=called)
     # pynetdicom returns when the connection is gone, which may be a moment before it has noted why.
     wait_until(lambda: assoc.is_established or assoc.is_rejected or assoc.is_aborted, what="the answer to a request")
+    if assoc.is_aborted and assoc.acceptor.primitive is None:
+        # A rejection that came before its thread woke up is taken for a connection that failed.
+        return associate(door, calling, called, syntax)
     return without_thieves(assoc)
 
 
@@ -507,6 +533,36 @@ def test_silent_connections_take_no_place_from_scanners(notebook: Notebook) -> N
         for peer in silent:
             peer.close()
         wait_until(lambda: not door.connections, what="their threads to end")
+
+
+def test_five_thousand_connections_keep_no_scanner_waiting(notebook: Notebook) -> None:
+    def memory() -> int:
+        return int(Path("/proc/self/statm").read_text().split()[1]) * resource.getpagesize()
+
+    with open_door(notebook, most=20) as door, scanner(door) as good, ExitStack() as silent:
+        held = [silent.enter_context(knock(door)) for _ in range(200)]  # more than there is room for
+        before = memory()
+        for number in range(4_800):
+            held.append(silent.enter_context(knock(door)))
+            held.pop(0).close()
+            if number % 800 == 0:
+                assert len(query(good)) == 4
+                still_serves(door)
+        assert door.connections <= 20 * 4 + 100
+        assert memory() - before < 50 * 2**20
+
+
+def test_a_peer_that_does_not_read_is_cut_off(notebook: Notebook, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(peers, "SEND_SECONDS", 0.5)
+    with open_door(notebook, answers=endless) as door:
+        peer = knock(door, request_pdu())
+        assert peer.recv(1) == b"\2"
+        peer.sendall(FIND)
+        with scanner(door) as other:
+            assert other.send_c_echo().Status == 0
+        wait_until(lambda: not door.connections, what="the end of the answer")
+        peer.close()
+    assert notebook.query().comment == "The association ended before the answer did"
 
 
 def test_endless_fragments_are_cut_off(notebook: Notebook) -> None:
