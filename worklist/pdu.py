@@ -4,6 +4,7 @@ import struct
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from enum import IntEnum
+from functools import lru_cache
 
 APPLICATION_CONTEXT = "1.2.840.10008.3.1.1.1"
 """DICOM Application Context Name (PS3.7 A.2.1)."""
@@ -105,6 +106,11 @@ LONGEST: dict[int, Callable[[Limits], int]] = {
 
 def decode_request(body: bytes, limits: Limits) -> Request:
     """Decode the body of an A-ASSOCIATE-RQ (PS3.8 section 9.3.2). Unknown items are passed over (section 9.3.1)."""
+    return _decode_request(body, limits.contexts)
+
+
+@lru_cache(maxsize=64)  # a scanner that associates for each query sends the same request each time
+def _decode_request(body: bytes, contexts: int) -> Request:
     proposals: list[Proposal] = []
     application_context, user = "", b""
     for kind, value in _items(body[68:]):
@@ -114,7 +120,7 @@ def decode_request(body: bytes, limits: Limits) -> Request:
             proposals.append(_proposal(value))
         elif kind == 0x50:
             user = value
-    if len(proposals) > limits.contexts or len({p.context_id for p in proposals}) < len(proposals):
+    if len(proposals) > contexts or len({p.context_id for p in proposals}) < len(proposals):
         raise ProtocolError(AbortReason.INVALID_PARAMETER, "presentation context ids that are not unique")
     numbers, texts, roles, extended, windows = 0, {0x52: "", 0x55: ""}, {}, {}, False
     for kind, value in _items(user):

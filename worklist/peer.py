@@ -343,8 +343,7 @@ class Peer(asyncio.Protocol):
             for at in range(0, len(batch), PART):
                 if message_id in self._canceled:
                     return True
-                for data_set in batch[at : at + PART]:
-                    self.upper.send(message.context_id, pending, data_set)
+                self.upper.send_each(message.context_id, pending, batch[at : at + PART])
                 if len(batch) > PART:
                     self._flush()
                     await self._writable.wait()

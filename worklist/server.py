@@ -257,9 +257,9 @@ class Door:
 
     async def is_station(self, caller: Caller) -> bool | None:
         """Tell whether a caller is an active station; None when the database is away. Notes callers that are none."""
-        believed = self._known.get(caller.ae_title)
-        if believed is not None and believed[0] > time.monotonic():
-            return believed[1]
+        believed = self._believed(caller)
+        if believed is not None:
+            return believed
         try:
             known = await self._in_thread(LOOK_UP_SECONDS, lambda: self._is_active_station(caller.ae_title))
         except (DatabaseError, QueryError):
@@ -271,9 +271,15 @@ class Door:
             self._journal.put(entry)
         return known
 
+    def _believed(self, caller: Caller) -> bool | None:
+        """Return what was looked up about a caller a moment ago."""
+        until, known = self._known.get(caller.ae_title, (0.0, False))
+        return known if until > time.monotonic() else None
+
     def note_caller(self, caller: Caller) -> None:
         """Note a caller that is no station, beside its association."""
-        self._loop.create_task(self._note(caller))
+        if self._believed(caller) is None:
+            self._loop.create_task(self._note(caller))
 
     async def _note(self, caller: Caller) -> None:
         await self.is_station(caller)

@@ -11,6 +11,7 @@ A-ABORT, whose reason says what it did wrong, and never raises here. Lengths are
 """
 
 import struct
+import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import IntEnum
@@ -30,6 +31,9 @@ from worklist.pdu import (
     item,
     title,
 )
+
+P_DATA_VALUE = struct.Struct(">BxIIBB")
+"""Head of a P-DATA-TF with one presentation data value (PS3.8 section 9.3.5)."""
 
 
 class State(IntEnum):
@@ -192,6 +196,19 @@ class Acceptor:
             else:
                 self._fragments(context_id, 0, data, most)
 
+    def send_each(self, context_id: int, command: bytes, data_sets: Sequence[bytes]) -> None:
+        """Send a message for each data set, all with the same command set."""
+        most = self._largest - 6 if self._largest else sys.maxsize
+        if self.state != State.ESTABLISHED or len(command) > most or any(len(one) > most for one in data_sets):
+            for data in data_sets:
+                self.send(context_id, command, data)
+            return
+        # The usual case: each message is whole in two fragments, of which the first is always the same.
+        before = P_DATA_VALUE.pack(Pdu.P_DATA_TF, len(command) + 6, len(command) + 2, context_id, 3) + command
+        for data in data_sets:
+            size = len(data)
+            self._out += (before, P_DATA_VALUE.pack(Pdu.P_DATA_TF, size + 6, size + 2, context_id, 2), data)
+
     def release(self) -> None:
         """Answer the peer's release request with A-RELEASE-RP."""
         if self.state == State.AWAIT_RELEASE_RESPONSE:
@@ -303,7 +320,7 @@ class Acceptor:
 
     def _fragment(self, context_id: int, header: int, value: bytes) -> None:
         size = len(value)
-        self._out.append(struct.pack(">BxIIBB", Pdu.P_DATA_TF, size + 6, size + 2, context_id, header))
+        self._out.append(P_DATA_VALUE.pack(Pdu.P_DATA_TF, size + 6, size + 2, context_id, header))
         self._out.append(value)
 
     def _fragments(self, context_id: int, kind: int, value: bytes, most: int) -> None:
