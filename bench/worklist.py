@@ -2,9 +2,9 @@
 
     python -m bench.worklist [--quick] [--items 100 1000 10000] [--connections 1 8 32] [--seconds 1]
 
-Each row is measured on one server after the other and printed at once; the whole takes less than five minutes, with
-`--quick` less than one. Bucky reads live rows of PostgreSQL, wlmscpfs and Orthanc read files, pynetdicom's items are in
-memory. TCP_NODELAY is on everywhere. Every answer is counted.
+Each row is measured on one server after the other and printed at once; on a quiet machine the whole takes less than
+five minutes, with `--quick` less than one. Bucky reads live rows of PostgreSQL, wlmscpfs and Orthanc read files,
+pynetdicom's items are in memory. TCP_NODELAY is on everywhere. Every answer is counted.
 """
 
 import argparse
@@ -64,8 +64,11 @@ def row(bench: Bench, scps: list[Scp], question: Question, items: int, mode: str
     cells += [ours["p50"], ours["p95"], ours["per_second"], ours["own"], ours["processor"]]
     for other in OTHERS:
         theirs = figures[other]
-        cells.append(f"{theirs['p50']:.1f} ({theirs['p50'] / ours['p50']:.1f})")
-        cells.append(f"{theirs['per_second']:.1f} ({ours['per_second'] / max(theirs['per_second'], 0.01):.1f})")
+        if theirs["done"]:
+            cells.append(f"{theirs['p50']:.1f} ({theirs['p50'] / ours['p50']:.1f})")
+            cells.append(f"{theirs['per_second']:.1f} ({ours['per_second'] / theirs['per_second']:.1f})")
+        else:
+            cells += ["none in 30 s"] * 2
     wrong = {name: f["errors"] + f["refused"] for name, f in figures.items() if f["errors"] + f["refused"]}
     return line([*cells, ", ".join(f"{name} {count}" for name, count in wrong.items()) or 0])
 
