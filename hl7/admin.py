@@ -6,7 +6,7 @@ from datetime import timedelta
 from typing import Any
 
 from django.contrib import admin, messages
-from django.db.models import Count, Q, QuerySet
+from django.db.models import Count, Max, Q, QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.urls import URLPattern, path
 from django.utils import timezone
@@ -19,7 +19,6 @@ from hl7 import control_admin as control_admin  # registers the table of order c
 from hl7 import endpoint_admin as endpoint_admin  # registers the endpoints
 from hl7 import pages, replay_pages, replaying, texts
 from hl7.filters import (
-    PROBLEMS,
     OrderFilter,
     PatientFilter,
     ReceivedFilter,
@@ -36,6 +35,7 @@ from ris.roles import Role
 from ris.views import frame, searching
 
 NAME_SHOWN = 40
+MENDED_SHOWN = 6
 
 
 @admin.register(InboundMessage)
@@ -168,13 +168,15 @@ def _without_values(names: Iterable[str]) -> str:
 
 
 def health(request: HttpRequest) -> dict[str, Any]:
-    """Count the messages of the last 24 hours by what became of them; say when the last one came."""
+    """Count the messages of the last 24 hours by what became of them; name the newest that wait to be mended."""
     since = timezone.now() - timedelta(hours=24)
-    rows = InboundMessage.objects.filter(received_at__gte=since).order_by().values_list("state").annotate(Count("pk"))
-    counts = Counter(dict(rows))
+    rows = InboundMessage.objects.filter(received_at__gte=since).order_by().values_list("state")
+    found = list(rows.annotate(Count("pk"), Max("received_at")))
+    counts = Counter({state: count for state, count, _latest in found})
     states = [(state, counts[state]) for state in MessageState if counts[state]]
-    latest = InboundMessage.objects.order_by("-pk").values_list("received_at", flat=True).first()
-    return {"states": states, "problems": sum(counts[state] for state in PROBLEMS), "latest": latest}
+    latest = max((latest for _state, _count, latest in found), default=None)
+    to_mend = InboundMessage.objects.filter(state__in=OPEN_STATES).defer("raw", "answer").order_by("-pk")
+    return {"states": states, "latest": latest, "to_mend": list(to_mend[:MENDED_SHOWN])}
 
 
 register_page(Page(_("Messages"), "hl7_inboundmessage_changelist", "hl7.view_inboundmessage", 50))

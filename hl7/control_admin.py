@@ -13,7 +13,7 @@ from hl7.controls import DEFAULTS, Action
 from hl7.models import OrderControl
 from ris import audit
 from ris.admin.audited import AuditedAdmin
-from ris.desk import Page, register_page
+from ris.desk import INTERFACES, Page, register_page
 from ris.models import EventKind
 from ris.views import frame
 
@@ -81,4 +81,6 @@ def _label(action: str) -> str:
     return str(Action(action).label) if action else ""
 
 
-register_page(Page(gettext_lazy("Order controls"), "hl7_ordercontrol_changelist", "hl7.view_ordercontrol", 70))
+register_page(
+    Page(gettext_lazy("Order controls"), "hl7_ordercontrol_changelist", "hl7.view_ordercontrol", 70, group=INTERFACES)
+)

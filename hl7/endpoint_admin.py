@@ -9,7 +9,7 @@ from django.utils.translation import gettext_lazy as _
 from hl7.code_pages import import_codes
 from hl7.models import CodeTranslation, Endpoint, FieldSource
 from ris.admin.audited import AuditedAdmin
-from ris.desk import Page, register_page
+from ris.desk import INTERFACES, Page, register_page
 
 if TYPE_CHECKING:
     Rows: TypeAlias = admin.TabularInline[Any, Any]
@@ -56,4 +56,4 @@ class EndpointAdmin(AuditedAdmin):
         return [path("<object_id>/codes/", view, name="hl7_endpoint_codes"), *super().get_urls()]
 
 
-register_page(Page(_("Endpoints"), "hl7_endpoint_changelist", "hl7.change_endpoint", 63))
+register_page(Page(_("Endpoints"), "hl7_endpoint_changelist", "hl7.change_endpoint", 63, group=INTERFACES))

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from django.http import HttpRequest
 from django.http.response import HttpResponseBase
+from django.utils.translation import gettext_lazy as _
 
 from ris.roles import Role
 
@@ -16,6 +17,11 @@ if TYPE_CHECKING:
     from django.utils.functional import _StrPromise
 
 EVERYBODY = tuple(Role)
+KEEPERS = frozenset({Role.FRONT_DESK.value, Role.INFORMATICS.value, Role.ADMINISTRATOR.value})
+CATALOG = _("Catalogue")
+CALENDAR = _("Calendar")
+INTERFACES = _("Interfaces")
+CONTROL = _("Administration")
 
 
 @dataclass(frozen=True)
@@ -23,6 +29,7 @@ class Page:
     """An entry of the menu. route and view: given where the page is not a list of the admin.
 
     url_name: in the admin's name space. permission: who does not have it does not see the entry. rank: from the left.
+    group: the entry that it is found below; none for what is used all day.
     """
 
     label: "_StrPromise"
@@ -31,6 +38,7 @@ class Page:
     rank: int
     route: str = ""
     view: Callable[..., HttpResponseBase] | None = None
+    group: "_StrPromise | str" = ""
 
 
 @dataclass(frozen=True)
@@ -89,6 +97,7 @@ def pages() -> list[Page]:
 
 
 def panels_for(roles: frozenset[str]) -> list[Panel]:
-    """Return the panels for a person of these roles, their own work first; all of them for a person without a role."""
-    fitting = [panel for panel in _panels.values() if not roles or roles & {role.value for role in panel.roles}]
+    """Return the panels for a person of these roles, their own work first; who has none sees what keepers do."""
+    shown_to = roles or KEEPERS
+    fitting = [panel for panel in _panels.values() if shown_to & {role.value for role in panel.roles}]
     return sorted(fitting, key=lambda panel: (not roles & {role.value for role in panel.leads}, panel.rank))

@@ -63,13 +63,20 @@ class DeskSite(admin.AdminSite):
     def each_context(self, request: HttpRequest) -> dict[str, Any]:
         """Add the menu: the pages that this person may see."""
         context = super().each_context(request)
-        menu = []
-        if context["has_permission"]:
-            for page in desk.pages():
-                if request.user.has_perm(page.permission):
-                    url = reverse(f"{self.name}:{page.url_name}")
-                    menu.append({"label": page.label, "url": url, "current": request.path.startswith(url)})
-        return context | {"desk_menu": menu}
+        return context | {"desk_menu": self._menu(request) if context["has_permission"] else []}
+
+    def _menu(self, request: HttpRequest) -> list[dict[str, Any]]:
+        """Return the entries; those of a group are the `pages` of one, which stands where the first of them would."""
+        menu: dict[str, dict[str, Any]] = {}
+        for page in desk.pages():
+            if request.user.has_perm(page.permission):
+                url = reverse(f"{self.name}:{page.url_name}")
+                entry = {"label": page.label, "url": url, "current": request.path.startswith(url)}
+                if page.group:
+                    menu.setdefault(str(page.group), {"label": page.group, "pages": []})["pages"].append(entry)
+                else:
+                    menu[url] = entry
+        return [entry["pages"][0] if len(entry.get("pages", ())) == 1 else entry for entry in menu.values()]
 
     def index(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> TemplateResponse:
         """Show each role its own work."""

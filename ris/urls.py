@@ -5,7 +5,7 @@ from django.contrib import admin
 from django.http import HttpRequest, HttpResponse
 from django.urls import URLResolver, include, path
 
-from ris.views import language
+from ris.views import home, language
 
 
 def healthz(request: HttpRequest) -> HttpResponse:
@@ -22,6 +22,7 @@ def _doors() -> list[URLResolver]:
 urlpatterns = [
     path("healthz", healthz),
     path("language", language.choose, name="language"),
+    path("my-station", admin.site.admin_view(home.choose_station), name="my_station"),
     *_doors(),
     path("", admin.site.urls),
 ]

@@ -14,7 +14,7 @@ from django.utils.translation import gettext_lazy as _
 
 from ris import audit
 from ris.admin.lists import ListAdmin, PatientDataAdmin
-from ris.desk import Page, Panel, StepLink, register_page, register_panel, register_step_link
+from ris.desk import INTERFACES, Page, Panel, StepLink, register_page, register_panel, register_step_link
 from ris.models import ScheduledProcedureStep
 from ris.roles import Role
 from ris.views import story
@@ -203,7 +203,9 @@ register_page(
         _("Worklists"), "worklist_station", "ris.view_worklist", 40, route="worklist/station/", view=pages.station_page
     )
 )
-register_page(Page(_("Scanner queries"), "worklist_querylog_changelist", "worklist.view_querylog", 51))
+register_page(
+    Page(_("Scanner queries"), "worklist_querylog_changelist", "worklist.view_querylog", 51, group=INTERFACES)
+)
 register_step_link(StepLink(_("Why is it not on my scanner?"), "worklist_why", why_pages.EXPLAIN))
 register_panel(
     Panel(

@@ -14,7 +14,7 @@ from django.utils.translation import gettext_lazy as _
 from ris import audit
 from ris.admin.audited import AuditedAdmin
 from ris.admin.lists import ListAdmin, PatientDataAdmin
-from ris.desk import Page, Panel, register_page, register_panel
+from ris.desk import INTERFACES, Page, Panel, register_page, register_panel
 from ris.models import Event, EventKind, PerformedLink
 from ris.roles import Role
 from ris.views import frame, story
@@ -191,9 +191,13 @@ def trouble(request: HttpRequest) -> dict[str, Any]:
     }
 
 
-register_page(Page(_("Archives"), "worklist_archive_changelist", "worklist.view_archive", 63))
-register_page(Page(_("Scanner reports"), "worklist_mppsrequest_changelist", "worklist.view_mppsrequest", 52))
-register_page(Page(_("Reports to archives"), "worklist_forwarding_changelist", "worklist.view_forwarding", 53))
+register_page(Page(_("Archives"), "worklist_archive_changelist", "worklist.view_archive", 63, group=INTERFACES))
+register_page(
+    Page(_("Scanner reports"), "worklist_mppsrequest_changelist", "worklist.view_mppsrequest", 52, group=INTERFACES)
+)
+register_page(
+    Page(_("Reports to archives"), "worklist_forwarding_changelist", "worklist.view_forwarding", 53, group=INTERFACES)
+)
 register_panel(
     Panel(
         "archives",

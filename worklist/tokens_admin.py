@@ -14,7 +14,7 @@ from django.utils.translation import gettext_lazy as _
 
 from ris import audit
 from ris.admin.audited import AuditedAdmin
-from ris.desk import Page, register_page
+from ris.desk import INTERFACES, Page, register_page
 from ris.models import EventKind, User
 from ris.views import frame
 from worklist.tokens import ApiToken
@@ -119,4 +119,4 @@ def revoke(request: HttpRequest, pk: int) -> HttpResponse:
     return frame.leads_to("worklist_apitoken_changelist")
 
 
-register_page(Page(_("Access tokens"), "worklist_apitoken_changelist", "worklist.view_apitoken", 64))
+register_page(Page(_("Access tokens"), "worklist_apitoken_changelist", "worklist.view_apitoken", 64, group=INTERFACES))

@@ -2,7 +2,7 @@
 
 from django.utils.translation import gettext_lazy as _
 
-from ris.desk import EVERYBODY, Page, Panel, register_page, register_panel
+from ris.desk import CALENDAR, CATALOG, CONTROL, EVERYBODY, Page, Panel, register_page, register_panel
 from ris.roles import Role
 from ris.views import board, home, leftovers, performed, safety, waiting_list
 
@@ -18,18 +18,20 @@ register_page(
 register_page(
     Page(_("Waiting list"), "ris_waiting_list", waiting_list.SEE, 32, route="waiting-list/", view=waiting_list.board)
 )
-register_page(Page(_("Exams"), "ris_exam_changelist", "ris.view_exam", 60))
-register_page(Page(_("Safety questions"), "ris_screeningrule_changelist", "ris.change_screeningrule", 63))
-register_page(Page(_("Stations"), "ris_station_changelist", "ris.view_station", 61))
-register_page(Page(_("Resources"), "ris_resource_changelist", "ris.change_resource", 50))
-register_page(Page(_("Opening hours"), "ris_openinghours_changelist", "ris.change_openinghours", 51))
-register_page(Page(_("Blocks"), "ris_block_changelist", "ris.change_block", 52))
-register_page(Page(_("Closures"), "ris_closure_changelist", "ris.change_closure", 53))
-register_page(Page(_("Sites"), "ris_site_changelist", "ris.change_site", 62))
-register_page(Page(_("Audit trail"), "ris_event_changelist", "ris.view_event", 80))
-register_page(Page(_("Accounts"), "ris_user_changelist", "ris.view_user", 90))
+register_page(Page(_("Exams"), "ris_exam_changelist", "ris.view_exam", 60, group=CATALOG))
+register_page(
+    Page(_("Safety questions"), "ris_screeningrule_changelist", "ris.change_screeningrule", 63, group=CATALOG)
+)
+register_page(Page(_("Stations"), "ris_station_changelist", "ris.view_station", 61, group=CATALOG))
+register_page(Page(_("Resources"), "ris_resource_changelist", "ris.change_resource", 50, group=CALENDAR))
+register_page(Page(_("Opening hours"), "ris_openinghours_changelist", "ris.change_openinghours", 51, group=CALENDAR))
+register_page(Page(_("Blocks"), "ris_block_changelist", "ris.change_block", 52, group=CALENDAR))
+register_page(Page(_("Closures"), "ris_closure_changelist", "ris.change_closure", 53, group=CALENDAR))
+register_page(Page(_("Sites"), "ris_site_changelist", "ris.change_site", 62, group=CATALOG))
+register_page(Page(_("Audit trail"), "ris_event_changelist", "ris.view_event", 80, group=CONTROL))
+register_page(Page(_("Accounts"), "ris_user_changelist", "ris.view_user", 90, group=CONTROL))
 
-_DESKS = (Role.FRONT_DESK, Role.SCHEDULER, Role.TECHNOLOGIST, Role.RADIOLOGIST, Role.INFORMATICS)
+_DESKS = (Role.FRONT_DESK, Role.SCHEDULER, Role.RADIOLOGIST)
 _SCHEDULING = (Role.FRONT_DESK, Role.SCHEDULER, Role.INFORMATICS)
 
 register_panel(
@@ -43,7 +45,7 @@ register_panel(
         10,
         home.today,
         roles=_DESKS,
-        leads=(Role.FRONT_DESK, Role.TECHNOLOGIST, Role.RADIOLOGIST),
+        leads=(Role.FRONT_DESK, Role.RADIOLOGIST),
     )
 )
 register_panel(
@@ -87,5 +89,38 @@ register_panel(
         32,
         performed.waiting,
         roles=(Role.TECHNOLOGIST, Role.INFORMATICS),
+    )
+)
+register_panel(
+    Panel(
+        "my station",
+        "desk/panel_station.html",
+        "ris.perform_step",
+        5,
+        home.my_station,
+        roles=(Role.TECHNOLOGIST,),
+        leads=(Role.TECHNOLOGIST,),
+    )
+)
+register_panel(
+    Panel(
+        "safety",
+        "desk/panel_safety.html",
+        "ris.override_gate",
+        6,
+        home.held_back,
+        roles=(Role.RADIOLOGIST,),
+        leads=(Role.RADIOLOGIST,),
+    )
+)
+register_panel(
+    Panel(
+        "accounts",
+        "desk/panel_accounts.html",
+        "ris.view_user",
+        50,
+        home.accounts,
+        roles=(Role.ADMINISTRATOR,),
+        leads=(Role.ADMINISTRATOR,),
     )
 )

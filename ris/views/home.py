@@ -3,16 +3,29 @@
 from datetime import timedelta
 from typing import Any
 
-from django.db.models import Case, Prefetch, Value, When
-from django.http import HttpRequest
+from django.conf import settings
+from django.db.models import Case, Count, Prefetch, Value, When
+from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
+from django.views.decorators.http import require_POST
 
-from ris.models import Order, Priority, RequestedProcedure, ScheduledProcedureStep
+from ris.models import (
+    Event,
+    EventKind,
+    Order,
+    Priority,
+    RequestedProcedure,
+    ScheduledProcedureStep,
+    Station,
+    User,
+)
 from ris.states import OPEN, StepState
+from ris.views import frame, safety
 from ris.views.moves import next_move
 
 SHOWN = 12
 SHOWN_TODAY = 60
+STATION_COOKIE = "station"
 
 
 def find(request: HttpRequest) -> dict[str, Any]:
@@ -20,19 +33,62 @@ def find(request: HttpRequest) -> dict[str, Any]:
     return {}
 
 
-def today(request: HttpRequest) -> dict[str, Any]:
-    """Show who is still to be examined today, by time, with the next move of each."""
+def today(request: HttpRequest, station: Station | None = None) -> dict[str, Any]:
+    """Show who is still to be examined today, by time, with the next move of each; of one station or of all."""
     begin = timezone.localtime().replace(hour=0, minute=0, second=0, microsecond=0)
+    expected = ScheduledProcedureStep.objects.filter(
+        start__gte=begin, start__lt=begin + timedelta(days=1), station__isnull=False, state__in=OPEN
+    )
+    if station is not None:
+        expected = expected.filter(station=station)
     steps = list(
-        ScheduledProcedureStep.objects.filter(
-            start__gte=begin, start__lt=begin + timedelta(days=1), station__isnull=False, state__in=OPEN
-        )
-        .select_related("station__site", "requested_procedure__order__patient")
+        expected.select_related("station__site", "requested_procedure__order__patient")
         .prefetch_related("requested_procedure__order__patient__identifiers")
         .order_by("start", "pk")[: SHOWN_TODAY + 1]
     )
     rows = [{"step": step, "buttons": next_move(request.user, step)} for step in steps[:SHOWN_TODAY]]
     return {"rows": rows, "more": len(steps) > SHOWN_TODAY, "patient_ids": _patients(steps[:SHOWN_TODAY])}
+
+
+def my_station(request: HttpRequest) -> dict[str, Any]:
+    """Show who is still to be examined today at the station beside this computer, or at any while none is chosen."""
+    stations = list(Station.objects.active().order_by("name", "ae_title"))
+    wanted = request.COOKIES.get(STATION_COOKIE, "")
+    chosen = next((row for row in stations if row.ae_title == wanted), None)
+    return today(request, chosen) | {"stations": stations, "chosen": chosen}
+
+
+@require_POST
+def choose_station(request: HttpRequest) -> HttpResponse:
+    """Remember in this browser which station stands beside it; what is no station forgets it."""
+    response = frame.leads_to("index")
+    wanted = Station.objects.active().filter(ae_title=request.POST.get("station", "").replace("\x00", "")).first()
+    if wanted is None:
+        response.delete_cookie(STATION_COOKIE)
+    else:
+        response.set_cookie(
+            STATION_COOKIE,
+            wanted.ae_title,
+            max_age=settings.LANGUAGE_COOKIE_AGE,
+            secure=settings.SESSION_COOKIE_SECURE,
+            httponly=True,
+            samesite="Lax",
+        )
+    return response
+
+
+def held_back(request: HttpRequest) -> dict[str, Any]:
+    """Show the exams that safety questions hold back, the next one first."""
+    steps = list(safety.held_back()[: SHOWN + 1])
+    return {"steps": steps[:SHOWN], "more": len(steps) > SHOWN, "patient_ids": _patients(steps[:SHOWN])}
+
+
+def accounts(request: HttpRequest) -> dict[str, Any]:
+    """Show who cannot work yet for want of a role, and how often signing in failed since yesterday."""
+    idle = User.objects.filter(is_active=True, is_superuser=False, groups=None).order_by("username")
+    recent = Event.objects.filter(at__gte=timezone.now() - timedelta(days=1))
+    kinds = recent.filter(kind__in=(EventKind.SIGN_IN_FAILED, EventKind.LOCKED_OUT)).order_by()
+    return {"idle": list(idle[:SHOWN]), "failed": kinds.values_list("kind").annotate(Count("pk"))}
 
 
 def to_schedule(request: HttpRequest) -> dict[str, Any]:

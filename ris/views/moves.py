@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from django.utils.translation import gettext_lazy as _
+from django.utils.translation import pgettext_lazy
 
 from ris.models import Order, ScheduledProcedureStep
 from ris.states import OPEN, STEP_MOVES, OrderState, StepState
@@ -44,7 +45,7 @@ _S = StepState
 
 STEP_BUTTONS: tuple[Button, ...] = (
     Button("arrive", _("Check in"), _("The patient is checked in."), CHECK_IN, forward=True),
-    Button("start", _("Start"), _("The exam has started."), PERFORM, forward=True),
+    Button("start", pgettext_lazy("button", "Start"), _("The exam has started."), PERFORM, forward=True),
     Button("complete", _("Complete"), _("The exam is completed."), PERFORM, forward=True),
     Button("make ready", _("Ready"), _("The patient is ready."), CHECK_IN, only=frozenset({_S.ARRIVED}), forward=True),
     Button("depart", _("Patient left"), _("The patient has left; the exam can be completed later."), PERFORM),

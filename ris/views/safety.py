@@ -4,7 +4,7 @@ from datetime import timedelta
 from typing import Any
 
 from django.contrib import messages
-from django.db.models import Q
+from django.db.models import Q, QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404
 from django.urls import reverse
@@ -95,20 +95,24 @@ def override(request: HttpRequest, pk: int) -> HttpResponse:
 def open_list(request: HttpRequest) -> HttpResponse:
     """Show which exams of the next days are held back, the next one first."""
     frame.require(request, "ris.view_order", "ris.view_screeninganswer")
+    shown = list(held_back()[:SHOWN])
+    rows = [{"step": step, "lines": [line_of(one) for one in gate.verdict_of(step).held_back]} for step in shown]
+    patients = [step.requested_procedure.order.patient_id for step in shown]
+    audit.patients_listed(request, patients, subject="safety")
+    return frame.page(
+        request, "desk/safety_open.html", title=_("Held back by safety questions"), rows=rows, days=AHEAD.days
+    )
+
+
+def held_back() -> QuerySet[ScheduledProcedureStep]:
+    """Return the exams of the next days that are not shown to scanners for their questions, the next one first."""
     now = timezone.now()
     held = Q(gate__in=sorted(gate.SHUT)) | Q(gate=Gate.CLEARED, gate_until__lte=now)
-    steps = (
+    return (
         ScheduledProcedureStep.objects.filter(held, state__in=BEFORE_START, station__isnull=False)
         .filter(start__gte=now - timedelta(days=1), start__lt=now + AHEAD)
         .select_related("station__site", "requested_procedure__exam", "requested_procedure__order__patient")
         .select_related("requested_procedure__order__site")
         .prefetch_related("requested_procedure__order__patient__identifiers")
         .order_by("start", "pk")
-    )
-    shown = list(steps[:SHOWN])
-    rows = [{"step": step, "lines": [line_of(one) for one in gate.verdict_of(step).held_back]} for step in shown]
-    patients = [step.requested_procedure.order.patient_id for step in shown]
-    audit.patients_listed(request, patients, subject="safety")
-    return frame.page(
-        request, "desk/safety_open.html", title=_("Held back by safety questions"), rows=rows, days=AHEAD.days
     )

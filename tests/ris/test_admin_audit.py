@@ -4,6 +4,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from django.contrib.auth.models import Group
 from django.contrib.sessions.models import Session
 from django.test import Client
 from django.utils import timezone
@@ -20,7 +21,9 @@ READS = (EventKind.PATIENT_VIEWED, EventKind.PATIENTS_LISTED, EventKind.RECORD_V
 
 @pytest.fixture
 def expert() -> Desk:
-    return Desk(Role.INFORMATICS)
+    both = Desk(Role.INFORMATICS)
+    both.user.groups.add(Group.objects.get(name=Role.FRONT_DESK.value))  # whose first page names patients
+    return both
 
 
 def reads_of(desk: Desk, address: str) -> list[Event]:
