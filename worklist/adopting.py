@@ -6,7 +6,6 @@ from django import forms
 from django.contrib import messages
 from django.db import IntegrityError, models, transaction
 from django.http import HttpRequest, HttpResponse
-from django.shortcuts import get_object_or_404
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy as _lazy
 
@@ -49,7 +48,10 @@ def adopt(request: HttpRequest, pk: int) -> HttpResponse:
     POST makes it a station; with `link` in the form it becomes the device of a station that there is.
     """
     frame.require(request, *ADOPT)
-    caller = get_object_or_404(UnknownCaller, pk=pk)
+    caller = UnknownCaller.objects.filter(pk=pk).first()
+    if caller is None:  # a second click, or somebody else was faster
+        messages.info(request, _("This caller is not unknown any more."))
+        return frame.leads_to("worklist_unknowncaller_changelist")
     links = "link" in request.POST
     form = AdoptForm(
         None if links else request.POST or None,

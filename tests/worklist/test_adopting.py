@@ -115,5 +115,10 @@ def test_who_may_adopt(role: Role) -> None:
     Desk(role).get(f"/worklist/unknowncaller/{called().pk}/adopt/", status=200 if may else 403)
 
 
-def test_a_second_click_finds_it_gone() -> None:
-    Desk(Role.INFORMATICS).get("/worklist/unknowncaller/999/adopt/", status=404)
+def test_a_second_click_finds_it_gone_and_is_no_error() -> None:
+    site, caller, expert = factories.site(), called(), Desk(Role.INFORMATICS)
+    form = {"name": "CT 9", "site": site.pk, "modality": "CT"}
+    expert.post(f"/worklist/unknowncaller/{caller.pk}/adopt/", **form)
+    words = text_of(expert.post(f"/worklist/unknowncaller/{caller.pk}/adopt/", **form))
+    assert "This caller is not unknown any more." in words
+    assert Station.objects.count() == 1
