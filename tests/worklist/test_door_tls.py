@@ -17,7 +17,7 @@ from ris.config import Address
 from tests.certificates import make_certificate
 from tests.ports import free_port
 from tests.waiting import wait_until
-from tests.worklist.test_server import Notebook, associate, open_door, still_serves
+from tests.worklist.door import Notebook, associate, open_door, still_serves
 from worklist.negotiation import VERIFICATION
 from worklist.server import CannotListen, Door, Secure
 

@@ -11,8 +11,8 @@ from pynetdicom.association import Association
 
 from ris.config import Address
 from tests.ports import free_port
+from tests.worklist.door import Notebook, without_thieves
 from tests.worklist.performing import creation, ending, series
-from tests.worklist.test_server import Notebook, without_thieves
 from worklist.dimse import (
     ATTRIBUTE_IDENTIFIER_LIST,
     Command,
