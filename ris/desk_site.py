@@ -3,6 +3,7 @@
 Not in ris/admin/, which registers itself with this site while it is imported.
 """
 
+from functools import wraps
 from http import HTTPStatus
 from typing import Any
 
@@ -11,12 +12,14 @@ from django.contrib.admin.views.autocomplete import AutocompleteJsonView
 from django.contrib.auth.forms import AuthenticationForm
 from django.db import models
 from django.http import HttpRequest, HttpResponse
+from django.http.response import HttpResponseBase
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, URLResolver, path, reverse
 from django.utils.translation import gettext_lazy as _
 
 from ris import audit, desk
 from ris.models import EventKind, Order, Patient, User
+from ris.views import kept
 
 
 class AuditedAutocomplete(AutocompleteJsonView):
@@ -54,6 +57,19 @@ class DeskSite(admin.AdminSite):
     def has_permission(self, request: HttpRequest) -> bool:
         """Let every active account in; what it sees there follows from its roles."""
         return request.user.is_active
+
+    def admin_view(self, view: Any, cacheable: bool = False) -> Any:
+        """Keep what was typed into a form when its session has ended, where the view asks for that."""
+        checked = super().admin_view(view, cacheable)
+
+        @wraps(checked)
+        def answer(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
+            if not self.has_permission(request):
+                kept.keep(view, request)
+            response: HttpResponseBase = checked(request, *args, **kwargs)
+            return response
+
+        return answer
 
     def get_urls(self) -> list[URLResolver | URLPattern]:
         """Add the pages that are not lists of rows."""

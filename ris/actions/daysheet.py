@@ -124,10 +124,8 @@ def pulse() -> str:
     return f"{crc32(repr(list(latest)).encode()):x}"
 
 
-def version(step: ScheduledProcedureStep) -> str:
-    """Return what tells whether a step still stands as somebody has seen it."""
-    start = step.start.timestamp() if step.start else ""
-    return f"{step.state}-{step.station_id or ''}-{start}-{step.duration}"
+version = schedule.version
+"""What tells whether a step still stands as somebody has seen it."""
 
 
 @verb

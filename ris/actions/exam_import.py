@@ -14,7 +14,7 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from ris import spreadsheets
-from ris.actions import exam_table
+from ris.actions import catalogue, exam_table
 from ris.actions.exam_table import BY_COLUMN, KEY, NEEDED_WHEN_NEW, PLAIN, STATIONS, Known, Rows, Values
 from ris.actions.verb import verb
 from ris.actor import Actor
@@ -260,6 +260,7 @@ def apply(*, by: Actor, upload: CatalogueUpload, digest: str) -> Plan:
         if row.outcome != Outcome.UNCHANGED:
             _write_below(row.exam or made[row.key], row, made)
             _tell(row.exam or made[row.key], row, by=by)
+    catalogue.forget()  # what is read by now may be older than what was written below the exams
     upload.change(applied_at=timezone.now(), content=b"")
     return found
 
@@ -289,7 +290,12 @@ def _write_text(exam: Exam, language: str, text: str) -> None:
 
 
 def _write_rows(rows: Rows, exam: Exam, wanted: Sequence[Values]) -> None:
-    """Make the rows below an exam what the table says; each is found again by its key."""
+    """Make the rows below an exam what the table says; each is found again by its key, where it has one."""
+    if not rows.key:
+        getattr(exam, rows.related).all().delete()
+        for values in wanted:
+            rows.model.new(exam=exam, **values)
+        return
     there: dict[Any, Any] = {}
     for row in getattr(exam, rows.related).all():
         there[tuple(getattr(row, name) for name in rows.key)] = row

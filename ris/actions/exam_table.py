@@ -12,7 +12,7 @@ from django.db import models
 from django.utils.translation import gettext as _
 
 from ris.errors import InvalidValue
-from ris.models import Exam, ExamGap, ExamPreparation, ExamQuestion, ExamStep, ProtocolCode, Station
+from ris.models import Exam, ExamGap, ExamNeed, ExamPreparation, ExamQuestion, ExamStep, ProtocolCode, Station
 from ris.models.base import Noun
 from ris.models.examrows import LANGUAGE
 
@@ -39,7 +39,8 @@ YES, NO = "yes", "no"
 class Rows:
     """A column whose cell holds rows below an exam.
 
-    columns: the parts of a line, in their order, as columns of `model`. key: those by which a row is found again.
+    columns: the parts of a line, in their order, as columns of `model`. key: those by which a row is found again; of
+    rows without a key two may be the same, and all are written anew.
     """
 
     column: str
@@ -75,6 +76,7 @@ ROWS: tuple[Rows, ...] = (
         ("after", "after_contrast"),
     ),
     Rows("questions", "questions", ExamQuestion, ("number", "text", "kind", "required", "choices"), ("number",)),
+    Rows("needs", "needs", ExamNeed, ("step_number", "kind", "role"), ()),
 )
 BY_COLUMN = {rows.column: rows for rows in ROWS}
 STATIONS = "stations"
@@ -154,7 +156,7 @@ def _values(rows: Rows, row: models.Model) -> Values:
 
 def everything() -> models.QuerySet[Exam]:
     """Return all exams with all that belongs to them."""
-    related = ("stations", "preparations", "steps", "protocol_codes", "gaps__after", "questions")
+    related = ("stations", "preparations", "steps", "protocol_codes", "gaps__after", "questions", "needs")
     return Exam.objects.prefetch_related(*related).order_by("modality", "code", "pk")
 
 
@@ -215,7 +217,7 @@ def read_rows(rows: Rows, cell: str, known: Known) -> list[Values]:
     """Return the rows below an exam that a cell holds, checked as the desk checks them. Raises InvalidValue."""
     found = [_read_line(rows, text, known) for text in cell.splitlines() if text.strip()]
     keys = [tuple(values[name] for name in rows.key) for values in found]
-    if len(set(keys)) < len(keys):
+    if rows.key and len(set(keys)) < len(keys):
         raise InvalidValue(_("%s: a line is there twice.") % rows.column)
     return found
 

@@ -13,7 +13,7 @@ from ris.actions.locking import locked_order
 from ris.actions.placement import How, Placement
 from ris.actions.verb import verb
 from ris.actor import Actor, ActorKind
-from ris.errors import InvalidValue
+from ris.errors import ForbiddenMove, InvalidValue
 from ris.models import Attention, EventKind, Order, ScheduledProcedureStep, Station
 from ris.states import StepState, check_move
 
@@ -29,6 +29,12 @@ def station_named(name: str) -> Station | None:
     return stations[0] if len(stations) == 1 else None
 
 
+def version(step: ScheduledProcedureStep) -> str:
+    """Return what tells whether a step still stands as somebody has seen it."""
+    start = step.start.timestamp() if step.start else ""
+    return f"{step.state}-{step.station_id or ''}-{start}-{step.duration}"
+
+
 @verb
 def book(
     *,
@@ -39,6 +45,7 @@ def book(
     duration: int | None = None,
     reason: str = "",
     overbook: bool = False,
+    seen: str | None = None,
 ) -> bool:
     """Give a waiting step its time and station, or move a scheduled one; returns whether it has a place afterwards.
 
@@ -46,12 +53,19 @@ def book(
     unless its time changes). duration: minutes. The station, what else the exam needs and the patient are booked
     together or not at all. overbook: also what is taken, closed, reserved or against the rules of the exam; asks for a
     reason, and the caller checks the permission. Where no station does such exams the wish is kept, the step waits, and
-    the order is marked. Raises SlotTaken, NotOpen, AgainstRules, ForbiddenMove, InvalidValue, UnknownStation.
+    the order is marked. seen: its `version` when somebody decided; a step that was changed since is left alone, unless
+    it stands where it is wanted. Raises SlotTaken, NotOpen, AgainstRules, ForbiddenMove, InvalidValue, UnknownStation.
     """
     if overbook and not reason:
         raise InvalidValue(_("Say why it is overbooked."), field="reason")
     how = How.OVERBOOKED if overbook else How.ASKED
-    return place(by=by, step=locked(step), start=start, station=station, duration=duration, reason=reason, how=how)
+    step = locked(step)
+    if seen is not None and version(step) != seen:
+        wanted = (station or step.station, start or step.start, duration or step.duration)
+        if step.state != StepState.SCHEDULED or wanted != (step.station, step.start, step.duration):
+            raise ForbiddenMove
+        return True
+    return place(by=by, step=step, start=start, station=station, duration=duration, reason=reason, how=how)
 
 
 def place(

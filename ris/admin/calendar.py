@@ -1,12 +1,18 @@
 """The calendars: resources, when they are open, what keeps patients out."""
 
+from typing import Any
+
 from django.contrib import admin, messages
+from django.forms import Field
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import URLPattern, path, reverse
+from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext
 
 from ris.admin.audited import AuditedAdmin
+from ris.admin.weekdays import DaysField, in_words
 from ris.models import Block, Closure, OpeningHours, Resource
+from ris.models.resource import Recurring
 from ris.views import closures
 
 
@@ -20,20 +26,41 @@ class ResourceAdmin(AuditedAdmin):
     search_fields = ("name", "role")
 
 
+class RecurringAdmin(AuditedAdmin):
+    """Hours that come back on certain days, which are ticked."""
+
+    def formfield_for_dbfield(self, db_field: Any, request: Any, **kwargs: Any) -> Field | None:
+        """Let the days be ticked."""
+        if db_field.name != "rule":
+            return super().formfield_for_dbfield(db_field, request, **kwargs)
+        words = _("Tick days of the week, or write a rule of RFC 5545 below, for example FREQ=MONTHLY;BYDAY=1SA.")
+        return DaysField(label=db_field.verbose_name, initial=db_field.get_default(), help_text=words)
+
+    @admin.display(description=_("days"), ordering="rule")
+    def days(self, row: Recurring) -> str:
+        """Show the days as people call them."""
+        return in_words(row.rule)
+
+    @admin.display(description=_("hours"), ordering="opens")
+    def hours(self, row: Recurring) -> str:
+        """Show from when to when."""
+        return f"{row.opens:%H:%M}–{row.closes:%H:%M}"
+
+
 @admin.register(OpeningHours)
-class OpeningHoursAdmin(AuditedAdmin):
+class OpeningHoursAdmin(RecurringAdmin):
     """When resources are open."""
 
-    list_display = ("__str__", "site", "resource", "valid_from", "valid_until", "reason")
+    list_display = ("hours", "days", "site", "resource", "valid_from", "valid_until", "reason")
     list_filter = ("site", "resource")
     list_select_related = ("site", "resource")
 
 
 @admin.register(Block)
-class BlockAdmin(AuditedAdmin):
+class BlockAdmin(RecurringAdmin):
     """What comes back and keeps patients out, or some of them."""
 
-    list_display = ("__str__", "rule", "site", "resource", "valid_from", "valid_until", "reason")
+    list_display = ("__str__", "days", "site", "resource", "valid_from", "valid_until", "reason")
     list_filter = ("kind", "site", "resource")
     list_select_related = ("site", "resource")
 

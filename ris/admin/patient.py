@@ -14,6 +14,7 @@ from ris.admin.lists import PatientDataAdmin
 from ris.models import Patient
 from ris.models.patient import PatientQuerySet
 from ris.views import duplicates, finding, merging, ordering, patients, printing
+from ris.views.kept import keeps_what_was_typed
 
 
 @admin.register(Patient)
@@ -73,6 +74,7 @@ class PatientAdmin(PatientDataAdmin):
             *super().get_urls(),
         ]
 
+    @keeps_what_was_typed
     def add_view(self, request: HttpRequest, form_url: str = "", extra_context: Any = None) -> HttpResponse:
         """Register a patient."""
         return patients.register(request)

@@ -18,16 +18,18 @@ from ris.models import EventKind, Exam, Order, Patient, PerformedProcedureStep
 from ris.views import frame
 from ris.views import performed as performed_pages
 from ris.views.against import warn
+from ris.views.kept import keeps_what_was_typed, typed
 from ris.views.orders import find as find_order
 from ris.views.patients import find as find_patient
 
 
+@keeps_what_was_typed
 def place(request: HttpRequest, pk: int) -> HttpResponse:
     """Place an order of one exam, with its time if that is known already."""
     frame.require(request, "ris.view_patient", "ris.add_order")
     patient = find_patient(pk)
     done = _done(request)
-    form = OrderForm(request.POST or None, initial={"token": frame.new_token()})
+    form = OrderForm(typed(request), initial={"token": frame.new_token()})
     if request.method == "POST" and form.is_valid():
         order = _placed(request, patient, form, done)
         if order is not None:

@@ -20,6 +20,7 @@ from ris.forms import IdentifierForm, PersonForm, RegisterForm
 from ris.identifiers import mint_patient_number
 from ris.models import Event, EventKind, Insurance, Order, Patient, RequestedProcedure, ScheduledProcedureStep
 from ris.views import duplicates, frame, story
+from ris.views.kept import typed
 
 SHOWN = 50
 """Orders and events on a patient's page; older ones are in the lists."""
@@ -96,7 +97,7 @@ def tell(request: HttpRequest, pk: int) -> HttpResponse:
 def register(request: HttpRequest) -> HttpResponse:
     """Register a patient; whoever may be somebody who is there already is asked about once."""
     frame.require(request, "ris.add_patient")
-    form = RegisterForm(request.POST or None, initial=_suggested(request))
+    form = RegisterForm(typed(request), initial=_suggested(request))
     alike: list[duplicates.Alike] = []
     if request.method == "POST" and form.is_valid():
         alike = [] if form.cleaned_data["anyway"] else duplicates.probable(form.cleaned_data)

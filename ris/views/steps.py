@@ -17,6 +17,7 @@ from ris.forms import BookForm
 from ris.models import ScheduledProcedureStep, StepClosure
 from ris.states import STEP_MOVES
 from ris.views import frame
+from ris.views.kept import keeps_what_was_typed, typed
 from ris.views.moves import BOOK, OVERBOOK, PERFORM, STEP_BUTTONS, Button
 
 
@@ -85,6 +86,7 @@ def open_again(request: HttpRequest, pk: int) -> HttpResponse:
     return frame.back(request, "ris_order_change", closure.step.requested_procedure.order_id)
 
 
+@keeps_what_was_typed
 def book(request: HttpRequest, pk: int) -> HttpResponse:
     """Give a step its time and station, or others."""
     frame.require(request, "ris.view_scheduledprocedurestep", BOOK)
@@ -92,7 +94,8 @@ def book(request: HttpRequest, pk: int) -> HttpResponse:
     order = step.requested_procedure.order
     # Times are typed as the clock on the wall shows them where the exam takes place.
     with timezone.override((step.station.site if step.station else order.site).zone):
-        form = BookForm(request.POST or None, step=step, may_overbook=request.user.has_perm(OVERBOOK))
+        said = typed(request)
+        form = BookForm(said, step=step, may_overbook=request.user.has_perm(OVERBOOK))
         if request.method == "POST" and form.is_valid() and _booked(request, step, form):
             return frame.back(request, "ris_order_change", order.pk)
         audit.patient_viewed(request, order.patient, order=order, step=step)
@@ -106,6 +109,7 @@ def book(request: HttpRequest, pk: int) -> HttpResponse:
             step=step,
             order=order,
             patient=order.patient,
+            seen=schedule.version(step),
             back=address,
         ).render()
 
@@ -122,9 +126,11 @@ def _booked(request: HttpRequest, step: ScheduledProcedureStep, form: BookForm) 
             duration=said["duration"],
             reason=said["reason"],
             overbook=said.get("overbook", False),
+            seen=request.POST.get("seen"),
         )
     except DomainError as error:
         frame.refuse(form, error)
+        step.refresh_from_db()
         return False
     if placed:
         messages.success(request, _("The exam is booked."))

@@ -20,6 +20,7 @@ from ris.forms import DeskForm
 from ris.models import Order, Priority, ScheduledProcedureStep, Site, SlotOffer, Station, WaitingListEntry, WaitingState
 from ris.models.waiting_list import CAN_WAIT
 from ris.views import frame
+from ris.views.kept import keeps_what_was_typed, typed
 from ris.views.moves import BOOK
 
 SEE = "ris.view_waitinglistentry"
@@ -101,6 +102,7 @@ class WaitingForm(DeskForm):
         return self.cleaned_data | {"stations": sorted(row.pk for row in self.cleaned_data["stations"])}
 
 
+@keeps_what_was_typed
 def put_on(request: HttpRequest, pk: int) -> HttpResponse:
     """Put a step on the waiting list, or change what it waits for. Sent twice, it is there once."""
     frame.require(request, "ris.view_scheduledprocedurestep", KEEP)
@@ -112,7 +114,7 @@ def put_on(request: HttpRequest, pk: int) -> HttpResponse:
     )
     order = step.requested_procedure.order
     entry = WaitingListEntry.objects.filter(step=step, state=WaitingState.WAITING).first()
-    form = WaitingForm(request.POST or None, step=step, entry=entry)
+    form = WaitingForm(typed(request), step=step, entry=entry)
     if request.method == "POST" and form.is_valid():
         try:
             frame.do(waiting_list.put_on, request, step=step, **form.wishes())

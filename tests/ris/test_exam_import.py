@@ -15,7 +15,7 @@ from ris import spreadsheets
 from ris.actions import exam_import, exam_table
 from ris.actions.exam_import import Outcome, Plan
 from ris.errors import ForbiddenMove, InvalidValue
-from ris.models import CatalogueUpload, Event, EventKind, Exam, ExamGap, ExamPreparation, ExamQuestion
+from ris.models import CatalogueUpload, Event, EventKind, Exam, ExamGap, ExamNeed, ExamPreparation, ExamQuestion
 from ris.roles import Role
 from tests import factories
 from tests.refusals import refused
@@ -41,6 +41,8 @@ def catalogue() -> Exam:
     factories.protocol_code(biopsy, "CT-PLAN")
     biopsy.stations.add(ct1)
     ExamPreparation.new(exam=biopsy, language="de", text="Nüchtern kommen.")
+    for role in ("", "Nurse", "Nurse"):
+        ExamNeed.new(exam=biopsy, step_number=2, kind="STAFF" if role else "ROOM", role=role)
     ExamGap.new(exam=biopsy, after=barium, length=8, unit="w", reason="Barium hides it")
     ExamQuestion.new(exam=biopsy, number=1, text="Which lung?", kind="choice", choices="left;right", required=True)
     return biopsy
@@ -98,6 +100,7 @@ def test_rows_below_an_exam_are_found_again_by_their_numbers(catalogue: Exam) ->
             "questions": "1 | Which lung do you mean? | choice | yes | left;right\n2 | Blood thinners? | yesno",
             "steps": "2 | Biopsy | | 5 | 45 | 10",
             "keep_apart": " | Iodine | 2 | d\nRFSWALL | | 4 | w",
+            "needs": "1 | EQUIPMENT | Injector\n1 | STAFF | Nurse\n1 | STAFF | Nurse",
             "preparation_de": "",
             "preparation_fr": "À jeun.",
             "stations": "",
@@ -108,6 +111,7 @@ def test_rows_below_an_exam_are_found_again_by_their_numbers(catalogue: Exam) ->
     assert [row.text for row in catalogue.questions.all()][1:] == ["Blood thinners?"]
     assert [(step.number, step.minutes()) for step in catalogue.steps.all()] == [(2, 60)]
     assert [gap.span_text for gap in catalogue.gaps.order_by("length")] == ["2 days", "4 weeks"]
+    assert [str(need) for need in catalogue.needs.all()] == ["Injector", "Nurse", "Nurse"]
     assert [row.language for row in catalogue.preparations.all()] == ["fr"]
     assert not catalogue.stations.exists()
 
