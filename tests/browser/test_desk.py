@@ -4,15 +4,18 @@ import re
 import socket
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from datetime import date, datetime, timedelta
 from http.cookiejar import CookieJar
 from urllib.parse import urlencode
 from urllib.request import HTTPCookieProcessor, OpenerDirector, build_opener
+from zoneinfo import ZoneInfo
 
 import pytest
 from playwright.sync_api import Browser, expect
 
 from tests.browser.chromium import Person, chromium
 from tests.department import Department
+from tests.journeys.test_main_road import findscu
 
 PASSWORD = "correct horse battery"
 
@@ -130,14 +133,60 @@ def test_a_clerk_registers_orders_books_and_prints_with_few_clicks(clerk: Person
     page.get_by_label("Weight over 120 kg?").select_option("no")
     page.get_by_label("Reason").fill("Pain")
     clerk.keeps_picture("order_entry", of=page.get_by_label("Reason"))
-    page.get_by_label("Start").fill("2027-01-11T09:15")
     page.keyboard.press("Enter")
-    clerk.keeps_picture("booked", of=page.get_by_text("is placed."))
-    expect(page.get_by_role("row").filter(has_text="2027-01-11 09:15")).to_contain_text("CT1")
+    expect(page.get_by_text("is placed.")).to_be_visible()
     expect(page.get_by_text("Weight over 120 kg? no")).to_be_visible()
+    number = page.locator("h1").inner_text().split()[1]
+    page.get_by_role("link", name="Find a time").click()  # 4
+    clerk.keeps_picture("free_times", of=page.get_by_role("heading", name="Free times"))
+    page.get_by_role("button", name=re.compile("^Book")).first.click()  # 5
+    clerk.keeps_picture("booked", of=page.get_by_text("The exam is booked."))
+    row = page.get_by_role("row").filter(has_text="CT1").first.inner_text()
+    found = re.search(r"\d{4}-\d\d-\d\d", row)
+    assert found, row
+    listed = {answer["accession number"]: answer for answer in findscu(hospital, "CT1", date.fromisoformat(found[0]))}
+    assert listed[number]["name"] == "Müler^Lukas"
     address = page.get_by_role("link", name="Print letter").get_attribute("href")
-    letter = page.request.get(hospital.url.rstrip("/") + (address or ""))  # 4: Chromium without a head shows no PDF
+    letter = page.request.get(hospital.url.rstrip("/") + (address or ""))  # Chromium without a head shows no PDF
     assert (letter.headers["content-type"], letter.body()[:5]) == ("application/pdf", b"%PDF-")
+    page.get_by_role("button", name="Check in").click()  # 6
+    clerk.keeps_picture("checked_in", of=page.get_by_text("The patient is checked in."))
+    assert clerk.complaints == []
+
+
+def _order_of(clerk: Person, number: str, name: str) -> None:
+    """Search for a patient by number and open their order."""
+    page = clerk.goes_to(f"/ris/patient/?q={number}").page
+    page.get_by_role("link", name=name).click()
+    page.get_by_role("table").get_by_role("link", name=re.compile(r"^H\d+$")).first.click()
+    expect(page.get_by_role("heading", name="What happened")).to_be_visible()
+
+
+def test_who_waits_gets_the_time_of_who_cancels_and_the_scanner_knows(clerk: Person, hospital: Department) -> None:
+    page, day = clerk.page, datetime.now(ZoneInfo("Europe/Berlin")).date() + timedelta(days=9)
+    hospital.private("Early", "Later")
+    for number, name, at in (("4721", "Early^Eve", day), ("4722", "Later^Lea", day + timedelta(days=7))):
+        for kind, rest in (("ADT^A04", "PV1|1|O\r"), ("ORM^O01", ORDER)):
+            assert "MSA|AA" in send(hospital, (HEADER + rest).format(number, name, f"{at:%Y%m%d}1000", kind))
+    assert [answer["patient ID"] for answer in findscu(hospital, "CT1", day)] == ["4721"]
+    _order_of(clerk, "4722", "Later, Lea")
+    page.get_by_role("link", name="Waiting list", exact=True).last.click()  # 1
+    page.get_by_label("Notes").fill("Lives near")
+    clerk.keeps_picture("put_on_waiting_list", of=page.get_by_label("Hours of notice"))
+    page.get_by_role("button", name="Put on the waiting list").click()  # 2
+    clerk.keeps_picture("waits", of=page.get_by_text("The patient is on the waiting list."))
+    _order_of(clerk, "4721", "Early, Eve")
+    page.get_by_text("Cancel the order …").click()  # 1
+    page.get_by_role("group").filter(has_text="Cancel the order").get_by_label("Why").fill("Well again")
+    page.keyboard.press("Enter")
+    offer = page.get_by_role("row").filter(has_text="Later, Lea")
+    clerk.keeps_picture("freed_time_offered", of=offer)
+    assert findscu(hospital, "CT1", day) == []
+    offer.get_by_role("button", name="Accepts").click()  # 2
+    clerk.keeps_picture("offer_accepted", of=page.get_by_text("The exam is booked at the offered time."))
+    assert [answer["patient ID"] for answer in findscu(hospital, "CT1", day)] == ["4722"]
+    assert findscu(hospital, "CT1", day + timedelta(days=7)) == []
+    clerk.keeps_picture("waiting_list", of=clerk.goes_to("/waiting-list/").page.get_by_text("Nobody waits."))
     assert clerk.complaints == []
 
 
@@ -161,6 +210,8 @@ OWN_PAGES = (
     *("/", "/ris/patient/", "/ris/patient/add/", "/ris/patient/1/change/", "/ris/patient/1/edit/"),
     *("/ris/patient/1/identify/", "/ris/patient/1/order/", "/ris/patient/1/merge/?other=2", "/ris/order/"),
     *("/ris/order/1/change/", "/ris/order/1/edit/", "/ris/order/1/exam/1/", "/ris/scheduledprocedurestep/2/book/"),
+    *("/waiting-list/", "/ris/scheduledprocedurestep/2/waiting-list/", "/ris/scheduledprocedurestep/2/swap/"),
+    "/ris/scheduledprocedurestep/2/slots/",
     *("/ris/scheduledprocedurestep/", "/worklist/station/?station=CT1", "/hl7/inboundmessage/1/change/"),
 )
 FIND_NAMELESS = """() => [...document.querySelectorAll("input, select, textarea, button, a[href]")].filter(element =>
