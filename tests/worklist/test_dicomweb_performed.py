@@ -292,6 +292,10 @@ BAD_XML += [
 ]
 
 
+_CREATORS = (f'<DicomAttribute tag="00090001" privateCreator="{number}" vr="LO"/>' for number in range(241))
+BAD_XML.append((f"<NativeDicomModel>{''.join(_CREATORS)}</NativeDicomModel>".encode(), "too many private creators"))
+
+
 @pytest.mark.parametrize(("body", "says"), BAD_JSON)
 def test_a_json_body_that_is_no_data_set_is_400(ct1: Device, body: bytes, says: str) -> None:
     answer = ct1.client.post(address("1.2.3"), body, content_type=JSON)

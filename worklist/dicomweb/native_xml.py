@@ -69,14 +69,26 @@ def _name(element: Element) -> str:
 
 def _read_data_set(parent: Element) -> dict[str, Any]:
     found: dict[str, Any] = {}
-    for element in parent:
-        tag = element.get("tag", "")
+    # What belongs to a private creator says which one, not which block: that is known after all others were read.
+    for element in sorted(parent, key=lambda element: "privateCreator" in element.attrib):
         if _name(element) != "DicomAttribute":
             raise NotTheModel("A data set holds DicomAttributes and nothing else")
+        tag = element.get("tag", "").upper()
+        if "privateCreator" in element.attrib and re.fullmatch("[0-9A-F]{8}", tag):
+            tag = f"{tag[:4]}{_block(found, tag[:4], element.attrib['privateCreator'])}{tag[6:]}"
         if tag in found:
             raise NotTheModel("A data set names an attribute twice")
         found[tag] = _read_attribute(element)
     return found
+
+
+def _block(data_set: dict[str, Any], group: str, creator: str) -> str:
+    """Return the block of a private creator, as two digits; reserved now where it is not yet (PS3.5 section 7.8.1)."""
+    for number in range(0x10, 0x100):
+        reserved = data_set.setdefault(f"{group}00{number:02X}", {"vr": "LO", "Value": [creator]})
+        if reserved.get("Value") == [creator]:
+            return f"{number:02X}"
+    raise NotTheModel("There are too many private creators")
 
 
 def _read_attribute(element: Element) -> dict[str, Any]:
@@ -128,7 +140,9 @@ def write_model(model: dict[str, Any]) -> bytes:
 
 def _write_data_set(parent: Element, model: dict[str, Any]) -> None:
     for tag, element in sorted(model.items()):
-        written = SubElement(parent, "DicomAttribute", {"tag": tag, "vr": element["vr"]})
+        creator = _creator_of(tag, model)
+        named = {"tag": f"{tag[:4]}00{tag[6:]}", "privateCreator": creator} if creator else {"tag": tag}
+        written = SubElement(parent, "DicomAttribute", named | {"vr": element["vr"]})
         keyword = keyword_for_tag(int(tag, 16))
         if keyword:
             written.set("keyword", keyword)
@@ -136,6 +150,12 @@ def _write_data_set(parent: Element, model: dict[str, Any]) -> None:
             SubElement(written, "InlineBinary").text = element["InlineBinary"]
         for number, value in enumerate(element.get("Value", ()), start=1):
             _write_value(written, element["vr"], str(number), value)
+
+
+def _creator_of(tag: str, model: dict[str, Any]) -> str:
+    """Return who reserved the block of a private attribute (PS3.5 section 7.8.1); empty for all others."""
+    reserved: dict[str, Any] = model.get(f"{tag[:4]}00{tag[4:6]}", {}) if int(tag[:4], 16) % 2 else {}
+    return next((str(value) for value in reserved.get("Value", ()) if tag[4:6] != "00"), "")
 
 
 def _write_value(parent: Element, vr: str, number: str, value: Any) -> None:
