@@ -306,9 +306,10 @@ def _away(asked: Asked, column: Column, day: date, part: tuple[int, int]) -> Ite
 
 
 def title_of(asked: Asked) -> str:
-    """Return what the board is called: its day, or the station and its week."""
+    """Return what the board is called: its day, or the station and its week, and where."""
     days = asked.days
     if asked.station is None:
-        return f"{date_format(asked.day, 'l')} {date_format(asked.day)}"
-    last = list(days)[-1]
-    return f"{asked.station.station.name}: {date_format(days.first)} – {date_format(last)}"
+        words = f"{date_format(asked.day, 'l')} {date_format(asked.day)}"
+    else:
+        words = f"{asked.station.station.name}: {date_format(days.first)} – {date_format(list(days)[-1])}"
+    return f"{words} · {asked.site}" if asked.site else words

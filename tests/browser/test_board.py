@@ -109,6 +109,17 @@ def drag(person: Person, name: str, *, to: str, minute: int, by: str = "top") ->
     mouse.move(area["x"] + 60, height, steps=3)
 
 
+def signs_in_again(person: Person) -> None:
+    """Sign in in another window of the same browser."""
+    other = person.context.new_page()
+    other.goto(person.url)
+    other.get_by_label("Username").fill("scheduler")
+    other.get_by_label("Password").fill(PASSWORD)
+    other.get_by_role("button", name="Sign in").click()
+    expect(other.get_by_role("button", name="Sign out")).to_be_visible()
+    other.close()
+
+
 def times_on(hospital: Department, station: str) -> list[str]:
     """Who is on the list of a scanner, and when."""
     return sorted(f"{one['time'][:4]} {one['name']}" for one in findscu(hospital, station, datetime.now(ZONE).date()))
@@ -155,6 +166,12 @@ def test_a_block_is_dragged_and_told_what_is_in_its_way(scheduler: Person, hospi
     drag(scheduler, "Bauer", to="CT1", minute=12 * 60 + 45, by="bottom")
     expect(ghost(scheduler)).to_contain_text("12:00–12:45: free")
     page.mouse.up()
+    dialog.get_by_label("Why").fill("Two phases")
+    scheduler.context.clear_cookies(name="sessionid")
+    dialog.get_by_role("button", name="Move").click()
+    expect(page.get_by_text("You were signed out.")).to_be_visible()
+    signs_in_again(scheduler)
+    expect(dialog.get_by_label("Why")).to_have_value("Two phases")
     dialog.get_by_role("button", name="Move").click()
     expect(block(scheduler, "Bauer", "CT1")).to_contain_text("45 min")
     assert scheduler.complaints == []

@@ -212,18 +212,21 @@ function refuse(reasons) {
   );
 }
 
+// From the cookie, not from the page: who was signed out and in again in another window has a new one.
+const token = () => document.cookie.match(/(?:^|; )csrftoken=([^;]*)/)?.[1] ?? "";
+
 async function book(overbook) {
   if (overbook && !why.value.trim()) {
     refuse([words.why]);
     why.focus();
     return;
   }
-  const form = new FormData(dialog.querySelector("form"));
+  const form = new FormData();
   for (const [name, value] of Object.entries(place())) form.set(name, value);
   form.set("seen", carried.block.dataset.seen);
   form.set("reason", why.value);
   if (overbook) form.set("overbook", "1");
-  const answer = await json(addressOf("put"), { method: "POST", body: form });
+  const answer = await json(addressOf("put"), { method: "POST", body: form, headers: { "X-CSRFToken": token() } });
   if (!carried) return;
   if (answer?.done) {
     dialog.close();
