@@ -4,22 +4,22 @@ from datetime import timedelta
 from typing import Any
 
 from django.conf import settings
-from django.db.models import Case, Count, Prefetch, Value, When
+from django.db.models import Count, Prefetch
 from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
 from django.views.decorators.http import require_POST
 
+from ris.actions import daysheet
 from ris.models import (
     Event,
     EventKind,
     Order,
-    Priority,
     RequestedProcedure,
     ScheduledProcedureStep,
     Station,
     User,
 )
-from ris.states import OPEN, StepState
+from ris.states import OPEN
 from ris.views import frame, safety
 from ris.views.moves import next_move
 
@@ -93,14 +93,7 @@ def accounts(request: HttpRequest) -> dict[str, Any]:
 
 def to_schedule(request: HttpRequest) -> dict[str, Any]:
     """Show what waits for a time, the urgent first."""
-    urgency = Case(
-        When(requested_procedure__priority=Priority.STAT, then=Value(0)),
-        When(requested_procedure__priority=Priority.HIGH, then=Value(1)),
-        default=Value(2),
-    )
-    waiting = ScheduledProcedureStep.objects.filter(state=StepState.REQUESTED)
-    waiting = waiting.select_related("requested_procedure__order__patient")
-    steps = list(waiting.order_by(urgency, "pk")[: SHOWN + 1])
+    steps = list(daysheet.to_schedule()[: SHOWN + 1])
     return {"steps": steps[:SHOWN], "more": len(steps) > SHOWN, "patient_ids": _patients(steps[:SHOWN])}
 
 

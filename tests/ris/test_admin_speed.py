@@ -49,6 +49,7 @@ def pages() -> dict[str, Callable[[], str]]:
         "orders": lambda: "/ris/order/",
         "orders, searched": lambda: "/ris/order/?q=doe",
         "orders, filtered": lambda: "/ris/order/?day=today&modality=CT&state__exact=SCHEDULED",
+        "board": lambda: "/board/",
         "schedule": lambda: "/ris/scheduledprocedurestep/?day=today",
         "schedule, searched": lambda: "/ris/scheduledprocedurestep/?q=doe",
         "worklist": lambda: "/worklist/station/?station=CT1",
