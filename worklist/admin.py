@@ -73,7 +73,7 @@ class QueryLogAdmin(PatientDataAdmin):
     sortable_by = ()
     fields = (
         *("at", "last_at", "times", "calling_ae_title", "called_ae_title", "address"),
-        *("asked", "matches", "shown", "skipped", "near", "status", "comment", "milliseconds"),
+        *("asked", "matches", "shown", "skipped", "near", "changed", "status", "comment", "milliseconds"),
     )
     readonly_fields = ("asked", "shown", "near")
 

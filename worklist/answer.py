@@ -8,18 +8,19 @@ from zoneinfo import ZoneInfo
 
 from django.conf import settings
 from pydicom import config
+from pydicom.datadict import keyword_for_tag
 from pydicom.dataelem import DataElement
 from pydicom.dataset import Dataset
 from pydicom.tag import Tag
 
 from worklist.attributes import SITE_ZONE, Attribute, Fault
+from worklist.charsets import ASCII_ONLY, UTF_8, is_writable
 from worklist.identifier import Key, Request
-from worklist.values import CHARACTER_SET_VRS, mended, valid, writable
+from worklist.spelling import PLAIN_STYLE, Notes, Style, Value
+from worklist.values import mended, valid
 
 Row = dict[str, Any]
 """The columns of one step by their lookups; see worklist.attributes."""
-
-UTF_8 = "ISO_IR 192"
 
 
 class BadRowError(Exception):
@@ -30,66 +31,73 @@ class BadRowError(Exception):
         super().__init__(keyword)
 
 
-def answer(request: Request, row: Row, character_set: str = UTF_8) -> Dataset:
+def answer(request: Request, row: Row, style: Style = PLAIN_STYLE, notes: Notes | None = None) -> Dataset:
     """Return the data set of one step: every requested key and nothing else (PS3.4 K.4.1.1.3.2).
 
-    row: the step's columns. character_set: what the caller reads beyond ASCII. Where a name does not fit into
-    it, the answer is in UTF-8 rather than with question marks; where all is ASCII, no character set is named.
-    Raises BadRowError.
+    row: the step's columns. style: how the caller is written to. notes: gathers what was changed for it. Where a name
+    does not fit into its character set and is not to be rewritten, the answer is in UTF-8 rather than with question
+    marks; where all is ASCII, no character set is named. Raises BadRowError.
     """
-    texts: list[str] = []
-    data_set = _data_set(request.keys, row, row, texts)
-    beyond_ascii = [text for text in texts if not text.isascii()]
+    notes = notes or Notes()
+    data_set = _data_set(request.keys, row, row, notes, style)
+    beyond_ascii = [text for text in notes.texts if not text.isascii()]
     if beyond_ascii:
-        used = character_set if writable(beyond_ascii, character_set) else UTF_8
-        data_set.add(_element("SpecificCharacterSet", "CS", used.split("\\")))
+        character_set = style.character_set
+        fits = character_set != ASCII_ONLY and all(is_writable(text, character_set) for text in beyond_ascii)
+        data_set.add(_element("SpecificCharacterSet", "CS", (character_set if fits else UTF_8).split("\\")))
     return data_set
 
 
-def _data_set(keys: tuple[Key, ...], source: Row, row: Row, texts: list[str]) -> Dataset:
-    """Return a data set of `keys`. source: an entry of a list, or the row. texts: gathers what is written."""
+def _data_set(keys: tuple[Key, ...], source: Row, row: Row, notes: Notes, style: Style) -> Dataset:
+    """Return a data set of `keys`. source: an entry of a list, or the row."""
     data_set = Dataset()
     for key in keys:
-        if key.attribute is None:
-            data_set.add(_element(key.tag, key.vr, [] if key.vr == "SQ" else None))
-        elif key.vr == "SQ":
-            data_set.add(_element(key.tag, "SQ", _items(key, key.attribute, row, texts)))
+        value: Any
+        if key.vr == "SQ":
+            value = _items(key, key.attribute, row, notes, style) if key.attribute else []
+            if not value and style.leaves_out_empty_sequences:
+                continue
+        elif key.attribute is None:
+            value = style.unknown(keyword_for_tag(key.tag), notes)
         else:
-            data_set.add(_element(key.tag, key.vr, value_of(key.attribute, source, row, texts)))
+            value = value_of(key.attribute, source, row, notes, style)
+        data_set.add(_element(key.tag, key.vr, value))
     return data_set
 
 
-def _items(key: Key, attribute: Attribute, row: Row, texts: list[str]) -> list[Dataset]:
+def _items(key: Key, attribute: Attribute, row: Row, notes: Notes, style: Style) -> list[Dataset]:
     """Return the items of a sequence; one whose first attribute has no value is not sent."""
     sources = (row[attribute.path] or []) if attribute.path else [row]
     sources = [source for source in sources if isinstance(source, dict)] if attribute.known else []
     leading = attribute.leading
     return [
-        _data_set(key.items, source, row, texts)
+        _data_set(key.items, source, row, notes, style)
         for source in sources
-        if leading is None or value_of(leading, source, row, []) is not None
+        if leading is None or value_of(leading, source, row, Notes(), style) is not None
     ]
 
 
-def value_of(attribute: Attribute, source: Row, row: Row, texts: list[str]) -> str | int | list[str] | None:
+def value_of(attribute: Attribute, source: Row, row: Row, notes: Notes, style: Style = PLAIN_STYLE) -> Value:
     """Return the value to send, None for zero length. Raises BadRowError."""
+    value = style.value(attribute, _stored(attribute, source, row), notes)
+    if value is None and attribute.return_type == "1" and attribute.fault is Fault.SKIP:
+        raise BadRowError(attribute.keyword)
+    return value
+
+
+def _stored(attribute: Attribute, source: Row, row: Row) -> Value:
+    """Return the stored value as DICOM can write it. Raises BadRowError."""
     text = attribute.constant or _text(attribute, source, row)
     if attribute.many:
         parts = [mended(attribute.vr, one) if attribute.fault is Fault.CUT else one for one in text.split("; ")]
-        found = [one for one in parts if one and valid(attribute.vr, one)]
-        texts.extend(found)
-        return found or None
+        return [one for one in parts if one and valid(attribute.vr, one)] or None
     if text and not valid(attribute.vr, text):
         if attribute.fault is Fault.SKIP:
             raise BadRowError(attribute.keyword)
         text = mended(attribute.vr, text) if attribute.fault is Fault.CUT else ""
         text = text if text and valid(attribute.vr, text) else ""
     if not text:
-        if attribute.return_type == "1" and attribute.fault is Fault.SKIP:
-            raise BadRowError(attribute.keyword)
         return None
-    if attribute.vr in CHARACTER_SET_VRS:
-        texts.append(text)
     return int(text) if attribute.vr == "US" else text
 
 

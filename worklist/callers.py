@@ -12,38 +12,57 @@ from django.db import Error as DatabaseError
 from django.db.models.signals import m2m_changed, post_delete, post_save
 
 from ris.models import Station
-from worklist.profile_models import StationProfile
+from worklist.profile_models import ProfileValue, StationProfile
 from worklist.profiles import PLAIN, Profile, Row
 
 SECONDS = 1.0
 _MOST = 2000  # callers remembered; endless made-up names must not fill the memory
 
 
+class _Known:
+    """The profiles as they were read at one time, and which caller has which."""
+
+    def __init__(self, rows: list[Row]) -> None:
+        self.rows = rows
+        self.callers: dict[str, Profile] = {}
+
+    def profile_of(self, ae_title: str) -> Profile:
+        """Return what is agreed with a caller."""
+        profile = self.callers.get(ae_title)
+        if profile is None:
+            if len(self.callers) >= _MOST:
+                self.callers.clear()
+            profile = next((row.profile for row in self.rows if row.is_for(ae_title)), PLAIN)
+            self.callers[ae_title] = profile
+        return profile
+
+
 class _Memory:
-    """What was read of the profiles, and which caller has which."""
+    """What was read last. Threads that find it old wait for the one that reads."""
 
     def __init__(self) -> None:
         self.until = 0.0
-        self.rows: list[Row] | None = None
-        self.callers: dict[str, Profile] = {}
+        self.known: _Known | None = None
         self.lock = threading.Lock()
 
-    def refresh(self) -> None:
-        """Read the profiles in use. While the database is away those known before count on; at first nobody's do."""
+    def now(self) -> _Known:
+        """Return the profiles in use. While the database is away those known before count on, else DatabaseError."""
+        known = self.known
+        if known is not None and monotonic() <= self.until:
+            return known
         with self.lock:
-            now = monotonic()
-            if now <= self.until:
-                return  # another thread was faster
-            self.until = now + SECONDS
+            if self.known is not None and monotonic() <= self.until:
+                return self.known  # another thread was faster
             try:
                 rows = StationProfile.objects.in_use()
             except DatabaseError:
-                if self.rows is None:
-                    self.until = 0.0
+                if self.known is None:
                     raise
-                return  # the query itself cannot be answered either
-            if rows != self.rows:
-                self.rows, self.callers = rows, {}
+                rows = self.known.rows
+            if self.known is None or rows != self.known.rows:
+                self.known = _Known(rows)
+            self.until = monotonic() + SECONDS
+            return self.known
 
 
 _memory = _Memory()
@@ -51,15 +70,7 @@ _memory = _Memory()
 
 def profile_for(ae_title: str) -> Profile:
     """Return what is agreed with a caller: the profile that names it most exactly. Raises DatabaseError."""
-    if monotonic() > _memory.until:
-        _memory.refresh()
-    profile = _memory.callers.get(ae_title)
-    if profile is None:
-        profile = next((row.profile for row in _memory.rows or () if row.is_for(ae_title)), PLAIN)
-        if len(_memory.callers) >= _MOST:
-            _memory.callers = {}
-        _memory.callers[ae_title] = profile
-    return profile
+    return _memory.now().profile_of(ae_title)
 
 
 def forget(**_: Any) -> None:
@@ -67,7 +78,7 @@ def forget(**_: Any) -> None:
     _memory.until = 0.0
 
 
-for _model in (StationProfile, Station):
+for _model in (StationProfile, ProfileValue, Station):
     for _signal in (post_save, post_delete):
         _signal.connect(forget, sender=_model, dispatch_uid=f"profiles {_model.__name__}")
 m2m_changed.connect(forget, sender=StationProfile.stations.through, dispatch_uid="profiles stations")

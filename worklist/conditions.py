@@ -2,7 +2,8 @@
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, time, timedelta
+from datetime import UTC, datetime, time, timedelta, tzinfo
+from typing import Any
 
 from django.db.models import FilteredRelation, Q
 
@@ -65,7 +66,7 @@ def parts(request: Request, ae_title: str = "", profile: Profile = PLAIN) -> lis
     found = [Part(name, terms) for name, terms in RULES.items()]
     window = request.window
     if not window.open:
-        exactly: Check = (("start", SITE_ZONE), lambda row: window.contains(wall_clock(row)))
+        exactly: Check = (("start", SITE_ZONE), lambda row: window.contains(wall_clock(row, profile)))
         found.append(Part("ScheduledProcedureStepStartDate", _coarse(window), exactly, window))
     for match in request.matches:
         if match.folded and match.path != match.attribute.folded:
@@ -89,7 +90,18 @@ def matching(request: Request, ae_title: str, profile: Profile) -> tuple[StepQue
     return candidates().filter(terms).order_by(*order), checks
 
 
-def aliases_asked(request: Request, ae_title: str, profile: Profile) -> dict[str, str]:
+def replacements(request: Request, ae_title: str, profile: Profile) -> dict[str, Callable[[Any], Any]]:
+    """Return the columns whose values the caller gets otherwise, and how: its alias, its clock."""
+    found: dict[str, Callable[[Any], Any]] = {}
+    if profile.time_zone:
+        found[SITE_ZONE] = lambda _zone: profile.time_zone
+    aliases = _aliases_asked(request, ae_title, profile)
+    if aliases:
+        found[STATION] = lambda title: aliases.get(title, title)
+    return found
+
+
+def _aliases_asked(request: Request, ae_title: str, profile: Profile) -> dict[str, str]:
     """Return the AE title of the caller's station -> the alias by which the caller asked for it."""
     asked = [one.value for match in request.matches if match.path == STATION for one in _singles(match.condition)]
     own = profile.own(ae_title)
@@ -122,7 +134,7 @@ def this_quarter() -> datetime:
 
 
 def _shows(profile: Profile, row: Row, now: datetime) -> bool:
-    return profile.shows(wall_clock(row).date(), now.astimezone(site_zone(row)).date())
+    return profile.shows(wall_clock(row, profile).date(), now.astimezone(_zone(row, profile)).date())
 
 
 def _meant(condition: Condition, ae_title: str, profile: Profile) -> Condition:
@@ -167,10 +179,14 @@ def _coarse(window: Window) -> Q:
     return terms
 
 
-def wall_clock(row: Row) -> datetime:
-    """Return the start as the clock at the site shows it, without a time zone."""
+def wall_clock(row: Row, profile: Profile = PLAIN) -> datetime:
+    """Return the start as the clock at the site, or of the caller, shows it, without a time zone."""
     start: datetime = row["start"]
-    return start.astimezone(site_zone(row)).replace(tzinfo=None)
+    return start.astimezone(_zone(row, profile)).replace(tzinfo=None)
+
+
+def _zone(row: Row, profile: Profile) -> tzinfo:
+    return site_zone({SITE_ZONE: profile.time_zone} if profile.time_zone else row)
 
 
 def _name_check(match: Match) -> Callable[[Row], bool]:

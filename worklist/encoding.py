@@ -12,21 +12,21 @@ from dataclasses import dataclass
 from io import BytesIO
 from typing import Any
 
-from pydicom.charset import convert_encodings, encode_string
+from pydicom.datadict import keyword_for_tag
 from pydicom.dataset import Dataset
 from pydicom.uid import (
     DeflatedExplicitVRLittleEndian,
     ExplicitVRBigEndian,
     ImplicitVRLittleEndian,
 )
-from pydicom.valuerep import PersonName
 from pynetdicom.dsutils import decode as decode_data_set
 
-from worklist.answer import UTF_8, Row, value_of
+from worklist.answer import Row, value_of
 from worklist.attributes import SITE_ZONE, Attribute
+from worklist.charsets import ASCII_ONLY, UTF_8, is_writable, write
 from worklist.errors import IDENTIFIER_DOES_NOT_FIT, QueryError
 from worklist.identifier import Key, Request
-from worklist.values import writable
+from worklist.spelling import PLAIN_STYLE, Notes, Style, Value
 
 LARGEST_IDENTIFIER = 1024 * 1024
 """Bytes of an identifier once it is inflated."""
@@ -39,8 +39,8 @@ _CHARACTER_SET_TAG = 0x00080005
 Columns = Mapping[str, int]
 """Lookup of a column -> its place in a row."""
 Values = Sequence[Any]
-Written = tuple[bytes, str]
-"""An element, and its text where that is beyond ASCII."""
+Written = tuple[bytes, str, int]
+"""An element, its text where that is beyond ASCII, and how many values in it are not as they are stored."""
 Writer = Callable[[Values], Written]
 
 
@@ -94,55 +94,67 @@ def decode(encoded: bytes, syntax: Syntax) -> Dataset:
 class Plan:
     """How to write the answers to one request.
 
-    columns: where the rows hold what. syntax: the transfer syntax. character_set: what the caller reads beyond ASCII,
-    as in Specific Character Set.
+    columns: where the rows hold what. syntax: the transfer syntax. style: how the caller is written to.
     """
 
-    def __init__(self, request: Request, columns: Columns, syntax: Syntax, character_set: str = UTF_8) -> None:
+    def __init__(self, request: Request, columns: Columns, syntax: Syntax, style: Style = PLAIN_STYLE) -> None:
         self._request = request
         self._columns = columns
         self._syntax = syntax
-        self._character_set = character_set
-        self._plans: dict[str, tuple[list[Writer], bytes]] = {UTF_8: self._plan(UTF_8)}
+        self._style = style
+        self._plans: dict[str, tuple[list[Writer], bytes]] = {}
+        # Where nothing is rewritten, it is known only by what is written which character set it takes.
+        self._first = style.character_set if style.rewrites else UTF_8
 
-    def encode(self, row: Values) -> bytes:
-        """Return the data set of one row, as worklist.answer.answer would make it. Raises BadRowError."""
-        writers, _ = self._plans[UTF_8]
+    def encode(self, row: Values) -> tuple[bytes, int]:
+        """Return the data set of one row, as worklist.answer.answer would make it, and how many values it changes.
+
+        Raises BadRowError.
+        """
+        writers, named = self._plan(self._first)
         written = [write(row) for write in writers]
-        beyond = [text for _, text in written if text]
+        beyond = [text for _, text, _ in written if text]
         if beyond:
-            used = UTF_8
-            if self._character_set != UTF_8 and writable(beyond, self._character_set):
-                used = self._character_set
-                if used not in self._plans:
-                    self._plans[used] = self._plan(used)
-                written = [write(row) for write in self._plans[used][0]]
-            data = self._plans[used][1] + b"".join([element for element, _ in written])
+            if self._fits_another(beyond):
+                writers, named = self._plan(self._style.character_set)
+                written = [write(row) for write in writers]
+            data = named + b"".join([element for element, _, _ in written])
         else:
-            data = b"".join([element for element, _ in written])
-        return _deflated(data) if self._syntax.deflated else data
+            data = b"".join([element for element, _, _ in written])
+        changes = sum([changes for _, _, changes in written])
+        return _deflated(data) if self._syntax.deflated else data, changes
+
+    def _fits_another(self, texts: list[str]) -> bool:
+        """Tell whether the texts that make a first try in UTF-8 can be written in the caller's character set."""
+        wanted = self._style.character_set
+        return wanted not in (self._first, ASCII_ONLY) and all(is_writable(text, wanted) for text in texts)
 
     def _plan(self, character_set: str) -> tuple[list[Writer], bytes]:
         """Return the writers in a character set, and the element that names it. No key of ours has a lower tag."""
-        writer = _Writers(self._columns, self._syntax, character_set)
-        writers = [writer.of(key) for key in sorted(self._request.keys, key=lambda key: key.tag)]
-        return writers, self._syntax.element(_CHARACTER_SET_TAG, "CS", _padded(character_set.encode(), "CS"))
+        plan = self._plans.get(character_set)
+        if plan is None:
+            maker = _Writers(self._columns, self._syntax, self._style, character_set)
+            writers = [maker.of(key) for key in sorted(self._request.keys, key=lambda key: key.tag)]
+            named = self._syntax.element(_CHARACTER_SET_TAG, "CS", _padded(character_set.encode(), "CS"))
+            plan = self._plans[character_set] = writers, named
+        return plan
 
 
 class _Writers:
     """Makes the writers of one plan in one character set."""
 
-    def __init__(self, columns: Columns, syntax: Syntax, character_set: str) -> None:
+    def __init__(self, columns: Columns, syntax: Syntax, style: Style, character_set: str) -> None:
         self._columns = columns
         self._syntax = syntax
-        self._encodings: list[str] = convert_encodings(character_set.split("\\"))
+        self._style = style
+        self._character_set = character_set
 
     def of(self, key: Key) -> Writer:
         """Return the writer of one key of the row."""
-        if key.attribute is None:
-            return _always(self._syntax.element(key.tag, key.vr, b""))
         if key.vr == "SQ":
-            return self._sequence(key, key.attribute)
+            return self._sequence(key, key.attribute) if key.attribute else _always(self._no_items(key))
+        if key.attribute is None:
+            return _always(self._unknown(key))
         return self._remembering(key.attribute)
 
     def _remembering(self, attribute: Attribute) -> Writer:
@@ -186,33 +198,51 @@ class _Writers:
 
     def _element(self, attribute: Attribute, source: Row, row: Row) -> Written:
         """Write one element. Raises BadRowError."""
-        value = value_of(attribute, source, row, [])
+        notes = Notes()
+        element, beyond = self._value(attribute.tag, attribute.vr, value_of(attribute, source, row, notes, self._style))
+        return element, beyond, len(notes.changes)
+
+    def _value(self, tag: int, vr: str, value: Value) -> tuple[bytes, str]:
+        """Return an element, and its text where that is beyond ASCII."""
         if value is None:
-            return self._syntax.element(attribute.tag, attribute.vr, b""), ""
+            return self._syntax.element(tag, vr, b""), ""
         if isinstance(value, int):
-            return self._syntax.element(attribute.tag, attribute.vr, self._syntax.number(value)), ""
+            return self._syntax.element(tag, vr, self._syntax.number(value)), ""
         values = value if isinstance(value, list) else [value]
-        encoded = b"\\".join([self._encoded(attribute.vr, one) for one in values])
+        encoded = b"\\".join([self._encoded(vr, one) for one in values])
         beyond = "" if all(map(str.isascii, values)) else "".join(values)
-        return self._syntax.element(attribute.tag, attribute.vr, _padded(encoded, attribute.vr)), beyond
+        return self._syntax.element(tag, vr, _padded(encoded, vr)), beyond
+
+    def _unknown(self, key: Key) -> Written:
+        """Write a key of which nothing is stored."""
+        notes = Notes()
+        element, beyond = self._value(key.tag, key.vr, self._style.unknown(keyword_for_tag(key.tag), notes))
+        return element, beyond, len(notes.changes)
+
+    def _no_items(self, key: Key) -> Written:
+        """Return a sequence without items, or nothing to callers that stumble over one."""
+        return b"" if self._style.leaves_out_empty_sequences else self._syntax.element(key.tag, "SQ", b""), "", 0
 
     def _encoded(self, vr: str, text: str) -> bytes:
         if text.isascii():
             return text.encode("ascii")
-        if self._encodings == ["utf8"] or self._encodings == ["utf_8"]:
+        if self._character_set == UTF_8:
             return text.encode("utf-8", "replace")
-        return PersonName(text).encode(self._encodings) if vr == "PN" else encode_string(text, self._encodings)
+        if vr != "PN":
+            return write(text, self._character_set)
+        groups = text.split("=")
+        return b"=".join(b"^".join(write(part, self._character_set) for part in group.split("^")) for group in groups)
 
     def _sequence(self, key: Key, attribute: Attribute) -> Writer:
         """Return the writer of a sequence; see worklist.answer for which items there are."""
         if not attribute.known:
-            return _always(self._syntax.element(key.tag, "SQ", b""))
+            return _always(self._no_items(key))
         if attribute.path:
             return self._list(key, attribute)
         keys = sorted(key.items, key=lambda inner: inner.tag)
         writers = [self.of(inner) for inner in keys]
         leading = attribute.leading
-        empty = self._syntax.element(key.tag, "SQ", b""), ""
+        empty = self._no_items(key)
         leads = self._remembering(leading) if leading is not None else None
         nothing = self._syntax.element(leading.tag, leading.vr, b"") if leading is not None else b""
 
@@ -220,8 +250,9 @@ class _Writers:
             if leads is not None and leads(row)[0] == nothing:
                 return empty
             written = [write(row) for write in writers]
-            item = self._syntax.item(b"".join([element for element, _ in written]))
-            return self._syntax.element(key.tag, "SQ", item), "".join([text for _, text in written])
+            item = self._syntax.item(b"".join([element for element, _, _ in written]))
+            beyond, changes = "".join([text for _, text, _ in written]), sum([changes for _, _, changes in written])
+            return self._syntax.element(key.tag, "SQ", item), beyond, changes
 
         return write
 
@@ -232,27 +263,31 @@ class _Writers:
         leading = attribute.leading
 
         def write(row: Values) -> Written:
-            items, beyond = [], []
+            items, every = [], []
             for entry in row[place] or ():
                 if not isinstance(entry, dict):
                     continue
-                if leading is not None and value_of(leading, entry, {}, []) is None:
+                if leading is not None and value_of(leading, entry, {}, Notes(), self._style) is None:
                     continue
                 written = [self._of_entry(inner, entry) for inner in keys]
-                items.append(self._syntax.item(b"".join([element for element, _ in written])))
-                beyond += [text for _, text in written]
-            return self._syntax.element(key.tag, "SQ", b"".join(items)), "".join(beyond)
+                items.append(self._syntax.item(b"".join([element for element, _, _ in written])))
+                every += written
+            if not items:
+                return self._no_items(key)
+            beyond, changes = "".join([text for _, text, _ in every]), sum([changes for _, _, changes in every])
+            return self._syntax.element(key.tag, "SQ", b"".join(items)), beyond, changes
 
         return write
 
     def _of_entry(self, key: Key, entry: Row) -> Written:
-        if key.attribute is None or key.vr == "SQ":
-            return self._syntax.element(key.tag, key.vr, b""), ""
+        if key.vr == "SQ":
+            return self._no_items(key)
+        if key.attribute is None:
+            return self._unknown(key)
         return self._element(key.attribute, entry, {})
 
 
-def _always(element: bytes) -> Writer:
-    written = element, ""
+def _always(written: Written) -> Writer:
     return lambda row: written
 
 

@@ -13,12 +13,14 @@ class Answers(Protocol):
     """What became of a query; iterating gives the encoded answers, each built when its turn comes.
 
     pending: status of each. matches: how many steps match. keys: the identifier, for the query log. cut: more steps
-    match, these are the newest. shown, skipped: rows that were encoded and left out so far.
+    match, these are the newest. shown, skipped: rows that were encoded and left out so far. changed: values so far that
+    are not sent as they are stored.
     """
 
     pending: int
     keys: dict[str, Any]
     cut: bool
+    changed: int
     shown: list[int]
     skipped: list[int]
 

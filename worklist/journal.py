@@ -29,7 +29,10 @@ STOP_SECONDS = 3.0
 
 @dataclass
 class QueryEntry:
-    """One answered query. status: four hexadecimal digits. step_ids, skipped: rows sent, rows left out."""
+    """One answered query. status: four hexadecimal digits. step_ids, skipped: rows sent, rows left out.
+
+    changed: values that were not sent as they are stored.
+    """
 
     at: datetime
     calling_ae_title: str
@@ -39,6 +42,7 @@ class QueryEntry:
     matches: int = 0
     step_ids: list[int] = field(default_factory=list)
     skipped: list[int] = field(default_factory=list)
+    changed: int = 0
     status: str = "0000"
     comment: str = ""
     milliseconds: float = 0.0

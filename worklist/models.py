@@ -13,6 +13,7 @@ from django.utils.translation import gettext_lazy as _
 
 from ris.models import PerformedProcedureStep
 from ris.models.catalog import AE_TITLE
+from worklist.profile_models import ProfileValue as ProfileValue
 from worklist.profile_models import StationProfile as StationProfile
 from worklist.tokens import ApiToken as ApiToken
 
@@ -51,6 +52,11 @@ class QueryLog(models.Model):
     step_ids = models.JSONField(_("steps shown"), default=list, help_text=_("Row ids of the steps that were sent"))
     skipped = models.JSONField(
         _("steps left out"), default=list, help_text=_("Row ids of steps that hold what DICOM cannot write")
+    )
+    changed = models.PositiveIntegerField(
+        _("values rewritten"),
+        default=0,
+        help_text=_("Values that were not sent as they are stored, because the device could not read them"),
     )
     status = models.CharField(_("status"), max_length=4, help_text=_("Final DICOM status, hexadecimal"))
     comment = models.CharField(_("comment"), max_length=64, blank=True)

@@ -29,7 +29,7 @@ from ris.identifiers import is_uid, mint_study_instance_uid
 from ris.models import Event, EventKind, PerformedProcedureStep
 from ris.states import PerformedState
 from worklist import forwarding
-from worklist.answer import UTF_8
+from worklist.charsets import UTF_8
 from worklist.dimse import Command
 from worklist.encoding import decode, syntax_of
 from worklist.errors import QueryError

@@ -324,6 +324,7 @@ class Peer(asyncio.Protocol):
             entry.keys, entry.matches = reply.keys, reply.matches
             entry.step_ids, entry.skipped = reply.shown, reply.skipped
             canceled = await self._send_all(message, reply.pending, answers, first)
+            entry.changed = reply.changed
             self._finish(message, CANCELED if canceled else SUCCESS, entry)
             if reply.cut:
                 entry.comment = f"Only the newest {reply.matches} were sent"

@@ -19,7 +19,7 @@ from django.db import connection
 from worklist.answer import BadRowError
 from worklist.attributes import PATIENT
 from worklist.callers import profile_for
-from worklist.conditions import STATION, this_quarter
+from worklist.conditions import this_quarter
 from worklist.describe import as_json
 from worklist.encoding import Plan, decode, syntax_of
 from worklist.errors import OUT_OF_RESOURCES, QueryError
@@ -39,12 +39,13 @@ _LOOKS = 500
 class _Met:
     """A row that was read before: whether it fits, its values, and its data set once that was written."""
 
-    __slots__ = ("data_set", "fits", "values")
+    __slots__ = ("changes", "data_set", "fits", "values")
 
     def __init__(self, values: Sequence[Any], *, fits: bool) -> None:
         self.values = values
         self.fits = fits
         self.data_set: bytes | None = None
+        self.changes = 0
 
 
 @dataclass
@@ -52,7 +53,7 @@ class Reply:
     """The answers to one query, encoded one after the other as they are taken.
 
     pending: status of each. keys: the identifier for the query log. cut: more steps match, these are the newest.
-    shown, skipped: steps sent and left out so far.
+    shown, skipped: steps sent and left out so far. changed: values so far that are not sent as they are stored.
     """
 
     pending: int
@@ -60,6 +61,7 @@ class Reply:
     rows: list[_Met]
     asked: "Prepared"
     cut: bool = False
+    changed: int = 0
     shown: list[int] = field(default_factory=list)
     skipped: list[int] = field(default_factory=list)
 
@@ -75,12 +77,14 @@ class Reply:
             data_set = row.data_set
             if data_set is None:
                 try:
-                    data_set = row.data_set = encode(row.values)
+                    data_set, row.changes = encode(row.values)
+                    row.data_set = data_set
                 except BadRowError as reason:
                     self.skipped.append(row.values[place])
                     note_bad_row(row.values[place], reason)
                     continue
             self.shown.append(row.values[place])
+            self.changed += row.changes
             yield data_set
 
 
@@ -99,7 +103,7 @@ class Prepared:
             raise
         columns = [*self.question.columns, *self.question.added]
         self.columns = {path: place for place, path in enumerate(columns)}
-        self.plan = Plan(self.question.request, self.columns, syntax, who.character_set)
+        self.plan = Plan(self.question.request, self.columns, syntax, self.question.style)
         self.met: dict[Sequence[Any], _Met] = {}
         """The rows of the last answer, as the database gave them."""
         places = self.columns
@@ -132,12 +136,14 @@ class Prepared:
         """Convert a new row, and look whether it fits."""
         values = next(iter(self._convert([row], self._converters))) if self._converters else row
         fits = all(holds({path: values[place] for path, place in places}) for places, holds in self._checks)
-        return _Met(self._named(values) if self.question.aliases else values, fits=fits)
+        return _Met(self._as_agreed(values), fits=fits)
 
-    def _named(self, row: Sequence[Any]) -> Sequence[Any]:
-        """Put the AE title by which the caller asked for its station."""
-        place = self.columns[STATION]
-        return (*row[:place], self.question.aliases.get(row[place], row[place]), *row[place + 1 :])
+    def _as_agreed(self, row: Sequence[Any]) -> Sequence[Any]:
+        """Put what the caller's profile says in the place of what was read."""
+        if not self.question.replaced:
+            return row
+        replaced = {self.columns[path]: replace for path, replace in self.question.replaced.items()}
+        return tuple(replaced[place](value) if place in replaced else value for place, value in enumerate(row))
 
     def _rows(self) -> Iterator[Sequence[Any]]:
         with connection.cursor() as cursor:
@@ -152,17 +158,13 @@ class Who(NamedTuple):
     quarter: the quarter of an hour for which they hold, see worklist.conditions.
     """
 
-    character_set: str
     profile: Profile = PLAIN
     ae_title: str = ""
     quarter: datetime | None = None
 
 
-def _who(caller: Caller) -> Who:
-    profile = profile_for(caller.ae_title)
-    if profile is PLAIN:
-        return Who(caller.character_set)
-    return Who(caller.character_set, profile, caller.ae_title, this_quarter() if profile.has_window else None)
+def _who(ae_title: str, profile: Profile) -> Who:
+    return Who() if profile is PLAIN else Who(profile, ae_title, this_quarter() if profile.has_window else None)
 
 
 _numbers = itertools.count()
@@ -233,13 +235,14 @@ _statements = _Statements()
 _questions = _Questions()
 
 
-def reply_to(encoded: bytes, transfer_syntax: str, caller: Caller) -> Reply:
+def reply_to(encoded: bytes, transfer_syntax: str, caller: Caller, profile: Profile | None = None) -> Reply:
     """Answer one C-FIND: worklist.query.find for identifiers and answers in bytes.
 
-    encoded: the identifier in that transfer syntax. Raises QueryError as find does.
+    encoded: the identifier in that transfer syntax. profile: instead of the caller's. Raises QueryError as find does.
     """
     try:
-        asked = _questions.prepared(encoded, transfer_syntax, _who(caller))
+        who = _who(caller.ae_title, profile_for(caller.ae_title) if profile is None else profile)
+        asked = _questions.prepared(encoded, transfer_syntax, who)
         known = len(asked.met)
         reply = asked.ask()
         if len(asked.met) > known:

@@ -1,5 +1,6 @@
 """Profiles of calling devices: what is agreed with each, as a row that people keep on the desk."""
 
+import re
 from typing import Any
 
 from django.core.exceptions import ValidationError
@@ -9,9 +10,13 @@ from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
 
 from ris.models import Station
-from ris.models.catalog import AE_TITLE
+from ris.models.catalog import AE_TITLE, check_time_zone
+from ris.person_name import GROUP_LENGTH
 from ris.states import ON_WORKLIST, StepState
-from worklist.profiles import Profile, Row, Scope, WhenMore
+from worklist import charsets
+from worklist.profiles import Profile, Row, Scope, Setting, ValueRule, WhenMore
+from worklist.spelling import is_valid, may_be_set, vr_of
+from worklist.values import RULES
 
 _SCOPES = (
     (Scope.ANY.value, _("The steps that it asks for, of any station")),
@@ -22,6 +27,27 @@ _WHEN_MORE = (
     (WhenMore.REFUSE.value, _("Refuse (A700), so that nobody takes a part for the whole")),
     (WhenMore.NEWEST.value, _("Send the newest, the latest start first")),
 )
+_UNWRITABLE = (
+    (True, _("Write the letters that are missing in Latin ones, and count it in the query log")),
+    (False, _("Send the answer in UTF-8")),
+)
+_SETTINGS = (
+    (Setting.FORCED.value, _("is always")),
+    (Setting.DEFAULT.value, _("if empty, is")),
+    (Setting.LONGEST.value, _("has at most so many characters:")),
+)
+_BAD_CHARACTER_SETS = {
+    "unknown": _("There is no such character set: “%s”."),
+    "alone": _("%s stands alone, without further values."),
+    "first": _("“%s” cannot stand here: sets of one byte come first, and the first value alone may be empty."),
+    "extension": _("Beside other values it is written ISO 2022 IR …, not %s."),
+    "twice": _("A value is there twice."),
+}
+_REFUSED = {
+    Setting.FORCED: _("This attribute says who the patient or what the exam is, or is no single value."),
+    Setting.DEFAULT: _("This attribute identifies, or is no single value."),
+    Setting.LONGEST: _("This attribute identifies, or is no text."),
+}
 HIDEABLE = [(state.value, state.label) for state in StepState if state in ON_WORKLIST]
 _YEARS = MaxValueValidator(3650)
 _callers = RegexValidator(
@@ -46,6 +72,14 @@ def _states(states: Any) -> None:
         raise ValidationError(_("With every state hidden, the device would never see anything."))
 
 
+def _character_set(text: str) -> None:
+    try:
+        charsets.check(text)
+    except charsets.BadCharacterSet as wrong:
+        words = _BAD_CHARACTER_SETS[wrong.reason]
+        raise ValidationError(words % wrong.value if wrong.value or wrong.reason != "twice" else words) from None
+
+
 def lines_of(text: str) -> list[str]:
     """Return the lines of a text that say anything."""
     return [line.strip() for line in text.splitlines() if line.strip()]
@@ -56,7 +90,7 @@ class ProfileQuerySet(models.QuerySet["StationProfile"]):
 
     def in_use(self) -> list[Row]:
         """Return the profiles in use, the one that says most about its caller first."""
-        found = self.filter(active=True).select_related("station").prefetch_related("stations").order_by("pk")
+        found = self.filter(active=True).select_related("station").prefetch_related("stations", "values").order_by("pk")
         return sorted((Row(one.callers, one.profile) for one in found), key=lambda row: row.rank, reverse=True)
 
 
@@ -137,6 +171,41 @@ class StationProfile(models.Model):
         _("when more steps match"), max_length=8, choices=_WHEN_MORE, default=WhenMore.REFUSE.value
     )
 
+    character_set = models.CharField(
+        _("character set"),
+        max_length=120,
+        default=charsets.UTF_8,
+        validators=(_character_set,),
+        help_text=_(
+            "As in Specific Character Set (0008,0005), values with a backslash between them: ISO_IR 192 (UTF-8),"
+            " ISO_IR 100 (Western Europe), ISO_IR 101 (Central Europe), ISO_IR 144 (Cyrillic), ISO_IR 126 (Greek),"
+            " ISO_IR 166 (Thai), \\ISO 2022 IR 87 and ISO 2022 IR 13\\ISO 2022 IR 87 (Japanese),"
+            " \\ISO 2022 IR 149 (Korean), GB18030 and GBK (Chinese). ISO_IR 6: ASCII and nothing else."
+        ),
+    )
+    transliterate = models.BooleanField(
+        _("when a text cannot be written in it"),
+        choices=_UNWRITABLE,
+        default=True,
+        help_text=_(
+            "Of a name, another representation that is kept goes before Latin letters. Numbers and codes are never"
+            " rewritten: they are left empty, and a step that cannot be without them is left out."
+        ),
+    )
+    upper_case_names = models.BooleanField(_("names in capitals"), default=False)
+    leave_out_empty_sequences = models.BooleanField(
+        _("leave out empty sequences"),
+        default=False,
+        help_text=_("For devices that stumble over a sequence without items."),
+    )
+    time_zone = models.CharField(
+        _("time zone"),
+        max_length=64,
+        blank=True,
+        validators=(check_time_zone,),
+        help_text=_("Of the clock that the device shows, such as Europe/Berlin. Empty: that of the station's site."),
+    )
+
     objects = ProfileQuerySet.as_manager()
 
     class Meta:
@@ -179,4 +248,64 @@ class StationProfile(models.Model):
             hidden=frozenset(self.hidden_states),
             most=self.most,
             when_more=WhenMore(self.when_more),
+            character_set=self.character_set,
+            transliterate=self.transliterate,
+            upper_case_names=self.upper_case_names,
+            leave_out_empty_sequences=self.leave_out_empty_sequences,
+            time_zone=self.time_zone,
+            rules=tuple(one.rule for one in self.values.all()) if self.pk else (),
         )
+
+
+class ProfileValue(models.Model):
+    """What a device is sent in one attribute instead of what is stored."""
+
+    station_profile = models.ForeignKey(
+        StationProfile, models.CASCADE, related_name="values", verbose_name=_("station profile")
+    )
+    keyword = models.CharField(
+        _("attribute"), max_length=64, help_text=_("Keyword of the DICOM dictionary, such as InstitutionName.")
+    )
+    setting = models.CharField(_("rule"), max_length=8, choices=_SETTINGS)
+    value = models.CharField(_("value"), max_length=1024)
+
+    class Meta:
+        verbose_name = _("attribute")
+        verbose_name_plural = _("attributes that the device gets otherwise")
+        ordering = ("keyword", "setting")
+        constraints = (
+            models.UniqueConstraint(
+                fields=("station_profile", "keyword", "setting"),
+                name="profile_value_once",
+                violation_error_message=_("This rule is in another row already."),
+            ),
+            models.CheckConstraint(
+                condition=Q(setting__in=[setting.value for setting in Setting]), name="profile_setting_known"
+            ),
+        )
+
+    def __str__(self) -> str:
+        return f"{self.keyword} {self.get_setting_display()} {self.value}"
+
+    def clean(self) -> None:
+        """Check that the attribute may be changed in this way, and that the value is one of its kind."""
+        if not self.keyword or not self.setting:
+            return
+        vr = vr_of(self.keyword)
+        setting = Setting(self.setting)
+        if not vr:
+            raise ValidationError({"keyword": _("The DICOM dictionary has no such keyword.")})
+        if not may_be_set(self.keyword, setting):
+            raise ValidationError({"keyword": _REFUSED[setting]})
+        if setting is Setting.LONGEST:
+            most = GROUP_LENGTH if vr == "PN" else RULES[vr].length
+            if not (re.fullmatch("[0-9]{1,6}", self.value) and 0 < int(self.value) <= most):
+                words = _("A whole number from 1 to %(most)d (VR %(vr)s).")
+                raise ValidationError({"value": words % {"most": most, "vr": vr}})
+        elif not is_valid(self.keyword, self.value):
+            raise ValidationError({"value": _("This is not a value of its kind (VR %s).") % vr})
+
+    @property
+    def rule(self) -> ValueRule:
+        """The rule, as queries carry it along."""
+        return ValueRule(self.keyword, Setting(self.setting), self.value)

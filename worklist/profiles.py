@@ -20,6 +20,23 @@ class WhenMore(StrEnum):
     NEWEST = "NEWEST"
 
 
+class Setting(StrEnum):
+    """What a profile does with one attribute."""
+
+    FORCED = "FORCED"
+    DEFAULT = "DEFAULT"
+    LONGEST = "LONGEST"
+
+
+@dataclass(frozen=True)
+class ValueRule:
+    """What is done with one attribute. value: what is sent always or instead of nothing, or the most characters."""
+
+    keyword: str
+    setting: Setting
+    value: str
+
+
 @dataclass(frozen=True)
 class Profile:
     """What is agreed with a device.
@@ -28,6 +45,10 @@ class Profile:
     aliases: further AE titles by which it asks for that station. group: AE titles of stations that it may see beside
     its own. look_back, look_ahead: days before and after today that it may see, None without end. hidden: states that
     it does not see. most: answers that it takes, None for the setting.
+
+    character_set: what it reads beyond ASCII, as in Specific Character Set, with backslashes. transliterate: write what
+    that lacks in Latin letters; else such an answer is in UTF-8. time_zone: of the clock that it shows, empty for its
+    site's. rules: what is done with single attributes.
     """
 
     name: str = ""
@@ -40,6 +61,12 @@ class Profile:
     hidden: frozenset[str] = frozenset()
     most: int | None = None
     when_more: WhenMore = WhenMore.REFUSE
+    character_set: str = "ISO_IR 192"
+    transliterate: bool = True
+    upper_case_names: bool = False
+    leave_out_empty_sequences: bool = False
+    time_zone: str = ""
+    rules: tuple[ValueRule, ...] = ()
 
     def own(self, ae_title: str) -> str:
         """Return the AE title of the station that the device calling so is."""

@@ -5,9 +5,10 @@ the other patient ids, only when they are asked for.
 """
 
 import logging
-from collections.abc import Collection, Generator, Iterator
+from collections.abc import Callable, Collection, Generator, Iterator
 from contextlib import closing
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from itertools import islice
 from typing import Any, TypeVar
 
@@ -21,10 +22,11 @@ from worklist import identifier as identifiers
 from worklist.answer import BadRowError, Row, answer
 from worklist.attributes import OTHER_IDENTIFIERS, PATIENT, SITE_ZONE
 from worklist.callers import profile_for
-from worklist.conditions import STATION, Check, aliases_asked, matching
+from worklist.conditions import Check, matching, replacements
 from worklist.errors import OUT_OF_RESOURCES, QueryError, TooManyAnswers
 from worklist.identifier import Request
 from worklist.profiles import PLAIN, Profile
+from worklist.spelling import PLAIN_STYLE, Style
 
 T = TypeVar("T")
 log = logging.getLogger(__name__)
@@ -32,17 +34,18 @@ log = logging.getLogger(__name__)
 PENDING = 0xFF00
 PENDING_WITH_UNSUPPORTED_KEYS = 0xFF01
 
-UTF_8 = "ISO_IR 192"
-
 
 @dataclass(frozen=True)
 class Caller:
-    """Who asks. character_set: how to write beyond ASCII, as in Specific Character Set, with backslashes."""
+    """Who asks. What it may see, and how it is written to, is in the profile of its AE title (worklist.callers).
+
+    character_set: what it reads, whatever its profile says.
+    """
 
     ae_title: str
     called_ae_title: str = ""
     address: str = ""
-    character_set: str = UTF_8
+    character_set: str = ""
 
 
 @dataclass(frozen=True)
@@ -64,7 +67,7 @@ class Result:
     pending: int
     request: Request
     rows: list[Row]
-    character_set: str = UTF_8
+    style: Style = PLAIN_STYLE
     cut: bool = False
     skipped: list[int] = field(default_factory=list)
     faults: dict[int, str] = field(default_factory=dict)
@@ -78,7 +81,7 @@ class Result:
         """Build the answers one by one. A row that cannot be written is left out, the others go on."""
         for row in self.rows:
             try:
-                yield Answer(row["pk"], answer(self.request, row, self.character_set))
+                yield Answer(row["pk"], answer(self.request, row, self.style))
             except BadRowError as reason:
                 self.skipped.append(row["pk"])
                 self.faults[row["pk"]] = reason.keyword
@@ -90,7 +93,7 @@ class Question:
     """A request worked out for the database, without having asked it yet.
 
     rows: the statement, which reads `columns`. checks: what SQL cannot decide. added: columns that are not in the
-    statement, see OTHER_IDENTIFIERS. aliases: AE title of a station -> the one that the answers hold.
+    statement, see OTHER_IDENTIFIERS. replaced: columns whose values the caller gets otherwise.
     """
 
     request: Request
@@ -99,7 +102,12 @@ class Question:
     checks: list[Check]
     added: list[str]
     profile: Profile = PLAIN
-    aliases: dict[str, str] = field(default_factory=dict)
+    replaced: dict[str, Callable[[Any], Any]] = field(default_factory=dict)
+
+    @cached_property
+    def style(self) -> Style:
+        """How the caller is written to."""
+        return Style(self.profile)
 
     @property
     def pending(self) -> int:
@@ -133,22 +141,22 @@ def question(identifier: Dataset, ae_title: str = "", profile: Profile = PLAIN) 
     request = identifiers.read(identifier)
     steps, checks = matching(request, ae_title, profile)
     columns, others = _columns(request, checks)
-    aliases = aliases_asked(request, ae_title, profile)
-    asked = Question(request, steps.values(*columns), columns, checks, [OTHER_IDENTIFIERS] if others else [])
+    added = [OTHER_IDENTIFIERS] if others else []
+    replaced = replacements(request, ae_title, profile)
+    asked = Question(request, steps.values(*columns), columns, checks, added, profile, replaced)
     # What SQL decides alone, SQL also counts; else reading stops at the first row too many.
-    asked = replace(asked, profile=profile, aliases=aliases)
     return asked if checks else replace(asked, rows=asked.rows[: asked.most + 1])
 
 
-def find(identifier: Dataset, caller: Caller) -> Result:
+def find(identifier: Dataset, caller: Caller, profile: Profile | None = None) -> Result:
     """Return the steps on the worklist that match.
 
-    identifier: the keys, as PS3.4 K.4.1.1.3 describes them. The caller's profile tells what it may see. Raises
-    QueryError where the identifier cannot be understood, more steps match than may be answered, or the database is
-    away: never an empty list instead.
+    identifier: the keys, as PS3.4 K.4.1.1.3 describes them. profile: instead of the caller's. Raises QueryError where
+    the identifier cannot be understood, more steps match than may be answered, or the database is away: never an empty
+    list instead.
     """
     try:
-        asked = question(identifier, caller.ae_title, profile_for(caller.ae_title))
+        asked = question(identifier, caller.ae_title, profile_for(caller.ae_title) if profile is None else profile)
         rows, cut = asked.taken(_rows(asked))
         if asked.added:
             found = other_identifiers({row[PATIENT + "pk"] for row in rows})
@@ -157,9 +165,11 @@ def find(identifier: Dataset, caller: Caller) -> Result:
     except DatabaseError as trouble:
         log.error("query of %s: the database cannot answer (%s)", caller.ae_title, type(trouble).__name__)
         raise QueryError(OUT_OF_RESOURCES, "The database cannot be reached, ask again") from None
-    for row in rows if asked.aliases else ():
-        row[STATION] = asked.aliases.get(row[STATION], row[STATION])
-    return Result(asked.pending, asked.request, rows, caller.character_set or UTF_8, cut)
+    style = Style(asked.profile, character_set=caller.character_set) if caller.character_set else asked.style
+    for path, put in asked.replaced.items():
+        for row in rows:
+            row[path] = put(row[path])
+    return Result(asked.pending, asked.request, rows, style, cut)
 
 
 def _rows(asked: Question) -> Generator[Row, None, None]:
@@ -202,3 +212,16 @@ def note_bad_row(step_id: int, reason: BadRowError) -> None:
             _told.clear()
         _told.add((step_id, reason.keyword))
         log.error("step %d is left off the worklist: %s cannot be written", step_id, reason.keyword)
+
+
+_rewritten: dict[str, int] = {}
+
+
+def note_changes(ae_title: str, changed: int) -> None:
+    """Log how many values a caller did not get as they are stored, when it is another number than the last time."""
+    if _rewritten.get(ae_title, 0) != changed:
+        if len(_rewritten) > 10_000:
+            _rewritten.clear()
+        _rewritten[ae_title] = changed
+        if changed:
+            log.warning("worklist: %d values were rewritten for %a, which cannot read them", changed, ae_title)

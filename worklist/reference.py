@@ -7,13 +7,15 @@ from pydicom.uid import UID
 
 from ris.reference import markdown_table, page
 from ris.states import ON_WORKLIST, StepState
-from worklist import errors, negotiation, peer
+from worklist import charsets, errors, negotiation, peer
 from worklist import mpps_rules as rules
 from worklist.attributes import ATTRIBUTES, STEP_SEQUENCE, Attribute, Fault
+from worklist.charsets import ASCII_ONLY
 from worklist.dicomweb import reference as reference  # registers itself
 from worklist.matching import Kind
 from worklist.pdu import APPLICATION_CONTEXT, Limits
 from worklist.server import LARGEST_MPPS
+from worklist.spelling import IDENTIFYING
 
 INTRODUCTION = """# DICOM conformance
 
@@ -55,14 +57,26 @@ refused with A700, or the steps with the latest start are sent, the latest first
 CHARACTERS = """
 ## Character sets
 
-Where ASCII is enough, no Specific Character Set is sent. Elsewhere the answer is in ISO_IR 192 (UTF-8). A query may be
-in any character set that its own Specific Character Set names.
+Where ASCII is enough, no Specific Character Set is sent. Elsewhere the answer is in ISO_IR 192 (UTF-8), or in the
+character set of the calling device's station profile. A query may be in any character set that its own Specific
+Character Set names.
 
-## Values that DICOM cannot write
+A profile may name one of the sets below, or several with code extensions (`ISO 2022 IR` in the place of `ISO_IR`, the
+first of one byte or empty). What cannot be written in it is sent in another representation that is kept of the name,
+else in Latin letters (not by context: `ü` becomes `u`); with the other policy the answer is in UTF-8. Escape sequences
+return to the first set before each `^`, `=` and line end.
 
-Each value is checked for its value representation before it is sent. What happens to one that does not fit stands in
-the last column of the tables: identifying values are never changed, descriptions are mended (a backslash becomes a
-slash) and shortened. A step that is left out is named by its row id in the log and in the query log.
+"""
+PROFILES = """
+## What a station profile changes
+
+- Names of persons in capitals.
+- Sequences without items are left out.
+- Dates and times by the clock of the device, in keys and in answers.
+- Single attributes: a value that is always sent, one that is sent instead of none, a greatest number of characters,
+  where they are asked for. Values of the patient cannot be forced, and nothing that identifies can be changed:
+  {identifying}.
+
 """
 
 
@@ -153,6 +167,8 @@ def dicom() -> str:
         + f"Steps that have a station and a start and are in one of the states {_states()}.\n"
         + "Steps of an order on hold are not, nor those whose safety questions hold them back.\n"
         + CHARACTERS
+        + markdown_table(("Specific Character Set", "For"), _character_sets())
+        + PROFILES.format(identifying=", ".join(f"`{keyword}`" for keyword in sorted(IDENTIFYING)))
         + "\n## Status codes\n\n"
         + markdown_table(("Status", "Meaning"), _statuses())
         + "\nEvery failure has an Error Comment (0000,0902), and the Offending Element (0000,0901) where a key is at"
@@ -165,6 +181,13 @@ def dicom() -> str:
         + "\nThis page is printed from `worklist/attributes.py`, `worklist/mpps_rules.py` and `worklist/peer.py`"
         + " by `manage.py print_reference`.\n"
     )
+
+
+def _character_sets() -> Iterator[tuple[str, str]]:
+    yield ASCII_ONLY, "ASCII; never named in an answer"
+    yield from charsets.ALONE.items()
+    yield from charsets.SINGLE.items()
+    yield from charsets.MULTI_BYTE.items()
 
 
 def _association() -> Iterator[tuple[str, str]]:

@@ -32,7 +32,7 @@ from worklist.negotiation import PERFORMED_STEP
 from worklist.pdu import Limits
 from worklist.peer import ARTIM_SECONDS, Peer
 from worklist.prepared import reply_to
-from worklist.query import Caller
+from worklist.query import Caller, note_changes
 from worklist.silence import keep_silent
 from worklist.workers import Workers
 
@@ -318,6 +318,7 @@ class Door:
 
     def write_down(self, entry: QueryEntry) -> None:
         """Put a query into the journal."""
+        note_changes(entry.calling_ae_title, entry.changed)
         self._journal.put(entry)
 
     async def _in_thread(self, seconds: float, work: Callable[[], R]) -> R:

@@ -5,10 +5,7 @@ So every value is checked here first.
 """
 
 import re
-from collections.abc import Sequence
 from dataclasses import dataclass
-
-from pydicom.charset import convert_encodings
 
 
 @dataclass(frozen=True)
@@ -60,17 +57,3 @@ def mended(vr: str, text: str) -> str:
     else:
         clean = " ".join(re.sub(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff]", " ", text.replace("\\", "/")).split())
     return clean[: RULES[vr].length].rstrip()
-
-
-def writable(texts: Sequence[str], character_set: str) -> bool:
-    """Tell whether every character can be written in a character set (its values with backslashes)."""
-    codecs: list[str] = convert_encodings(character_set.split("\\"))
-    return all(any(_encodes(char, codec) for codec in codecs) for char in set("".join(texts)))
-
-
-def _encodes(char: str, codec: str) -> bool:
-    try:
-        char.encode(codec)
-    except UnicodeEncodeError:
-        return False
-    return True

@@ -80,7 +80,7 @@ def explain(step: ScheduledProcedureStep, identifier: Dataset, caller: Caller) -
     if row is None:
         return replace(told, cut=result.cut and not told.against)
     try:
-        written = answer(result.request, row, result.character_set)
+        written = answer(result.request, row, result.style)
     except BadRowError as reason:
         return replace(told, unwritable=reason.keyword)
     character_set = written.get("SpecificCharacterSet") or ""

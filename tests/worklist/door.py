@@ -48,7 +48,7 @@ class Encoded:
     def __init__(self, identifier: Dataset, syntax: UID, result: Result) -> None:
         self.pending, self.keys, self.matches = result.pending, as_json(identifier), result.matches
         self.shown: list[int] = []
-        self.skipped, self.cut = result.skipped, result.cut
+        self.skipped, self.cut, self.changed = result.skipped, result.cut, 0
         self._result, self._syntax = result, syntax
 
     def __iter__(self) -> Iterator[bytes]:

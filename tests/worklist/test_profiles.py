@@ -1,6 +1,8 @@
 """What is agreed with a device: what it may see, how much of it, and by which names."""
 
+from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timedelta
+from threading import Event as Signal
 from typing import Any
 
 import pytest
@@ -23,7 +25,7 @@ from worklist.errors import OUT_OF_RESOURCES, QueryError
 from worklist.models import StationProfile
 from worklist.prepared import reply_to
 from worklist.profile_models import ProfileQuerySet
-from worklist.profiles import PLAIN, Scope
+from worklist.profiles import PLAIN, Profile, Row, Scope, Setting, ValueRule
 from worklist.query import Caller, find
 from worklist.server import is_active_station
 from worklist.why import explain, near_misses
@@ -105,6 +107,25 @@ def test_while_the_database_is_away_what_was_agreed_counts_on(monkeypatch: pytes
     with pytest.raises(QueryError) as refused:
         find(keys(), Caller("CT1"))
     assert refused.value.status == OUT_OF_RESOURCES
+
+
+def test_two_threads_at_once_read_what_is_agreed_before_they_answer(monkeypatch: pytest.MonkeyPatch) -> None:
+    row = Row("CT1", Profile("first"))
+    begun, go_on = Signal(), Signal()
+
+    def slowly(_: object) -> list[Row]:
+        begun.set()
+        assert go_on.wait(60)
+        return [row]
+
+    monkeypatch.setattr(ProfileQuerySet, "in_use", slowly)
+    monkeypatch.setattr(callers, "_memory", callers._Memory())
+    with ThreadPoolExecutor(2) as pool:
+        first = pool.submit(profile_for, "CT1")
+        assert begun.wait(60)
+        second = pool.submit(profile_for, "CT1")
+        go_on.set()
+        assert first.result(60) is second.result(60) is row.profile
 
 
 # --- which stations -----------------------------------------------------------------------------------
@@ -261,11 +282,15 @@ def test_informatics_keeps_the_profiles_and_every_change_is_told() -> None:
     nurse, informatics = Desk(Role.TECHNOLOGIST), Desk(Role.INFORMATICS)
     nurse.get("/worklist/stationprofile/", status=403)
     form = {"name": "Room 1", "active": "on", "callers": "CT1", "scope": "OWN", "when_more": "REFUSE"}
+    form |= {"character_set": "ISO_IR 100", "transliterate": "True"}
+    form |= {"values-TOTAL_FORMS": "1", "values-INITIAL_FORMS": "0"}
+    form |= {"values-0-keyword": "InstitutionName", "values-0-setting": "DEFAULT", "values-0-value": "Clinic"}
     page = text_of(informatics.post("/worklist/stationprofile/add/", **form, look_back="x"))
     assert "Enter a whole number." in page
     informatics.post("/worklist/stationprofile/add/", **form, look_back="1", hidden_states=["READY"])
     profile = StationProfile.objects.get()
     assert (profile.look_back, profile.hidden_states, profile.scope) == (1, ["READY"], "OWN")
+    assert profile_for("CT1").rules == (ValueRule("InstitutionName", Setting.DEFAULT, "Clinic"),)
     assert "Room 1 CT1" in text_of(informatics.get("/worklist/stationprofile/"))
     assert Event.objects.filter(
         kind=EventKind.CATALOG_CHANGED, subject=f"worklist.stationprofile:{profile.pk}"

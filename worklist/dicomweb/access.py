@@ -14,6 +14,7 @@ from django.utils import timezone
 
 from ris.actor import Actor, ActorKind
 from ris.audit import actor_of, address_of
+from worklist.charsets import UTF_8
 from worklist.dicomweb.problems import Problem
 from worklist.journal import UnknownCallerEntry, write_now
 from worklist.query import Caller
@@ -65,7 +66,7 @@ def admit(request: HttpRequest, right: Right) -> Visitor:
     if not getattr(token, field):
         raise _may_not("The token does not allow this", 'error="insufficient_scope"')
     _check_station(token, request)
-    caller = Caller(token.ae_title, CALLED, address_of(request))
+    caller = Caller(token.ae_title, CALLED, address_of(request), UTF_8)
     return Visitor(caller, Actor(ActorKind.DICOM, token.ae_title, address=caller.address), token)
 
 

@@ -13,7 +13,7 @@ from django.http.request import MediaType
 from django.urls import reverse
 from pydicom.dataset import Dataset
 
-from worklist.answer import UTF_8
+from worklist.charsets import UTF_8
 from worklist.dicomweb.native_xml import write_model
 from worklist.dicomweb.problems import Problem, bad_request
 

@@ -18,7 +18,7 @@ from pydicom.dataset import Dataset
 from pydicom.tag import BaseTag, Tag
 from pydicom.valuerep import format_number_as_ds
 
-from worklist.answer import UTF_8
+from worklist.charsets import UTF_8
 from worklist.dicomweb.media import JSON, XML, Model
 from worklist.dicomweb.native_xml import GROUPS, NotTheModel, read_model
 from worklist.dicomweb.problems import Problem, bad_request

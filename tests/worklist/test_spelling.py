@@ -1,0 +1,231 @@
+"""How devices are written to: names in the letters that they have, and what their profiles force."""
+
+from typing import Any
+
+import pytest
+from django.core.exceptions import ValidationError
+from pydicom.dataset import Dataset
+
+from ris.models import Event, EventKind
+from ris.roles import Role
+from tests import factories
+from tests.ris.desk import Desk, text_of
+from tests.worklist.asking import door_sends, keys, step
+from tests.worklist.test_profiles import agreed
+from worklist.answer import answer
+from worklist.models import ProfileValue, StationProfile
+from worklist.preview import sent
+from worklist.query import Caller, find
+from worklist.spelling import Notes, What
+
+pytestmark = pytest.mark.django_db
+
+
+def rule(profile: StationProfile, keyword: str, setting: str, value: str) -> None:
+    """Add a rule as the desk would: checked."""
+    row = ProfileValue(station_profile=profile, keyword=keyword, setting=setting, value=value)
+    row.full_clean()
+    row.save()
+
+
+def answered(**values: Any) -> tuple[Dataset, list[What]]:
+    """Return the only answer that CT1 gets, after a look whether the door sends the same, and what was changed."""
+    result = find(keys(**values), Caller("CT1"))
+    (found,) = result
+    door_sends(keys(**values), [found.data_set], Caller("CT1"))
+    notes = Notes()
+    answer(result.request, result.rows[0], result.style, notes)
+    return found.data_set, [change.what for change in notes.changes]
+
+
+LATIN, OTHER, GROUP, CUT, EMPTY = What.LATIN, What.OTHER, What.GROUP, What.CUT, What.EMPTY
+
+
+@pytest.mark.parametrize(
+    ("names", "character_set", "name", "changes"),
+    [
+        (("Müller^Łukasz",), "ISO_IR 192", "Müller^Łukasz", []),
+        (("Müller^Łukasz",), "ISO_IR 100", "Müller^Lukasz", [LATIN]),
+        (("Müller^Łukasz",), "ISO_IR 6", "Muller^Lukasz", [LATIN]),
+        (("Müller^Łukasz",), "ISO_IR 144", "Muller^Lukasz", [LATIN]),
+        (("Иванов^Пётр",), "ISO_IR 144", "Иванов^Пётр", []),
+        (("Иванов^Иван",), "ISO_IR 100", "Ivanov^Ivan", [LATIN]),
+        (
+            ("Yamada^Tarou", "山田^太郎", "やまだ^たろう"),
+            "\\ISO 2022 IR 87",
+            "Yamada^Tarou=山田^太郎=やまだ^たろう",
+            [],
+        ),
+        (("Yamada^Tarou", "山田^太郎", "やまだ^たろう"), "ISO_IR 100", "Yamada^Tarou", [GROUP]),
+        (("Yamada^Tarou", "山田^太郎"), "GB18030", "Yamada^Tarou=山田^太郎", []),
+        (("", "山田^太郎", "やまだ^たろう"), "\\ISO 2022 IR 87", "=山田^太郎=やまだ^たろう", []),
+        (("", "山田^太郎", "やまだ^たろう"), "ISO_IR 100", "Yamada^Tarou", [OTHER, GROUP]),
+        (("山田^太郎", "", "やまだ^たろう"), "ISO_IR 100", "Yamada^Tarou", [OTHER, GROUP]),
+        (("", "王^小东"), "ISO_IR 100", "Wang^XiaoDong", [OTHER, GROUP]),
+        (("Hong^Gildong", "洪^吉洞", "홍^길동"), "\\ISO 2022 IR 149", "Hong^Gildong=洪^吉洞=홍^길동", []),
+        (("Hong^Gildong", "洪^吉洞", "홍^길동"), "\\ISO 2022 IR 87", "Hong^Gildong=洪^吉洞", [GROUP]),
+        (("ภาษา^ไทย",), "ISO_IR 166", "ภาษา^ไทย", []),
+        (("ภาษา^ไทย",), "ISO_IR 100", "Phasa^Aithy", [LATIN]),
+    ],
+)
+def test_a_name_in_the_letters_that_a_device_has(
+    names: tuple[str, ...], character_set: str, name: str, changes: list[What]
+) -> None:
+    alphabetic, ideographic, phonetic = (*names, "", "")[:3]
+    factories.step(
+        patient=factories.patient(alphabetic, patient_name_ideographic=ideographic, patient_name_phonetic=phonetic)
+    )
+    agreed(character_set=character_set)
+    data_set, changed = answered(PatientName=None)
+    assert str(data_set.PatientName) == name
+    assert changed == changes
+    assert "?" not in str(data_set.PatientName)
+    told = data_set.get("SpecificCharacterSet", "")
+    assert (told if isinstance(told, str) else "\\".join(told)) == ("" if name.isascii() else character_set)
+
+
+def test_a_device_that_reads_unicode_in_need_gets_it() -> None:
+    factories.step(patient=factories.patient("Wałęsa^Lech"))
+    agreed(character_set="ISO_IR 100", transliterate=False)
+    data_set, changes = answered(PatientName=None)
+    assert (str(data_set.PatientName), data_set.SpecificCharacterSet, changes) == ("Wałęsa^Lech", "ISO_IR 192", [])
+
+
+def test_a_description_is_rewritten_and_a_number_is_not() -> None:
+    exam = factories.exam("CTELBOW", meaning="Łokieć")
+    made = factories.step(patient=factories.patient("Doe^Jane", "Ж-4711"), exam=exam)
+    agreed(character_set="ISO_IR 100")
+    result = find(keys(PatientID=None), Caller("CT1"))
+    assert list(result) == []
+    assert result.faults == {made.pk: "PatientID"}
+    data_set, changes = answered(ScheduledProcedureStepDescription=None)
+    assert step(data_set).ScheduledProcedureStepDescription == "Lokiec"
+    assert changes == [LATIN]
+
+
+def test_names_in_capitals() -> None:
+    factories.step(patient=factories.patient("Groß^Zoë"))
+    agreed(character_set="ISO_IR 100", upper_case_names=True)
+    assert str(answered(PatientName=None)[0].PatientName) == "GROSS^ZOË"
+
+
+def test_empty_sequences_are_left_out() -> None:
+    factories.step()
+    asked: dict[str, Any] = {
+        "ReferencedPatientSequence": [],
+        "OtherPatientIDsSequence": [],
+        "ReferencedStudySequence": [],
+    }
+    assert len(answered(**asked)[0]) == 4
+    agreed(leave_out_empty_sequences=True)
+    assert [element.keyword for element in answered(**asked)[0]] == [
+        "ReferencedStudySequence",
+        "ScheduledProcedureStepSequence",
+    ]
+
+
+def test_the_clock_of_the_device_counts() -> None:
+    factories.step(start=factories.today_at(23))
+    agreed(time_zone="Asia/Tokyo")
+    tomorrow = f"{factories.today_at(12, days=1):%Y%m%d}"
+    data_set, _ = answered(ScheduledProcedureStepStartDate=tomorrow, ScheduledProcedureStepStartTime=None)
+    assert step(data_set).ScheduledProcedureStepStartDate == tomorrow
+    assert step(data_set).ScheduledProcedureStepStartTime in ("060000", "070000")
+
+
+def test_values_that_are_forced_defaulted_and_shortened() -> None:
+    exam = factories.exam("CTBODY", meaning="CT of the whole body")
+    factories.step(patient=factories.patient("Featherstonehaugh^Anastasia", sex=""), exam=exam)
+    profile = agreed()
+    rule(profile, "Modality", "FORCED", "CT")
+    rule(profile, "InstitutionName", "FORCED", "Städtisches Klinikum")
+    rule(profile, "PatientSex", "DEFAULT", "O")
+    rule(profile, "PatientComments", "DEFAULT", "none")
+    rule(profile, "PatientName", "LONGEST", "16")
+    rule(profile, "ScheduledProcedureStepDescription", "LONGEST", "6")
+    asked = ("InstitutionName", "PatientSex", "PatientComments", "PatientName", "ScheduledProcedureStepDescription")
+    data_set, changes = answered(**dict.fromkeys(asked))
+    assert (data_set.PatientSex, data_set.PatientComments) == ("O", "none")
+    assert (str(data_set.PatientName), changes) == ("Featherstonehaug", [CUT, CUT])
+    assert data_set.InstitutionName == "Städtisches Klinikum"
+    assert step(data_set).ScheduledProcedureStepDescription == "CT of"
+    assert "Modality" not in step(answered(PatientID=None)[0])  # what is not asked for is not sent
+
+
+@pytest.mark.parametrize(
+    ("keyword", "setting", "value", "field"),
+    [
+        ("NoSuchThing", "FORCED", "x", "keyword"),
+        ("PatientID", "FORCED", "4711", "keyword"),
+        ("PatientID", "DEFAULT", "4711", "keyword"),
+        ("AccessionNumber", "LONGEST", "8", "keyword"),
+        ("StudyInstanceUID", "FORCED", "1.2.3", "keyword"),
+        ("PatientSex", "FORCED", "F", "keyword"),
+        ("PatientSex", "DEFAULT", "female", "value"),
+        ("PatientSex", "LONGEST", "1", "keyword"),
+        ("Modality", "FORCED", "ct", "value"),
+        ("StudyDate", "DEFAULT", "2026-03-03", "value"),
+        ("PregnancyStatus", "DEFAULT", "four", "value"),
+        ("ScheduledProcedureStepSequence", "DEFAULT", "x", "keyword"),
+        ("PixelData", "FORCED", "x", "keyword"),
+        ("ScheduledStationName", "LONGEST", "17", "value"),
+        ("PatientName", "LONGEST", "65", "value"),
+        ("PatientName", "LONGEST", "0", "value"),
+        ("PatientName", "LONGEST", "many", "value"),
+        ("SpecificCharacterSet", "FORCED", "ISO_IR 100", "keyword"),
+        ("InstitutionName", "FORCED", "a\\b", "value"),
+    ],
+)
+def test_what_a_profile_cannot_say(keyword: str, setting: str, value: str, field: str) -> None:
+    with pytest.raises(ValidationError) as refused:
+        rule(agreed(), keyword, setting, value)
+    assert list(refused.value.message_dict) == [field]
+
+
+@pytest.mark.parametrize(
+    "wrong", ["UTF-8", "ISO 2022 IR 87", "ISO_IR 192\\ISO 2022 IR 87", "ISO_IR 100\\ISO_IR 101", ""]
+)
+def test_a_character_set_that_is_none_is_a_form_error(wrong: str) -> None:
+    with pytest.raises(ValidationError) as refused:
+        agreed(character_set=wrong)
+    assert list(refused.value.message_dict) == ["character_set"]
+
+
+# --- byte for byte --------------------------------------------------------------------------------------
+
+
+def test_the_preview_shows_the_bytes_that_are_sent() -> None:
+    jane = factories.patient("Wałęsa^Zoë", "4711", patient_name_ideographic="山田")
+    made = factories.step(patient=jane)
+    agreed(character_set="ISO_IR 100")
+    shown = sent(made, "CT1")
+    assert shown is not None
+    lines = {line.keyword: line for line in shown.lines}
+    assert lines["SpecificCharacterSet"].sent == b"ISO_IR 100".hex(" ")
+    assert lines["PatientName"].sent == b"Walesa^Zo\xeb".hex(" ")
+    assert lines["PatientName"].changes == (LATIN, GROUP)
+    assert lines["PatientID"].sent == b"4711".hex(" ")
+    assert (lines["ScheduledStationAETitle"].depth, lines["ScheduledStationAETitle"].sent) == (1, b"CT1 ".hex(" "))
+    assert lines["ScheduledProcedureStepSequence"].sent == ""
+
+
+def test_the_preview_on_the_desk_is_told_and_tries_any_profile() -> None:
+    informatics, clerk = Desk(Role.INFORMATICS), Desk(Role.FRONT_DESK)
+    made = factories.step(patient=factories.patient("Wałęsa^Lech"))
+    profile = agreed("MR1", character_set="ISO_IR 100")
+    address = "/worklist/stationprofile/preview/"
+    clerk.get(f"{address}?step={made.sps_id}", status=403)
+    assert "Step ID or accession number" in text_of(informatics.get(address))
+    assert "There is no such step." in text_of(informatics.get(f"{address}?step=nothing"))
+    words = text_of(informatics.get(f"{address}?step={made.sps_id}"))
+    assert "Wałęsa^Lech" in words
+    words = text_of(informatics.get(f"{address}?step={made.sps_id}&profile={profile.pk}"))
+    assert "Walesa^Lech 57 61 6c 65 73 61 5e 4c 65 63 68 20 written in Latin letters" in words
+    assert Event.objects.filter(kind=EventKind.PATIENT_VIEWED, step=made).count() == 2
+    profile.hidden_states = ["SCHEDULED"]
+    profile.save()
+    page = informatics.get(f"{address}?step={made.sps_id}&profile={profile.pk}")
+    assert "The device is not sent this exam." in text_of(page)
+    informatics.get(f"{address}?step={made.sps_id}&profile=x", status=404)
+    assert "/worklist/stationprofile/preview/?step=" in informatics.get("/worklist/station/?station=CT1")
+    assert "preview/?profile=" in informatics.get(f"/worklist/stationprofile/{profile.pk}/change/")

@@ -1,0 +1,185 @@
+"""How a device is written to: values as its profile wants them, in letters that it can read.
+
+What is stored stays as it is. A name that the character set of a device lacks is sent in the representation that it has
+(alphabetic, ideographic, phonetic), else in Latin letters, never with question marks. Identifiers are never rewritten.
+"""
+
+import re
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+from anyascii import anyascii
+from pydicom.datadict import dictionary_VR, tag_for_keyword
+
+from ris.person_name import GROUP_LENGTH
+from worklist.attributes import ATTRIBUTES, STEP_ATTRIBUTES, Attribute, Fault, Level
+from worklist.charsets import UTF_8, is_writable
+from worklist.matching import Kind
+from worklist.profiles import PLAIN, Profile, Setting, ValueRule
+from worklist.values import CHARACTER_SET_VRS, RULES, valid
+
+Value = str | int | list[str] | None
+"""A value to send; None for zero length."""
+_IDEOGRAPHS = re.compile("[\u3400-\u9fff\uf900-\ufaff\U00020000-\U0003ffff]")
+
+
+class What(StrEnum):
+    """What became of a value on its way to a device."""
+
+    LATIN = "LATIN"
+    GROUP = "GROUP"
+    OTHER = "OTHER"
+    CUT = "CUT"
+    EMPTY = "EMPTY"
+
+
+@dataclass(frozen=True)
+class Change:
+    """A value that is not sent as it is stored."""
+
+    keyword: str
+    what: What
+
+
+@dataclass
+class Notes:
+    """What is gathered while a data set is made: the texts that it holds, and what was changed."""
+
+    texts: list[str] = field(default_factory=list)
+    changes: list[Change] = field(default_factory=list)
+
+
+class Style:
+    """How one device is written to."""
+
+    def __init__(self, profile: Profile = PLAIN, *, character_set: str = "") -> None:
+        """Make ready. character_set: another one than the profile's."""
+        self.character_set = character_set or profile.character_set
+        self.rewrites = profile.transliterate and self.character_set != UTF_8
+        self.time_zone = profile.time_zone
+        self.leaves_out_empty_sequences = profile.leave_out_empty_sequences
+        self._upper_case = profile.upper_case_names
+        self._rules: dict[str, list[ValueRule]] = {}
+        for rule in profile.rules:
+            self._rules.setdefault(rule.keyword, []).append(rule)
+
+    def value(self, attribute: Attribute, value: Value, notes: Notes) -> Value:
+        """Return what to send for a stored value. Notes what was changed, and the text that is sent."""
+        rules = {rule.setting: rule.value for rule in self._rules.get(attribute.keyword, ())}
+        if Setting.FORCED in rules:
+            value = _typed(attribute.vr, rules[Setting.FORCED])
+        elif value is None and Setting.DEFAULT in rules:
+            value = _typed(attribute.vr, rules[Setting.DEFAULT])
+        if value is None or isinstance(value, int):
+            return value
+        if isinstance(value, list):
+            value = [one for one in (self._text(attribute, one, notes) for one in value) if one] or None
+        else:
+            value = self._text(attribute, value, notes) or None
+        if value and Setting.LONGEST in rules:
+            value = _cut(attribute, value, int(rules[Setting.LONGEST]), notes)
+        if attribute.vr in CHARACTER_SET_VRS and value:
+            notes.texts.extend(value if isinstance(value, list) else [value])
+        return value
+
+    def unknown(self, keyword: str, notes: Notes) -> Value:
+        """Return what to send for a key of which nothing is stored."""
+        if keyword not in self._rules:
+            return None
+        return self.value(Attribute(keyword, Level.STEP, Kind.NONE, "3"), None, notes)
+
+    def _text(self, attribute: Attribute, text: str, notes: Notes) -> str:
+        if attribute.vr == "PN" and self._upper_case:
+            text = "=".join(group[:GROUP_LENGTH] for group in self._cased(text).split("="))  # ß makes two letters
+        if not self.rewrites or attribute.vr not in CHARACTER_SET_VRS or is_writable(text, self.character_set):
+            return text
+        if attribute.vr == "PN":
+            return self._name(attribute, text, notes)
+        if attribute.fault is not Fault.CUT:
+            # A number or a code in other letters would be another one.
+            notes.changes.append(Change(attribute.keyword, What.EMPTY))
+            return ""
+        notes.changes.append(Change(attribute.keyword, What.LATIN))
+        return self._latin(text)[: RULES[attribute.vr].length].rstrip()
+
+    def _name(self, attribute: Attribute, text: str, notes: Notes) -> str:
+        """Return a name of up to three component groups (PS3.5 6.2.1.1) in what can be written."""
+        alphabetic, ideographic, phonetic = [*text.split("="), "", ""][:3]
+        changes = []
+        if not is_writable(alphabetic, self.character_set) or not alphabetic:
+            # Kanji romanized sign by sign would be Chinese; how the name is spoken is kept beside it.
+            spoken = phonetic if phonetic and (not alphabetic or _IDEOGRAPHS.search(alphabetic)) else ""
+            source = spoken or alphabetic or ideographic
+            changes.append(What.OTHER if source != alphabetic else What.LATIN)
+            alphabetic = self._latin_name(source)
+        kept = [group if is_writable(group, self.character_set) else "" for group in (ideographic, phonetic)]
+        if kept != [ideographic, phonetic]:
+            changes.append(What.GROUP)
+        notes.changes.extend(Change(attribute.keyword, what) for what in changes)
+        return "=".join([alphabetic, *kept]).rstrip("=")
+
+    def _latin_name(self, group: str) -> str:
+        parts = [self._latin(part) for part in group.split("^")]
+        plain = [" ".join(re.sub(r"[\\^=]", " ", part).split()) for part in parts]
+        if group.upper() == group.lower():  # a script without capitals
+            plain = [part[:1].upper() + part[1:] for part in plain]
+        return self._cased("^".join(plain))[:GROUP_LENGTH].rstrip("^ ")
+
+    def _cased(self, name: str) -> str:
+        return name.upper() if self._upper_case else name
+
+    def _latin(self, text: str) -> str:
+        """Write the letters that the character set lacks in Latin ones; the others stay."""
+        return "".join(
+            char if is_writable(char, self.character_set) else anyascii(char).replace("\\", "/") for char in text
+        )
+
+
+def _typed(vr: str, text: str) -> Value:
+    return int(text) if vr == "US" else text
+
+
+def _cut(attribute: Attribute, value: str | list[str], longest: int, notes: Notes) -> str | list[str]:
+    """Shorten each value; of a name, each component group."""
+
+    def short(text: str) -> str:
+        if attribute.vr == "PN":
+            return "=".join(group[:longest].rstrip("^ ") for group in text.split("="))
+        return text[:longest].rstrip()
+
+    cut = [short(one) for one in value] if isinstance(value, list) else short(value)
+    if cut != value:
+        notes.changes.append(Change(attribute.keyword, What.CUT))
+    return cut
+
+
+def vr_of(keyword: str) -> str:
+    """Return the value representation of a keyword of the data dictionary; empty where there is none."""
+    tag = tag_for_keyword(keyword)
+    return dictionary_VR(tag).split(" or ")[0] if tag is not None else ""
+
+
+IDENTIFYING = frozenset(
+    {row.keyword for row in (*ATTRIBUTES, *STEP_ATTRIBUTES) if row.fault is Fault.SKIP} - {"Modality"}
+    | {"ReferencedSOPInstanceUID", "BarcodeValue", "SpecificCharacterSet", "TimezoneOffsetFromUTC"}
+) - {"ScheduledStationAETitle"}
+"""What a profile never invents: what tells patients, exams and appointments apart."""
+_OF_THE_PATIENT = frozenset(row.keyword for row in ATTRIBUTES if row.level is Level.PATIENT and row.known)
+
+
+def may_be_set(keyword: str, setting: Setting) -> bool:
+    """Tell whether a profile may do this with an attribute."""
+    vr = vr_of(keyword)
+    if setting is Setting.LONGEST:
+        return vr in CHARACTER_SET_VRS and (keyword not in IDENTIFYING or vr == "PN")
+    if vr not in RULES or keyword in IDENTIFYING:
+        return False
+    return setting is Setting.DEFAULT or keyword not in _OF_THE_PATIENT
+
+
+def is_valid(keyword: str, text: str) -> bool:
+    """Tell whether a value can be sent for a keyword."""
+    return vr_of(keyword) in RULES and bool(text) and valid(vr_of(keyword), text)
+
+
+PLAIN_STYLE = Style()
