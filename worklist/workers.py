@@ -22,6 +22,7 @@ class Workers:
 
     def __init__(self, threads: int = 4) -> None:
         self._waiting: SimpleQueue[Work | None] = SimpleQueue()
+        self._trouble = Trouble()
         self._threads = [threading.Thread(target=self._run, name=f"worklist_{number}") for number in range(threads)]
 
     def start(self) -> None:
@@ -43,7 +44,7 @@ class Workers:
             thread.join()
 
     def _run(self) -> None:
-        fresh = _Fresh()
+        fresh = _Fresh(self._trouble)
         try:
             while (task := self._waiting.get()) is not None:
                 future, work = task
@@ -61,22 +62,29 @@ class Workers:
             connections.close_all()
 
 
-class _Fresh:
-    """Replaces a connection that is broken or too old, and looks at each once a second."""
+class Trouble:
+    """When a connection of any thread broke the last time: then those of the others are looked at, too."""
 
-    def __init__(self) -> None:
-        self._until = 0.0
+    at = 0.0
+
+
+class _Fresh:
+    """Replaces a connection that is broken or too old; looks at it once a second, and after any trouble."""
+
+    def __init__(self, trouble: Trouble) -> None:
+        self._trouble = trouble
+        self._looked_at = 0.0
 
     def __enter__(self) -> None:
         now = time.monotonic()
-        if now > self._until:
+        if now > self._looked_at + TRUSTED_SECONDS or self._looked_at <= self._trouble.at:
             close_old_connections()
-            self._until = now + TRUSTED_SECONDS
+            self._looked_at = now
 
     def __exit__(self, *_: object) -> None:
         if any(connection.errors_occurred for connection in connections.all(initialized_only=True)):
             close_old_connections()
-            self._until = 0.0
+            self._trouble.at = time.monotonic()
 
 
 def _settle(future: "asyncio.Future[Any]", result: Any, fault: BaseException | None) -> None:
