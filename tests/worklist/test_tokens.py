@@ -238,3 +238,22 @@ def test_a_wrong_command_says_why(words: tuple[str, ...], says: str) -> None:
     with pytest.raises(CommandError, match=says):
         command(*words)
     assert ApiToken.objects.count() == 1
+
+
+# --- why is it not on my device ------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("query", "says"),
+    [
+        ("ScheduledProcedureStepSequence.Modality=MR", "It does not fit: Modality."),
+        ("limit=x", "the query was refused with status A900 (limit is a whole number"),
+        ("PatientName=Do*&PatientWeight=3", "This exam was sent to the scanner."),
+        ("PatientName=Do*&limit=1", "it got 1 answers"),
+    ],
+)
+def test_a_query_over_http_is_explained_like_a_scanners(query: str, says: str) -> None:
+    factories.step(start=factories.today_at(11))
+    step = factories.step()
+    Device("CT1").get(query=query)
+    assert says in text_of(Desk(Role.TECHNOLOGIST).get(f"/worklist/querylog/why/{step.pk}/"))

@@ -56,6 +56,7 @@ NOTES = """
 - Text is in UTF-8; Specific Character Set, where it is there, says ISO_IR 192.
 - A step that cannot be written is left out; a warning says how many.
 - The profile of the device holds here too; where it cuts the list to the newest, a warning says so.
+- The query log has each page as a query of its own, with the answers of that page.
 - HEAD does what GET does, without the body. OPTIONS names the methods.
 
 ### Statuses

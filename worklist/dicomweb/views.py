@@ -140,10 +140,11 @@ def _search(request: HttpRequest, visitor: Visitor, entry: QueryEntry) -> HttpRe
     except QueryError as reason:
         entry.status, entry.comment = f"{reason.status:04X}", reason.comment
         raise _problem_of(reason) from None
-    entry.matches = result.matches
     if result.cut:
         entry.comment = f"Only the newest {result.matches} were sent"
+    whole = result.matches
     result.rows = _page(result.rows, asked)
+    entry.matches = result.matches
     models = []
     for one in result:
         models.append(media.model_of(one.data_set))
@@ -156,7 +157,7 @@ def _search(request: HttpRequest, visitor: Visitor, entry: QueryEntry) -> HttpRe
         response = HttpResponse(body, content_type=media_type)
     else:  # PS3.18 section 8.3.4.4.1
         response = HttpResponse(status=HTTPStatus.NO_CONTENT)
-    media.warn(request, response, _warnings(asked, result))
+    media.warn(request, response, _warnings(asked, result, whole))
     return response
 
 
@@ -166,10 +167,11 @@ def _page(rows: list[Row], asked: Search) -> list[Row]:
     return rows[asked.offset : end]
 
 
-def _warnings(asked: Search, result: Result) -> list[str]:
+def _warnings(asked: Search, result: Result, whole: int) -> list[str]:
+    """Return what the device has to be told. whole: how many steps match, on all pages."""
     texts = list(asked.warnings)
     if result.cut:
-        texts.append(CUT.format(result.matches))
+        texts.append(CUT.format(whole))
     if asked.ignored:
         texts.append(IGNORED.format(" ".join(asked.ignored)))
     if result.skipped:
