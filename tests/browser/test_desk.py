@@ -264,6 +264,69 @@ def test_two_clicks_at_the_same_instant_register_once(hospital: Department) -> N
     assert hospital.rows("SELECT count(*) FROM ris_patient WHERE patient_name = 'Doubleclick^Dora'") == [(1,)]
 
 
+KEPT = 8
+WITHOUT_PATIENT = "MSH|^~\\&|LAB|GH|BUCKY|GH|20260105||MFN^M02|LAB1|P|2.5.1\r"
+BORN = HEADER.replace("19620417", "19620230") + "PV1|1|O\r"
+ASKING = HEADER.partition("\rPID")[0] + "\rPID|1||4712^^^HIS^MR\rORC|ZZ|4712P^HIS\r"
+
+
+def test_messages_that_failed_are_tried_edited_dismissed_and_sent_again_together(
+    browser: Browser, hospital: Department
+) -> None:
+    hospital.private("Inboxson", "4790")
+    assert "MSA|AE" in send(hospital, BORN.format("4790", "Inboxson^Ida", "", "ADT^A04"))
+    assert "MSA|AR" in send(hospital, WITHOUT_PATIENT)
+    for number in range(KEPT):
+        assert "MSA|AA" in send(hospital, ASKING.format(f"Z{number}", "", "", "ORM^O01"))
+    expert = Person(browser, hospital.url).signs_in("informatics", PASSWORD)
+    page = expert.page
+
+    expert.goes_to("/hl7/inboundmessage/?trouble=yes&message_type=ADT")
+    page.get_by_role("link", name="4790ADT^A04").click()
+    page.get_by_role("link", name="What would it do now?").click()
+    expect(page.get_by_text("Nothing was changed: this was only tried.")).to_be_visible()
+    expect(page.get_by_role("definition").filter(has_text="AE")).to_be_visible()
+    page.get_by_role("link", name="Edit and send again").click()
+    text = page.get_by_label("One segment a line")
+    text.fill(text.input_value().replace("19620230", "19620228"))
+    page.get_by_role("button", name="What would it do now?").click()
+    expect(page.locator("del", has_text="19620230")).to_be_visible()
+    effect = page.locator(".effect").filter(has_text="Patient")
+    expect(effect.locator("ins").filter(has_text="Inboxson").first).to_be_visible()
+    expert.keeps_picture("inbox_edit", of=page.get_by_role("button", name="Send this text"))
+    assert hospital.rows("SELECT count(*) FROM ris_patient WHERE patient_name LIKE 'Inboxson%'") == [(0,)]
+    page.get_by_role("button", name="Send this text").click()
+    expect(page.get_by_text("The message was sent again and applied.")).to_be_visible()
+    page.get_by_role("link", name="ADT^A04 4790ADT^A04").click()
+    expect(page.get_by_role("heading", level=1)).to_contain_text("mended by a later one")
+
+    expert.goes_to("/hl7/inboundmessage/?trouble=yes&message_type=MFN")
+    page.get_by_role("link", name="LAB1").click()
+    page.get_by_text("Dismiss").first.click()
+    page.get_by_label("Why it is not needed").fill("Nobody here keeps a catalogue of laboratories")
+    page.get_by_role("button", name="Dismiss").click()
+    expect(page.get_by_text("The message is dismissed.")).to_be_visible()
+
+    expert.goes_to("/hl7/ordercontrol/add/")
+    page.get_by_label("Order control").fill("zz")
+    page.get_by_label("What is done").select_option("nothing")
+    page.get_by_role("button", name="Save", exact=True).click()
+    expect(page.get_by_text("was added successfully")).to_be_visible()
+    expert.goes_to("/hl7/inboundmessage/?trouble=yes&message_type=ORM")
+    page.get_by_role("link", name="Send all of these again that failed or were kept").click()
+    expect(page.get_by_text(f"{KEPT} messages failed or were kept.")).to_be_visible()
+    page.get_by_role("button", name="Send them again").click()
+    expect(page.get_by_text("Finished.")).to_be_visible()  # the worker did it, and the page came again by itself
+    expect(page.get_by_role("progressbar")).to_have_attribute("value", str(KEPT))
+    expect(page.get_by_text(f"{KEPT} of {KEPT}")).to_be_visible()
+    expect(page.get_by_text(f"Applied: {KEPT}")).to_be_visible()
+    expert.keeps_picture("inbox_replay", of=page.get_by_role("table"))
+    left = "SELECT count(*) FROM hl7_inboundmessage WHERE state IN ('kept', 'failed')"
+    assert hospital.rows(left) == [(0,)]
+    assert expert.complaints == []
+    expert.context.close()
+
+
 FIND_FAINT = """() => {
     const parts = colour => { const [r, g, b, a = 1] = colour.match(/[\\d.]+/g).map(Number); return [r, g, b, a]; };
     const linear = v => v <= 0.03928 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4;
