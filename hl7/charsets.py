@@ -72,21 +72,31 @@ _ALIASES = {
     "JISX0202": "ISOIR87",
     "TIS6202533": "TIS620",
 }
+_UNREADABLE = ("CNS11643", "CNS116431992")
+"""Sets of table 0211 that Python has no codec for. To guess such a text would write signs that nobody sent."""
 _DROPPED = str.maketrans("", "", " -/_.")
 
 
 def lookup(name: str) -> Charset | None:
     """Return how one value of MSH-18 is read; None when we do not know it."""
-    key = name.upper().translate(_DROPPED)
+    key = _key(name)
     return CHARSETS.get(_ALIASES.get(key, key))
 
 
+def _key(name: str) -> str:
+    return name.upper().translate(_DROPPED)
+
+
 class Decoded(NamedTuple):
-    """The text of a message, the codec that fits its sender, and whether MSH-18 and the bytes agree."""
+    """The text of a message, the codec that fits its sender, and whether MSH-18 and the bytes agree.
+
+    readable: False where the text is in a set that cannot be read here, so that it is not what was sent.
+    """
 
     text: str
     codec: str
     fits: bool = True
+    readable: bool = True
 
 
 def decode(
@@ -103,6 +113,8 @@ def decode(
     body = iso2022.with_escapes(body, escape.encode("latin-1"))
     if body.isascii() and b"\x1b" not in body:
         return Decoded(body.decode("ascii"), _codec_of(_declared(declared, repetition, [])))
+    if not _is_utf8(body) and any(_key(name) in _UNREADABLE for name in declared.split(repetition)):
+        return Decoded(body.decode("iso8859-1"), "iso8859-1", fits=False, readable=False)
     charsets = _declared(declared, repetition, warnings)
     codec = _codec_of(charsets)
     if codec != "utf-8" and iso2022.has_escapes(body):

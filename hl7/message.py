@@ -193,6 +193,7 @@ class Message:
         self.charset = charset
         self.warnings = warnings
         self.charset_fits = True  # whether the bytes are what MSH-18 says
+        self.charset_readable = True  # whether there is a codec for what MSH-18 says
         self.terminated = True  # whether the last segment ends as the others do
         self._context = context
 
@@ -227,14 +228,14 @@ def read(raw: bytes, dialect_of: Callable[[str, str], Dialect] | None = None) ->
     charset = _header_field(header, 18)
     warnings: list[str] = []
     signs = delimiters.repetition, delimiters.escape
-    text, codec, fits = decode(body, charset or dialect.charset, signs, warnings, dialect)
+    text, codec, fits, readable = decode(body, charset or dialect.charset, signs, warnings, dialect)
     if "\x00" in text:
         text = text.replace("\x00", "")  # no database keeps it in a text
         warnings.append("zero bytes were left out")
     context = _Context(delimiters, codec, dialect, [])
     _cut(text, context, warnings)
     message = Message(context.segments, context, charset, warnings)
-    message.charset_fits = fits
+    message.charset_fits, message.charset_readable = fits, readable
     message.terminated = body.endswith((b"\r", b"\n"))
     return message
 

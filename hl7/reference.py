@@ -283,8 +283,9 @@ def _character_sets() -> str:
         "says otherwise.\n\n"
         "Where MSH-18 repeats, the first set counts at the beginning of every line, and escape sequences lead to the "
         "others: ESC itself, or written as `\\Cxxyy\\` and `\\Mxxyyzz\\`. A name comes in up to three representations, "
-        "with `=` between them or as repetitions with XPN-8 A, I, P. CNS 11643 cannot be read; such senders should "
-        "send UTF-8.\n\n" + markdown_table(("MSH-18", "Read as"), rows)
+        "with `=` between them or as repetitions with XPN-8 A, I, P. CNS 11643 cannot be read: a text in it "
+        "is answered AR 103 at MSH-18 and kept, unless it is ASCII or UTF-8; such senders should send UTF-8.\n\n"
+        + markdown_table(("MSH-18", "Read as"), rows)
     )
 
 

@@ -9,6 +9,8 @@ from hl7.message import Message
 def check_header(message: Message) -> None:
     """Raise Unsupported for a processing ID (MSH-11) or a version (MSH-12) that is not taken from this sender.
 
+    The same for a text in a character set (MSH-18) that nothing here can read.
+
     Raise Undecided for bytes that are not what MSH-18 says, where a person shall look at them.
     """
     msh, dialect = message["MSH"], message.dialect
@@ -19,6 +21,9 @@ def check_header(message: Message) -> None:
     if dialect.versions and (msh.get("12.1") or "") not in dialect.versions:
         text = "MSH-12: this version is not taken from this sender. Its endpoint says which are."
         raise Unsupported(Problem(Condition.UNSUPPORTED_VERSION, text, Place("MSH", field=12)))
+    if not message.charset_readable:
+        text = "MSH-18: this character set cannot be read here. Nothing was done. Send UNICODE UTF-8."
+        raise Unsupported(Problem(Condition.TABLE_VALUE_NOT_FOUND, text, Place("MSH", field=18)))
     if dialect.charset_policy == CharsetPolicy.KEEP and not message.charset_fits:
         text = "MSH-18: the text is not written in this character set. Nothing was done."
         raise Undecided(Problem(Condition.DATA_TYPE, text, Place("MSH", field=18)))

@@ -90,6 +90,18 @@ class TestMasterNumber:
         assert Patient.objects.exists()
 
 
+@pytest.mark.parametrize("charset", ["CNS 11643-1992", "ASCII~CNS 11643-1992"])
+def test_a_text_in_a_set_that_nothing_here_can_read_is_kept_and_not_guessed(send: Send, charset: str) -> None:
+    name = b"\xa4\xfd^\xa4p\xaaF"
+    raw = adt("A04", pid(name="NAME")).replace(b"UNICODE UTF-8", charset.encode())
+    answer = send(raw.replace(b"NAME", name))
+    assert (answer["MSA"].get("1"), answer["ERR"].get("3"), answer["ERR"].field(2)) == ("AR", "103", "MSH^1^18^1")
+    kept = InboundMessage.objects.get()
+    assert (kept.state, bytes(kept.raw).count(name), Patient.objects.exists()) == (MessageState.KEPT, 1, False)
+    assert send(raw.replace(b"NAME", "王^小東".encode()))["MSA"].get("1") == "AA", "it is UTF-8 after all"
+    assert Patient.objects.get().patient_name == "王^小東"
+
+
 def scheduled(accepted: Accepted) -> ScheduledProcedureStep:
     accepted(adt("A01"))
     accepted(orm(start=hl7_time(TODAY)))
