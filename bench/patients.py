@@ -89,7 +89,7 @@ COPY_NUMBERS = "COPY ris_patientidentifier (id, patient_id, value) FROM STDIN"
 DEFAULTS = {
     "ris_patient": (
         *("patient_name_phonetic", "sex", "address", "primary_language", "medical_alerts", "allergies"),
-        *("special_needs", "patient_state", "confidentiality"),
+        *("special_needs", "patient_state", "confidentiality", "comments"),
     ),
     "ris_patientidentifier": ("issuer_universal_id", "issuer_universal_id_type"),
 }

@@ -19,11 +19,14 @@ from hl7 import control_admin as control_admin  # registers the table of order c
 from hl7 import endpoint_admin as endpoint_admin  # registers the endpoints
 from hl7 import pages, replay_pages, replaying, texts
 from hl7.filters import (
+    AnswerFilter,
+    EventFilter,
     OrderFilter,
     PatientFilter,
     ReceivedFilter,
     SenderFilter,
     TroubleFilter,
+    TypeFilter,
     touching,
 )
 from hl7.models import OPEN_STATES, InboundMessage, MessageState
@@ -46,7 +49,7 @@ class InboundMessageAdmin(PatientDataAdmin):
     list_display_links = ("received_at", "control_id")
     list_filter = (
         *(TroubleFilter, PatientFilter, OrderFilter, SenderFilter, ReceivedFilter),
-        *("state", "answer_code", "message_type", "event"),
+        *("state", AnswerFilter, TypeFilter, EventFilter),
     )
     search_fields = ("control_id",)  # shows the box; what it finds is decided in get_search_results
     search_help_text = _("Words of the text, control ID, type as in ADT^A08, patient, accession number")

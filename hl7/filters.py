@@ -8,13 +8,14 @@ from django.http import HttpRequest
 from django.utils.translation import gettext_lazy as _
 
 from hl7 import texts
-from hl7.models import OPEN_STATES, MessageState, MessageText
+from hl7.models import OPEN_STATES, InboundMessage, MessageState, MessageText
 from ris.admin.filters import DayFilter, bounds, span_of
-from ris.models import Event, Order, Patient
+from ris.models import Event, Order, Patient, PatientIdentifier
 from ris.views import searching
 
 CAUSE = "hl7:"
 MOST_CAUSES = 500
+NEWEST = 2000
 MOST_NUMBERS = 20
 PROBLEMS = (*OPEN_STATES, MessageState.WAITING)
 
@@ -50,6 +51,57 @@ class ReceivedFilter(DayFilter):
             return queryset
         begin, end = bounds(*span)
         return queryset.filter(received_at__gte=begin, received_at__lt=end)
+
+
+class SeenFilter(admin.SimpleListFilter):
+    """By a value of one column. Those of the newest messages are offered: to look for all would read every row."""
+
+    column: int
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, Any]]:
+        """Offer the values seen lately, and the one that is chosen."""
+        seen = {values[self.column] for values in _newest(request)} | {self.value() or ""}
+        return [(value, value) for value in sorted(seen) if value]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
+        """Narrow the list."""
+        return queryset.filter(**{_SEEN[self.column]: self.value()}) if self.value() else queryset
+
+
+_SEEN = ("message_type", "event", "answer_code")
+
+
+def _newest(request: HttpRequest) -> set[tuple[str, ...]]:
+    """Return the kinds and answers of the newest messages, read once for each page."""
+    seen: set[tuple[str, ...]] | None = getattr(request, "seen_lately", None)
+    if seen is None:
+        seen = set(InboundMessage.objects.order_by("-pk").values_list(*_SEEN)[:NEWEST])
+        request.seen_lately = seen  # type: ignore[attr-defined]
+    return seen
+
+
+class TypeFilter(SeenFilter):
+    """By MSH-9.1."""
+
+    title = _("type")
+    parameter_name = _SEEN[0]
+    column = 0
+
+
+class EventFilter(SeenFilter):
+    """By the trigger event."""
+
+    title = _("event")
+    parameter_name = _SEEN[1]
+    column = 1
+
+
+class AnswerFilter(SeenFilter):
+    """By MSA-1 of the answer."""
+
+    title = _("answered")
+    parameter_name = _SEEN[2]
+    column = 2
 
 
 class TypedFilter(admin.SimpleListFilter):
@@ -100,9 +152,10 @@ class PatientFilter(TypedFilter):
         typed = (self.value() or "").strip()
         if not typed:
             return queryset
-        people = list(Patient.objects.search(searching.normal(typed))[: searching.MOST_PATIENTS])
-        numbers = {row.value for patient in people[:MOST_NUMBERS] for row in patient.identifiers.all()}
-        return queryset.filter(pk__in=_about(Q(patient__in=people), numbers))
+        found = Patient.objects.search(searching.normal(typed)).values_list("pk", flat=True)
+        people = list(found[: searching.MOST_PATIENTS])
+        numbers = PatientIdentifier.objects.filter(patient__in=people[:MOST_NUMBERS]).values_list("value", flat=True)
+        return queryset.filter(pk__in=_about(Q(patient__in=people), set(numbers[:MOST_NUMBERS])))
 
 
 class OrderFilter(TypedFilter):
@@ -134,8 +187,11 @@ def _about(touched: Q, numbers: set[str]) -> set[int]:
     """Return the messages that touched something, and those that only speak of it: they did nothing perhaps."""
     texts.catch_up()
     found = set(touching(touched))
+    speaking = Q()
     for number in sorted(numbers)[:MOST_NUMBERS]:
         if len(number) >= texts.SHORT_WORD:
-            rows = texts.holding(MessageText.objects.all(), texts.words_in(number)).order_by("-pk")
-            found.update(rows.values_list("pk", flat=True)[:MOST_CAUSES])
+            speaking |= texts.holding(texts.words_in(number))
+    if speaking:
+        rows = MessageText.objects.filter(speaking).order_by("-pk")
+        found.update(rows.values_list("pk", flat=True)[:MOST_CAUSES])
     return found

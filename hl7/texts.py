@@ -6,7 +6,7 @@ It is written a moment after the message came and not on the way to the answer, 
 from dataclasses import dataclass
 from datetime import datetime
 
-from django.db.models import Max, Min, QuerySet
+from django.db.models import Max, Min, Q, QuerySet
 
 from hl7 import lookups as lookups  # registers `holds`
 from hl7.endpoints import read_from
@@ -72,15 +72,14 @@ def search(typed: str) -> Found:
     if words and all(len(word) < SHORT_WORD for word in words):
         rows = rows.filter(pk__gt=(rows.aggregate(newest=Max("pk"))["newest"] or 0) - NEWEST)
     since, until = _span(rows)
-    keys = list(holding(rows, words).order_by("-pk").values_list("pk", flat=True)[: MOST_FOUND + 1]) if words else []
+    found = rows.filter(holding(words)).order_by("-pk").values_list("pk", flat=True)
+    keys = list(found[: MOST_FOUND + 1]) if words else []
     return Found(keys[:MOST_FOUND], since, until, len(keys) > MOST_FOUND)
 
 
-def holding(rows: "QuerySet[MessageText]", words: list[str]) -> "QuerySet[MessageText]":
-    """Narrow texts to those that hold every word."""
-    for word in words:
-        rows = rows.filter(text__holds=word)
-    return rows
+def holding(words: list[str]) -> Q:
+    """Return the condition on texts that hold every word."""
+    return Q(*(Q(text__holds=word) for word in words))
 
 
 def _span(rows: "QuerySet[MessageText]") -> tuple[datetime | None, datetime | None]:

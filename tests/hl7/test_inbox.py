@@ -151,3 +151,28 @@ def test_a_search_is_bounded_and_goes_by_the_index_of_postgresql(many: Desk) -> 
             cursor.execute("SET LOCAL enable_seqscan = off; SET LOCAL enable_indexscan = off")
             cursor.execute(f"EXPLAIN {statement}")
             assert "hl7_messagetext_trigrams" in "".join(line for (line,) in cursor.fetchall())
+
+
+STATEMENTS: tuple[tuple[dict[str, str], int], ...] = (
+    ({}, 16),
+    ({"q": "müller"}, 27),
+    ({"q": "zz"}, 24),
+    ({"patient": "muller"}, 21),
+    ({"order": "PL77"}, 20),
+    ({"sender": "lab"}, 16),
+    ({"message_type": "ORM", "event": "O01"}, 16),
+    ({"state__exact": "failed"}, 16),
+    ({"day": "last7", "answer_code": "AE"}, 16),
+)
+"""What is asked for -> statements that the page may cost, with those for the person, their session and the audit."""
+
+
+def test_a_search_costs_few_statements_none_of_which_grows_with_the_messages(many: Desk) -> None:
+    many.get(LIST)  # the texts of what came are written now
+    costs = []
+    for asked, _ in STATEMENTS:
+        with CaptureQueriesContext(connection) as captured:
+            assert many.client.get(LIST, asked).status_code == 200
+        costs.append((asked, len(captured)))
+        assert not [one["sql"] for one in captured if "DISTINCT" in one["sql"] and "hl7_inboundmessage" in one["sql"]]
+    assert [(asked, count) for (asked, count), (_, most) in zip(costs, STATEMENTS, strict=True) if count > most] == []
