@@ -25,6 +25,7 @@ from hl7.filters import (
     PatientFilter,
     ReceivedFilter,
     SenderFilter,
+    TimeFilter,
     TroubleFilter,
     TypeFilter,
     touching,
@@ -48,7 +49,7 @@ class InboundMessageAdmin(PatientDataAdmin):
     list_display = ("received_at", "sender", "kind", "control_id", "shown_state", "answer_code", "problem")
     list_display_links = ("received_at", "control_id")
     list_filter = (
-        *(TroubleFilter, PatientFilter, OrderFilter, SenderFilter, ReceivedFilter),
+        *(TroubleFilter, PatientFilter, OrderFilter, SenderFilter, ReceivedFilter, TimeFilter),
         *("state", AnswerFilter, TypeFilter, EventFilter),
     )
     search_fields = ("control_id",)  # shows the box; what it finds is decided in get_search_results

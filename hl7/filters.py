@@ -7,7 +7,7 @@ from django.db.models import Q, QuerySet
 from django.http import HttpRequest
 from django.utils.translation import gettext_lazy as _
 
-from hl7 import texts
+from hl7 import moments, texts
 from hl7.models import OPEN_STATES, InboundMessage, MessageState, MessageText
 from ris.admin.filters import DayFilter, bounds, span_of
 from ris.models import Event, Order, Patient, PatientIdentifier
@@ -124,6 +124,21 @@ class TypedFilter(admin.SimpleListFilter):
         if changelist.query:
             more.append(("q", changelist.query))
         yield {"value": self.value() or "", "name": self.parameter_name, "others": more, "selected": True}
+
+
+class TimeFilter(TypedFilter):
+    """Messages that came at a time: a day, an hour, or from one to another."""
+
+    title = _("time")
+    parameter_name = "time"
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
+        """Narrow the list; to nothing where what was typed is no time."""
+        typed = (self.value() or "").strip()
+        if not typed:
+            return queryset
+        found = moments.period(typed)
+        return queryset.filter(received_at__gte=found[0], received_at__lt=found[1]) if found else queryset.none()
 
 
 class SenderFilter(TypedFilter):

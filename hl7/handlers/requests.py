@@ -113,6 +113,7 @@ def _step_wishes(detail: Detail, warnings: list[str]) -> tuple[StepWish, ...]:
     """Return what each IPC asks for: its step, station, modality, protocols and the comments below it."""
     wishes = []
     for number, ipc in enumerate(detail.ipcs):
+        _warn_of_others(detail.ipcs[0], ipc, warnings)
         modality = mapping.modality(ipc, "5", warnings)
         entries = coded(ipc, 6)
         named = next((entry.meaning for entry in entries if entry.meaning), None)
@@ -128,6 +129,15 @@ def _step_wishes(detail: Detail, warnings: list[str]) -> tuple[StepWish, ...]:
             )
         )
     return tuple(wishes)
+
+
+def _warn_of_others(first: Segment, ipc: Segment, warnings: list[str]) -> None:
+    """Tell of an IPC that names another order, procedure or study than the first one below the same OBR."""
+    for path in ("1.1", "2.1", "3.1"):
+        said = _said(ipc.get(path))
+        if said and said != _said(first.get(path)):
+            text = "another number than in the first IPC; the steps below one OBR belong together, so it was not taken"
+            warnings.append(f"{values.place(ipc, path)}: {text}")
 
 
 def _ipc_comments(detail: Detail, number: int) -> str | None:

@@ -152,6 +152,11 @@ class TestSeveralIPCs:
         accepted(omi("XO", ipc(1)))
         assert list(self.states().values()) == ["SCHEDULED", "SCHEDULED", "CANCELED"]
 
+    def test_belong_to_one_study_whatever_they_say(self, accepted: Accepted) -> None:
+        row = accepted(omi("NW", ipc(1), ipc(2, _3="1.2.3"), ipc(3, _3="")))
+        assert [one.partition(":")[0] for one in row.warnings if "first IPC" in one] == ["IPC[2]-3.1"]
+        assert {step.requested_procedure.study_instance_uid for step in self.steps()} == {UID}
+
     def test_may_name_a_modality_that_is_none(self, accepted: Accepted) -> None:
         row = accepted(omi("NW", ipc(1), ipc(2, _5="a/b", _9="")))
         assert [step.modality for step in self.steps()] == ["CT", "CT"], "as the first one"
