@@ -20,6 +20,7 @@ from worklist.identifier import Match
 from worklist.matching import Window
 from worklist.profiles import PLAIN, Profile
 from worklist.query import Caller, find, question
+from worklist.spelling import Change, Notes
 
 
 @dataclass(frozen=True)
@@ -44,7 +45,7 @@ class Explanation:
     lines: part by part. found: whether the step is an answer. matches: how many steps are. refused: how the whole query
     ends, where it has no answers. unwritable: keyword of what keeps a matching step off the list. character_set: in
     what the answer is written, empty where all of it is ASCII. profile: of the caller. cut: more steps match than the
-    caller takes, and it gets others.
+    caller takes, and it gets others. changes: values that it does not get as they are stored.
     """
 
     lines: list[Line] = field(default_factory=list)
@@ -55,6 +56,7 @@ class Explanation:
     character_set: str = ""
     profile: Profile = PLAIN
     cut: bool = False
+    changes: tuple[Change, ...] = ()
 
     @property
     def against(self) -> list[Line]:
@@ -79,13 +81,14 @@ def explain(step: ScheduledProcedureStep, identifier: Dataset, caller: Caller) -
     row = next((row for row in result.rows if row["pk"] == step.pk), None)
     if row is None:
         return replace(told, cut=result.cut and not told.against)
+    notes = Notes()
     try:
-        written = answer(result.request, row, result.style)
+        written = answer(result.request, row, result.style, notes)
     except BadRowError as reason:
         return replace(told, unwritable=reason.keyword)
     character_set = written.get("SpecificCharacterSet") or ""
     text = character_set if isinstance(character_set, str) else "\\".join(character_set)
-    return replace(told, found=True, character_set=text)
+    return replace(told, found=True, character_set=text, changes=tuple(notes.changes))
 
 
 def meeting(part: Part, steps: Collection[int]) -> set[int]:

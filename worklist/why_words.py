@@ -12,10 +12,12 @@ from ris.models import ScheduledProcedureStep
 from ris.models.step import Gate
 from ris.states import ON_WORKLIST, StepState
 from worklist.answer import Row
+from worklist.charsets import UTF_8
 from worklist.conditions import PROFILE_RULES, wall_clock
 from worklist.identifier import Match
 from worklist.matching import AnyOf, Condition, DateSpan, Single, Wildcard, Window
 from worklist.models import QueryLog
+from worklist.profile_pages import WORDS
 from worklist.profiles import PLAIN, Profile
 from worklist.why import Explanation, Line
 
@@ -200,11 +202,21 @@ def _now(step: ScheduledProcedureStep, query: QueryLog | None, now: Explanation)
         found.append(_("Every key fits now: the scanner gets this exam when it asks again. Something has changed."))
     else:
         found.append(_("Every key fits still: if the exam is not seen there, the scanner hides it."))
+    return [*found, *_spelled(query, now)]
+
+
+def _spelled(query: QueryLog | None, now: Explanation) -> list[str]:
+    """Tell what of an exam the device may not be able to read, and what it gets otherwise than it is stored."""
+    found = []
+    for change in now.changes:
+        words = _("The device gets %(attribute)s otherwise than it is kept here: %(how)s.")
+        found.append(words % {"attribute": change.keyword, "how": WORDS[change.what]})
     spoken = str(query.keys.get("SpecificCharacterSet", "")) if query else ""
-    if now.character_set and query and now.character_set not in spoken.split("\\"):
+    agreed = now.character_set == now.profile.character_set != UTF_8
+    if now.character_set and query and not agreed and now.character_set not in spoken.split("\\"):
         words = _(
             "The answer is written in %(sent)s, because it holds more than ASCII; the scanner asked in %(spoken)s. A "
-            "scanner that cannot read it may hide the exam."
+            "scanner that cannot read it may hide the exam: say in its station profile what it reads."
         )
         found.append(words % {"sent": now.character_set, "spoken": spoken or "ASCII"})
     return found

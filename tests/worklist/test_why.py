@@ -230,7 +230,7 @@ PROFILES = st.fixed_dictionaries(
 )
 
 
-@settings(max_examples=80, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=50, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(query=QUERIES, agreed=PROFILES, data=st.data())
 def test_it_would_match_exactly_if_the_engine_returns_it(
     department: list[ScheduledProcedureStep], query: dict[str, Any], agreed: dict[str, Any], data: st.DataObject
@@ -349,6 +349,12 @@ def _character_set(step: ScheduledProcedureStep) -> None:
     asked(SpecificCharacterSet="ISO_IR 100", PatientName=None)
 
 
+def _agreed_character_set(step: ScheduledProcedureStep) -> None:
+    agreed(character_set="ISO_IR 100", transliterate=True)
+    patients.update(by=factories.BY, patient=step.requested_procedure.order.patient, patient_name="Müller^Łukasz")
+    asked(PatientName=None)
+
+
 def _nameless(step: ScheduledProcedureStep) -> None:
     patients.update(by=factories.BY, patient=step.requested_procedure.order.patient, patient_name="")
     asked(PatientName=None)
@@ -417,6 +423,11 @@ def _too_long(step: ScheduledProcedureStep) -> None:
         (
             _character_set,
             "is written in ISO_IR 192, because it holds more than ASCII; the scanner asked in ISO_IR 100.",
+        ),
+        (_character_set, "may hide the exam: say in its station profile what it reads."),
+        (
+            _agreed_character_set,
+            "The device gets PatientName otherwise than it is kept here: written in Latin letters. The query of",
         ),
         (_nameless, "This exam was left out, because it holds something that DICOM cannot write."),
         (_nameless, "PatientName is missing or cannot be written in DICOM."),
