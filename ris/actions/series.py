@@ -19,6 +19,8 @@ from ris.states import StepState
 
 MOST = 60
 """Appointments of one series."""
+LONGEST = timedelta(days=731)
+"""From its first day to its last: calendars are read for all of it."""
 
 
 def starts(first: datetime, *, station: Station, every: timedelta, count: int) -> list[datetime]:
@@ -27,6 +29,8 @@ def starts(first: datetime, *, station: Station, every: timedelta, count: int) -
         raise InvalidValue(_("Appointments of a series are whole days apart."), field="every")
     if not 1 <= count <= MOST:
         raise InvalidValue(_("A series has 1 to %d appointments.") % MOST, field="count")
+    if every * (count - 1) > LONGEST:
+        raise InvalidValue(_("A series ends within two years."), field="count")
     # Adding to a local time keeps the time on the wall where the clock changes between two appointments.
     there = first.astimezone(station.site.zone)
     return [there + number * every for number in range(count)]

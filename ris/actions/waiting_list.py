@@ -104,10 +104,13 @@ def tidy(*, by: Actor) -> int:
 
 
 @verb
-def expire(*, by: Actor, offer: SlotOffer) -> bool:
-    """Close an offer that does not stand any more and let the next one have the time; returns whether it was so."""
+def expire(*, by: Actor, offer: SlotOffer, refused: bool = False) -> bool:
+    """Close an offer that does not stand any more and let the next one have the time; returns whether it was so.
+
+    refused: it could not be booked, whatever it looks like.
+    """
     schedule.locked(offer.entry.step)
-    if SlotOffer.objects.standing().filter(pk=offer.pk).exists():
+    if not refused and SlotOffer.objects.standing().filter(pk=offer.pk).exists():
         return False
     closed = _close(offer, OfferState.EXPIRED, EventKind.SLOT_EXPIRED, by=by)
     if closed:

@@ -116,6 +116,7 @@ class OfferQuerySet(models.QuerySet["SlotOffer"]):
         taken = taken.filter(end__gt=OuterRef("start")).exclude(step=OuterRef("entry__step"))
         return self.open().filter(
             ~Exists(taken),
+            station__active=True,
             expires_at__gt=timezone.now(),
             entry__state=WaitingState.WAITING,
             entry__step__state__in=CAN_WAIT,

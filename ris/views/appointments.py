@@ -152,14 +152,13 @@ class SeriesForm(DeskForm):
         said = at_station(super().clean())
         if said and said.get("start") and said["start"] < timezone.now():
             self.add_error("start", _("This time is over. Choose another."))
+        if said and not self.errors:
+            every = timedelta(**{said["unit"]: said["every"]})
+            try:
+                said["wanted"] = series.starts(said["start"], station=said["station"], every=every, count=said["count"])
+            except DomainError as error:
+                frame.refuse(self, error)
         return said
-
-    def wanted(self) -> list[datetime]:
-        """Return the starts."""
-        said = self.cleaned_data
-        every = timedelta(**{said["unit"]: said["every"]})
-        found = series.starts(said["start"], station=said["station"], every=every, count=said["count"])
-        return [start for start in found if start.year in YEARS]
 
 
 def book_series(request: HttpRequest, pk: int) -> HttpResponse:
@@ -174,7 +173,7 @@ def book_series(request: HttpRequest, pk: int) -> HttpResponse:
         waits = step.state == StepState.REQUESTED and bool(step.modality)
         preview: Sequence[Place] = ()
         if waits and form.is_valid():
-            preview = series.preview(step, station=form.cleaned_data["station"], wanted=form.wanted())
+            preview = series.preview(step, station=form.cleaned_data["station"], wanted=form.cleaned_data["wanted"])
         audit.patient_viewed(request, order.patient, order=order, step=step)
         return frame.page(
             request,

@@ -15,7 +15,7 @@ from ris import audit
 from ris.actions import waiting_list
 from ris.actor import Actor
 from ris.days import YEARS
-from ris.errors import DomainError
+from ris.errors import AgainstRules, DomainError, NotOpen, SlotTaken
 from ris.forms import DeskForm
 from ris.models import Order, Priority, ScheduledProcedureStep, Site, SlotOffer, Station, WaitingListEntry, WaitingState
 from ris.models.waiting_list import CAN_WAIT
@@ -237,18 +237,18 @@ def _answer(request: HttpRequest) -> HttpResponse:
 
 
 def _accept(request: HttpRequest, offer: SlotOffer, reason: str) -> None:
-    """Book the offered time; where that is refused, an offer that does not stand any more goes to the next."""
+    """Book the offered time; where that is refused, or the offer does not stand any more, the time goes to the next."""
     try:
         frame.do(waiting_list.accept, request, offer=offer, reason=reason)
     except DomainError as error:
         messages.error(request, frame.words(error))
-        frame.do(_expire, request, offer=offer)
+        frame.do(_expire, request, offer=offer, refused=isinstance(error, SlotTaken | NotOpen | AgainstRules))
     else:
         messages.success(request, _("The exam is booked at the offered time."))
 
 
-def _expire(*, by: Actor, offer: SlotOffer) -> bool:
-    return waiting_list.expire(by=by, offer=offer)
+def _expire(*, by: Actor, offer: SlotOffer, refused: bool) -> bool:
+    return waiting_list.expire(by=by, offer=offer, refused=refused)
 
 
 def _decline(request: HttpRequest, offer: SlotOffer, reason: str) -> None:

@@ -133,6 +133,7 @@ def test_a_day_that_was_taken_meanwhile_is_said_and_nothing_is_booked(clerk: Des
         ("start=2020-01-01T10:00&every=1&unit=days&count=3&station={}", "This time is over."),
         ("start=9999-12-31T10:00&every=1&unit=days&count=3&station={}", "between 1900 and 2199"),
         ("start=2030-01-01T10:00&every=0&unit=days&count=99&station={}", "less than or equal to 60"),
+        ("start=2030-01-01T10:00&every=300&unit=days&count=60&station={}", "A series ends within two years."),
         ("start=2030-01-01T10:00&every=1&unit=months&count=3&station=77", "Select a valid choice."),
     ],
 )

@@ -87,6 +87,18 @@ def test_an_offer_that_is_refused_says_why_and_goes_to_the_next(clerk: Desk) -> 
     assert WaitingListEntry.objects.get().state == "WAITING"
 
 
+def test_a_time_that_was_closed_meanwhile_is_offered_no_more(clerk: Desk) -> None:
+    gone, waits = booked("Doe^Jane", 3), booked("Roe^Ann", 9)
+    waiting_list.put_on(by=factories.CLERK, step=waits)
+    exams.go("cancel", by=factories.CLERK, step=gone)
+    midnight = factories.today_at(0, days=3)
+    factories.closure(midnight, midnight + timedelta(days=1), site=factories.site())
+    page = clerk.post(BOARD, verb="accept", offer=SlotOffer.objects.get().pk)
+    assert "New tube" in text_of(page)
+    assert "No freed time waits for an answer." in text_of(page)
+    assert WaitingListEntry.objects.get().state == "WAITING"
+
+
 def test_what_is_waited_for_is_checked_and_shown_again(clerk: Desk) -> None:
     step = booked("Doe^Jane", 3)
     ct2 = factories.station("CT2")

@@ -225,6 +225,25 @@ def test_steps_that_change_places_while_others_are_moved_end_somewhere(track: Tr
     assert track.run(_OVERLAPS) == "0"
 
 
+def test_swaps_across_orders_of_several_steps_wait_for_each_other_in_one_direction_only(track: Track) -> None:
+    track.run("factories.station('CT3').pk")
+    wish = "factories.request(exam=factories.exam('CTRACE', modality='CT'), start=None)"
+    pairs = []
+    for _ in range(2):
+        order = track.run(f"factories.order(requests=[{wish}, {wish}]).pk")
+        rows = f"ScheduledProcedureStep.objects.filter(requested_procedure__order={order}).order_by('pk')"
+        pairs.append(track.run(f"list({rows}.values_list('pk', flat=True))").strip("[]").split(", "))
+    (a, b), (c, d) = pairs
+    for hour, key in enumerate((a, b, c, d), start=8):
+        place = f"start=factories.today_at({hour}, days=6), station=factories.station('CT3')"
+        track.run(f"schedule.book(by=BY, step=step({key}), {place})")
+    swap = "[tried(together.swap, one=step({}), other=step({})) for _ in range(6)] and 1"
+    results = track.race(swap.format(a, c), swap.format(d, b), swap.format(c, b), swap.format(d, a))
+    assert results == ["ok 1"] * 4
+    hours = f"sorted(s.start.hour for s in ScheduledProcedureStep.objects.filter(pk__in=[{a}, {b}, {c}, {d}]))"
+    assert len(set(track.run(hours).strip("[]").split(", "))) == 4
+
+
 def test_two_clerks_who_accept_one_offer_book_once_and_one_is_told(track: Track) -> None:
     track.run("factories.station('CT4').pk")
     ct4 = "exam=factories.exam('CTRACE', modality='CT'), station=factories.station('CT4')"
