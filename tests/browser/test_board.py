@@ -10,6 +10,7 @@ from playwright.sync_api import Browser, Locator, ViewportSize, expect
 from pydicom.uid import generate_uid
 
 from tests.browser.chromium import Person, chromium
+from tests.browser.test_desk import FIND_FAINT, FIND_NAMELESS
 from tests.department import Department
 from tests.journeys.test_main_road import findscu
 from worklist import scanner
@@ -241,8 +242,11 @@ def test_what_happens_elsewhere_shows_by_itself(scheduler: Person, clerk: Person
 
 
 def test_a_week_a_paper_and_a_board_without_scripts(scheduler: Person, browser: Browser, hospital: Department) -> None:
-    scheduler.goes_to("/board/")
-    page = scheduler.page
+    page = scheduler.goes_to("/board/").page
+    expect(block(scheduler, "Davis")).to_be_visible()
+    assert page.evaluate(FIND_FAINT) == []
+    assert page.evaluate(FIND_NAMELESS) == []
+    assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth")
     page.get_by_role("link", name="CT1", exact=True).click()
     scheduler.keeps_picture("board_week", of=block(scheduler, "Evans"))
     expect(page.locator(".board-column")).to_have_count(7)
