@@ -3,8 +3,8 @@
     .venv/bin/python -m bench.inbox [messages]
 
 Makes the rows on a private PostgreSQL, a fifth as many patients and orders, then opens the list of messages with each
-kind of question 20 times, each time about another message, and prints the median and the 95th percentile in
-milliseconds of the whole page. One message in a hundred has failed.
+kind of question 20 times, each time about another message, and prints the best, the median and the 95th percentile in
+milliseconds of the whole page. With -v also the slowest statement of each. One message in a hundred has failed.
 """
 
 import os
@@ -14,6 +14,7 @@ import time
 from collections.abc import Callable
 from datetime import timedelta
 from hashlib import sha256
+from importlib import import_module
 from random import Random
 from statistics import median, quantiles
 from typing import Any
@@ -38,6 +39,9 @@ def make(count: int, people: People) -> None:
     from hl7.models import InboundMessage, MessageState, MessageText
     from ris.models import Event, Order, Patient, Site
 
+    search: Any = import_module("hl7.migrations.0009_inbox_search_and_roles")
+    with connection.cursor() as cursor:
+        cursor.execute("DROP INDEX hl7_messagetext_trigrams")  # made anew at the end, which is quicker
     patients = count // 5
     prepare()
     fill(patients, people)
@@ -92,6 +96,7 @@ def make(count: int, people: People) -> None:
         moment = now - timedelta(days=DAYS * (1 - first / count))
         InboundMessage.objects.filter(pk__gte=first, pk__lt=first + BATCH).update(received_at=moment)
     with connection.cursor() as cursor:
+        cursor.execute(search.INDEX)
         cursor.execute("VACUUM ANALYZE")
 
 
@@ -201,10 +206,10 @@ def main() -> None:
             with CaptureQueriesContext(connection) as captured:
                 browser.get("/hl7/inboundmessage/", ask())
             slowest = max(captured, key=lambda query: float(query["time"]))
-            rows.append((kind, median(times), quantiles(times, n=20)[-1], max(times), len(captured)))
+            rows.append((kind, min(times), median(times), quantiles(times, n=20)[-1], max(times), len(captured)))
             if "-v" in sys.argv:
                 print(f"{kind}: {1000 * float(slowest['time']):.0f} ms {slowest['sql'][:900]}")  # noqa: T201
-        print(table(("asked", "p50 ms", "p95 ms", "max ms", "statements"), rows))  # noqa: T201
+        print(table(("asked", "best ms", "p50 ms", "p95 ms", "max ms", "statements"), rows))  # noqa: T201
 
 
 if __name__ == "__main__":
