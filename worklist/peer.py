@@ -111,6 +111,9 @@ class Peer(asyncio.Protocol):
         assert isinstance(transport, asyncio.Transport)
         self._transport = transport
         self._socket = transport.get_extra_info("socket")
+        if self._socket is not None:
+            # asyncio leaves this out where a listening socket was made without naming the protocol.
+            self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self.address = (transport.get_extra_info("peername") or ("",))[0]
         self._wait(ARTIM_SECONDS)
         if not self.door.joined(self):

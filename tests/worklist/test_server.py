@@ -87,6 +87,13 @@ def test_one_association_carries_many_queries(door: Door) -> None:
         assert [len(query(assoc)) for _ in range(5)] == [4] * 5
 
 
+def test_no_part_of_an_answer_waits_for_an_acknowledgement(door: Door) -> None:
+    with scanner(door):
+        (peer,) = door._peers
+        assert peer._socket
+        assert peer._socket.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
+
+
 def test_the_query_is_written_down_with_what_was_shown(door: Door, notebook: Notebook) -> None:
     with scanner(door) as assoc:
         query(assoc, keys(PatientName="DOE*"))
