@@ -8,7 +8,7 @@ from django.urls import URLPattern, path
 from django.utils.translation import gettext_lazy as _
 
 from ris.admin.audited import AuditedAdmin
-from ris.desk import Page, register_page
+from ris.desk import INTERFACES, Page, register_page
 from worklist import profile_pages
 from worklist.profile_models import HIDEABLE, ProfileValue, StationProfile
 
@@ -72,4 +72,12 @@ class StationProfileAdmin(AuditedAdmin):
         return [path("preview/", view, name="worklist_stationprofile_preview"), *super().get_urls()]
 
 
-register_page(Page(_("Station profiles"), "worklist_stationprofile_changelist", "worklist.change_stationprofile", 64))
+register_page(
+    Page(
+        _("Station profiles"),
+        "worklist_stationprofile_changelist",
+        "worklist.change_stationprofile",
+        64,
+        group=INTERFACES,
+    )
+)

@@ -1,7 +1,6 @@
 """The front desk in Chromium: an order comes in by HL7, a clerk finds it, checks the patient in, sees the worklist."""
 
 import re
-import socket
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import date, datetime, timedelta
@@ -14,53 +13,15 @@ import pytest
 from playwright.sync_api import Browser, expect
 
 from tests.browser.chromium import Person, chromium
+from tests.browser.hospital import HEADER, ORDER, PASSWORD, filled, send
 from tests.department import Department
 from tests.journeys.test_main_road import findscu
-
-PASSWORD = "correct horse battery"
-
-PREPARE = """
-from django.contrib.auth.models import Group
-from ris.models import User
-from ris.roles import Role
-from tests import factories
-factories.station("CT1"); factories.station("MR1")
-from ris.models import ExamQuestion
-ExamQuestion.new(exam=factories.exam(), text="Weight over 120 kg?", required=True)
-for role in Role:
-    account = User.objects.create_user(role.name.lower(), password="correct horse battery")
-    account.groups.add(Group.objects.get(name=role.value))
-at = factories.today_at(23, 30)
-print(at.strftime("%Y%m%d%H%M"))
-"""
-
-HEADER = (
-    "MSH|^~\\&|HIS|GH|BUCKY|GH|20260105||{3}|{0}{3}|P|2.5.1||||||UNICODE UTF-8\rPID|1||{0}^^^HIS^MR||{1}||19620417|F\r"
-)
-ORDER = "PV1|1|O\rORC|NW|{0}P^HIS|||||^^^{2}^^R\rOBR|1|{0}P^HIS||CTABD^CT abdomen^L|||||||||||||||||||||||^^^{2}^^R\r"
-
-
-def send(department: Department, message: str) -> str:
-    """Send one message and return its answer."""
-    with socket.create_connection(department.mllp, timeout=60) as connection:
-        connection.sendall(b"\x0b" + message.encode() + b"\x1c\r")
-        answer = b""
-        while not answer.endswith(b"\x1c\r"):
-            answer += connection.recv(65536)
-    return answer.decode()
 
 
 @pytest.fixture(scope="module")
 def hospital(department: Department) -> Department:
     """A department with two scanners, somebody of each role, and two orders for tonight."""
-    prepared = department.manage("shell", "--verbosity", "0", "-c", PREPARE)
-    assert prepared.returncode == 0, prepared.stderr
-    tonight = prepared.stdout.split()[-1]
-    for number, name in (("4711", "Müller^Łukasz"), ("4712", "Doe^Jane")):
-        department.private(name.partition("^")[0], number)
-        for kind, rest in (("ADT^A04", "PV1|1|O\r"), ("ORM^O01", ORDER)):
-            assert "MSA|AA" in send(department, (HEADER + rest).format(number, name, tonight, kind))
-    return department
+    return filled(department)
 
 
 @pytest.fixture(scope="module")
@@ -206,29 +167,10 @@ def test_no_page_of_the_admin_breaks_the_content_policy(browser: Browser, hospit
     assert admin.complaints == []
 
 
-OWN_PAGES = (
-    *("/", "/ris/patient/", "/ris/patient/add/", "/ris/patient/1/change/", "/ris/patient/1/edit/"),
-    *("/ris/patient/1/identify/", "/ris/patient/1/order/", "/ris/patient/1/merge/?other=2", "/ris/order/"),
-    *("/ris/order/1/change/", "/ris/order/1/edit/", "/ris/order/1/exam/1/", "/ris/scheduledprocedurestep/2/book/"),
-    *("/waiting-list/", "/ris/scheduledprocedurestep/2/waiting-list/", "/ris/scheduledprocedurestep/2/swap/"),
-    "/ris/scheduledprocedurestep/2/slots/",
-    *("/ris/scheduledprocedurestep/", "/worklist/station/?station=CT1", "/hl7/inboundmessage/1/change/"),
-)
 FIND_NAMELESS = """() => [...document.querySelectorAll("input, select, textarea, button, a[href]")].filter(element =>
     element.type !== "hidden" && !element.labels?.length && !element.ariaLabel && !element.textContent.trim()
     && !element.value && !element.title && !element.classList.contains("select2-search__field")
 ).map(element => element.outerHTML)"""
-
-
-def test_every_field_and_button_has_a_name_and_every_page_one_heading(browser: Browser, hospital: Department) -> None:
-    admin = Person(browser, hospital.url).signs_in("admin", hospital.admin_password)
-    for address in OWN_PAGES:
-        page = admin.goes_to(address).page
-        assert (address, page.evaluate(FIND_NAMELESS)) == (address, [])
-        assert (address, page.locator("h1").count()) == (address, 1)
-        assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth"), f"{address} is too wide"
-    admin.context.close()
-    assert admin.complaints == []
 
 
 def test_a_password_that_is_wrong_is_said_and_the_session_is_needed(browser: Browser, hospital: Department) -> None:
@@ -342,17 +284,3 @@ FIND_FAINT = """() => {
         return [(Math.max(one, two) + 0.05) / (Math.min(one, two) + 0.05), element.outerHTML.slice(0, 120)];
     }).filter(([ratio]) => ratio < 4.5);
 }"""
-
-
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_every_word_stands_out_from_its_ground(browser: Browser, hospital: Department, scheme: str) -> None:
-    stranger = Person(browser, hospital.url)
-    stranger.page.emulate_media(color_scheme="dark" if scheme == "dark" else "light")
-    stranger.goes_to("/")
-    stranger.keeps_picture(f"sign_in_{scheme}", of=stranger.page.get_by_role("heading", level=1))
-    assert stranger.page.evaluate(FIND_FAINT) == []
-    stranger.signs_in("admin", hospital.admin_password)
-    for address in ("/", "/ris/patient/", "/ris/user/add/", "/ris/event/", "/hl7/inboundmessage/", "/nothing-here/"):
-        assert (address, stranger.goes_to(address).page.evaluate(FIND_FAINT)) == (address, [])
-        stranger.keeps_picture(f"{scheme}{address.replace('/', '_')}", of=stranger.page.locator("body"))
-    stranger.context.close()
