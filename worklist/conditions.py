@@ -1,19 +1,21 @@
 """What a query asks for and what its caller may see, as SQL; and the checks that SQL cannot make."""
 
+import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, time, timedelta, tzinfo
 from typing import Any
 
-from django.db.models import FilteredRelation, Q
+from django.db.models import Exists, FilteredRelation, OuterRef, Q
 
-from ris.models import ScheduledProcedureStep
+from ris import findable
+from ris.models import PatientIdentifier, ScheduledProcedureStep
 from ris.models.step import WORKLIST_RULES, StepQuerySet
 from ris.person_name import fold
 from ris.states import ON_WORKLIST
 from worklist import lookups as lookups  # registers `fits`
 from worklist.answer import Row, site_zone
-from worklist.attributes import PATIENT, SITE_ZONE
+from worklist.attributes import IDENTIFIER, PATIENT, SITE_ZONE
 from worklist.identifier import Match, Request
 from worklist.matching import AnyOf, Condition, DateSpan, Single, Wildcard, Window
 from worklist.profiles import PLAIN, Profile
@@ -21,6 +23,8 @@ from worklist.profiles import PLAIN, Profile
 EASTMOST, WESTMOST = timedelta(hours=14), timedelta(hours=12)
 """How far the wall clocks of the world are ahead of UTC and behind it."""
 STATION = "station__ae_title"
+PATIENT_NAME = PATIENT + "patient_name_folded"
+NUMBER, ISSUER = IDENTIFIER + "value", IDENTIFIER + "issuer"
 
 Check = tuple[tuple[str, ...], Callable[[Row], bool]]
 """What SQL cannot decide: the columns that it takes, and the decision, which is kept for rows that are the same."""
@@ -58,10 +62,10 @@ def candidates() -> StepQuerySet:
     )
 
 
-def parts(request: Request, ae_title: str = "", profile: Profile = PLAIN) -> list[Part]:
+def parts(request: Request, ae_title: str = "", profile: Profile = PLAIN, *, by_ear: bool = False) -> list[Part]:
     """Return everything that a step must meet to be an answer: rules of the worklist, keys, rules of the profile.
 
-    ae_title, profile: of the caller.
+    ae_title, profile: of the caller. by_ear: names that only sound like the key fit too.
     """
     found = [Part(name, terms) for name, terms in RULES.items()]
     window = request.window
@@ -74,16 +78,20 @@ def parts(request: Request, ae_title: str = "", profile: Profile = PLAIN) -> lis
             found.append(Part(match.attribute.keyword, check=((match.path,), _name_check(match)), wanted=match))
         else:
             condition = _meant(match.condition, ae_title, profile) if match.path == STATION else match.condition
-            terms = _term(match.path, condition, folded=match.folded)
+            terms = _number(request, match, profile) or _term(match.path, condition, folded=match.folded)
+            if by_ear and match.path == PATIENT_NAME:
+                terms |= _by_ear(condition)
             found.append(Part(match.attribute.keyword, terms, wanted=match))
     return [*found, *_parts_of(profile, ae_title)]
 
 
-def matching(request: Request, ae_title: str, profile: Profile) -> tuple[StepQuerySet, list[Check]]:
+def matching(
+    request: Request, ae_title: str, profile: Profile, *, by_ear: bool = False
+) -> tuple[StepQuerySet, list[Check]]:
     """Return the steps that match and that the caller may see as far as SQL can tell, and the checks that are left."""
     terms = Q()
     checks: list[Check] = []
-    for part in parts(request, ae_title, profile):
+    for part in parts(request, ae_title, profile, by_ear=by_ear):
         terms &= part.terms
         checks += [part.check] if part.check else []
     order = ("-start", "-sps_id") if profile.newest_first else ("start", "sps_id")
@@ -142,6 +150,54 @@ def _meant(condition: Condition, ae_title: str, profile: Profile) -> Condition:
     if isinstance(condition, AnyOf):
         return AnyOf(tuple(Single(profile.meant(ae_title, one.value)) for one in _singles(condition)))
     return Single(profile.meant(ae_title, condition.value)) if isinstance(condition, Single) else condition
+
+
+def authority_of(request: Request, profile: Profile) -> str:
+    """Return whose numbers are meant by Patient ID: the issuer asked for beside one, else that of the profile.
+
+    Empty where the primary number is meant.
+    """
+    asked = {match.path: match.condition for match in request.matches if match.path in (NUMBER, ISSUER)}
+    issuer = asked.get(ISSUER)
+    return issuer.value if NUMBER in asked and isinstance(issuer, Single) else "" if issuer else profile.issuer
+
+
+def number_asked(request: Request) -> Q:
+    """Return the condition on the number itself that a query makes beside its issuer."""
+    asked = {match.path: match.condition for match in request.matches if match.path in (NUMBER, ISSUER)}
+    return _term("value", asked[NUMBER]) if len(asked) == 2 else Q()
+
+
+def _number(request: Request, match: Match, profile: Profile) -> Q | None:
+    """Return what Patient ID and its issuer ask for where another number than the primary one may be meant."""
+    authority = authority_of(request, profile)
+    if not authority or match.path not in (NUMBER, ISSUER):
+        return None
+    patient = PATIENT + "pk__in"
+    of_authority = PatientIdentifier.objects.filter(issuer=authority).order_by()
+    number = number_asked(request)
+    if number:
+        return Q(**{patient: of_authority.filter(number).values("patient")})
+    found = Q(**{patient: of_authority.filter(_term("value", match.condition)).values("patient")})
+    has_none = ~Q(Exists(of_authority.filter(patient=OuterRef(PATIENT + "pk"))))
+    return found | (_term(NUMBER, match.condition) & has_none)
+
+
+def _by_ear(condition: Condition) -> Q:
+    """Return what sounds like the key: each of its words begins a word of the patient's names, or sounds like one."""
+    conditions = condition.conditions if isinstance(condition, AnyOf) else (condition,)
+    found = Q(pk__in=[])
+    for one in conditions:
+        text = one.pattern if isinstance(one, Wildcard) else one.value if isinstance(one, Single) else ""
+        words = re.split(r"[\s^*?]+", text)
+        terms = Q()
+        for word in filter(None, words):
+            sounding = Q(**{PATIENT + "search_text__contains": findable.spread(word)})
+            for code in findable.codes_of(word):
+                sounding |= Q(**{PATIENT + "sounds__contains": f" {code} "})
+            terms &= sounding
+        found |= terms if terms else Q(pk__in=[])
+    return found
 
 
 def _singles(condition: Condition) -> list[Single]:

@@ -24,7 +24,9 @@ TRANSFER_SYNTAXES: tuple[str, ...] = (
 )
 """In the order in which we choose where the peer proposes several in one context."""
 # PS3.4 table K.5-1: relational queries, date-time matching, fuzzy names, time zone.
-EXTENDED_NEGOTIATION = bytes((1, 1, 0, 0))
+EXTENDED_NEGOTIATION = bytes((1, 1, 1, 0))
+FUZZY = 2
+"""Place of the byte for fuzzy names."""
 
 
 @dataclass(frozen=True)
@@ -77,3 +79,8 @@ def extended(request: Request) -> dict[str, bytes]:
         for uid, information in request.extended.items()
         if uid == MODALITY_WORKLIST_FIND
     }
+
+
+def matches_by_ear(request: Request) -> bool:
+    """Tell whether names are to be matched by how they sound, as far as extended negotiation goes."""
+    return extended(request).get(MODALITY_WORKLIST_FIND, b"")[FUZZY : FUZZY + 1] == b"\1"

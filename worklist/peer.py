@@ -40,7 +40,7 @@ from worklist.negotiation import (
     judge,
 )
 from worklist.pdu import Request
-from worklist.query import Caller
+from worklist.query import Caller, caller_of
 from worklist.upperlayer import Acceptor, Ended, Event, Message, ReleaseRequested, State
 
 log = logging.getLogger(__name__)
@@ -146,11 +146,7 @@ class Peer(asyncio.Protocol):
             self._wait_for_more()
 
     def _acknowledge_quickly(self) -> None:
-        """Acknowledge what came at once; it has to be asked for after each read.
-
-        A scanner with Nagle's algorithm sends its keys only when its command was acknowledged, and Linux would wait
-        40 ms with that.
-        """
+        """Acknowledge after each read: Linux waits 40 ms otherwise, and with it a peer that has Nagle's algorithm."""
         if QUICK_ACK is not None and self._socket is not None:
             self._socket.setsockopt(socket.IPPROTO_TCP, QUICK_ACK, 1)
 
@@ -190,7 +186,7 @@ class Peer(asyncio.Protocol):
                     log.warning("worklist: %a at %s was cut off: %s", self.caller.ae_title, self.address, why)
 
     def _requested(self, request: Request) -> None:
-        self.caller = Caller(request.calling_ae_title, request.called_ae_title, self.address)
+        self.caller = caller_of(request, self.address)
         rejection = judge(request, self.door.ae_title, is_full=self.door.is_full_for(self.address))
         if rejection is not None:
             self._reject(rejection)
@@ -329,8 +325,7 @@ class Peer(asyncio.Protocol):
             canceled = await self._send_all(message, reply.pending, answers, first)
             entry.changed = reply.changed
             self._finish(message, CANCELED if canceled else SUCCESS, entry)
-            if reply.cut:
-                entry.comment = f"Only the newest {reply.matches} were sent"
+            entry.comment = f"Only the newest {reply.matches} were sent" if reply.cut else entry.comment
         except QueryError as reason:
             entry.keys = entry.keys or reason.keys
             self._finish(message, reason.status, entry, reason)

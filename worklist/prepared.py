@@ -24,7 +24,7 @@ from worklist.describe import as_json
 from worklist.encoding import Plan, decode, syntax_of
 from worklist.errors import OUT_OF_RESOURCES, QueryError
 from worklist.profiles import PLAIN, Profile
-from worklist.query import Caller, Question, note_bad_row, other_identifiers, question
+from worklist.query import Caller, Question, note_bad_row, numbers_sent, other_identifiers, question
 
 log = logging.getLogger(__name__)
 
@@ -97,7 +97,7 @@ class Prepared:
         identifier = decode(encoded, syntax)
         self.keys = as_json(identifier)
         try:
-            self.question: Question = question(identifier, who.ae_title, who.profile)
+            self.question: Question = question(identifier, who.ae_title, who.profile, by_ear=who.by_ear)
         except QueryError as reason:
             reason.keys = self.keys
             raise
@@ -118,9 +118,12 @@ class Prepared:
         met: dict[Sequence[Any], _Met] = {}
         rows, cut = self.question.taken(self._matching(met))
         self.met = met if len(met) <= ROWS_REMEMBERED else {}
+        place = self.columns[PATIENT + "pk"]
+        if self.question.authority:
+            sent = numbers_sent(self.question, {row.values[place] for row in rows})
+            rows = [self._numbered(row, sent.get(row.values[place], {})) for row in rows]
         if self.question.added:
-            place = self.columns[PATIENT + "pk"]
-            found = other_identifiers({row.values[place] for row in rows})
+            found = other_identifiers({row.values[place] for row in rows}, self.question)
             rows = [_Met((*row.values, found.get(row.values[place], [])), fits=True) for row in rows]
         return Reply(self.question.pending, self.keys, rows, self, cut)
 
@@ -137,6 +140,15 @@ class Prepared:
         values = next(iter(self._convert([row], self._converters))) if self._converters else row
         fits = all(holds({path: values[place] for path, place in places}) for places, holds in self._checks)
         return _Met(self._as_agreed(values), fits=fits)
+
+    def _numbered(self, row: _Met, number: dict[str, Any]) -> _Met:
+        """Put the number of the authority asked for in the place of the primary one."""
+        if not number:
+            return row
+        values = list(row.values)
+        for path, value in number.items():
+            values[self.columns[path]] = value
+        return _Met(tuple(values), fits=True)
 
     def _as_agreed(self, row: Sequence[Any]) -> Sequence[Any]:
         """Put what the caller's profile says in the place of what was read."""
@@ -161,10 +173,13 @@ class Who(NamedTuple):
     profile: Profile = PLAIN
     ae_title: str = ""
     quarter: datetime | None = None
+    by_ear: bool = False
 
 
-def _who(ae_title: str, profile: Profile) -> Who:
-    return Who() if profile is PLAIN else Who(profile, ae_title, this_quarter() if profile.has_window else None)
+def _who(caller: Caller, profile: Profile) -> Who:
+    if profile is PLAIN:
+        return Who(by_ear=caller.by_ear)
+    return Who(profile, caller.ae_title, this_quarter() if profile.has_window else None, caller.by_ear)
 
 
 _numbers = itertools.count()
@@ -241,7 +256,7 @@ def reply_to(encoded: bytes, transfer_syntax: str, caller: Caller, profile: Prof
     encoded: the identifier in that transfer syntax. profile: instead of the caller's. Raises QueryError as find does.
     """
     try:
-        who = _who(caller.ae_title, profile_for(caller.ae_title) if profile is None else profile)
+        who = _who(caller, profile_for(caller.ae_title) if profile is None else profile)
         asked = _questions.prepared(encoded, transfer_syntax, who)
         known = len(asked.met)
         reply = asked.ask()

@@ -43,7 +43,7 @@ class ValueRows(Rows):
     extra = 0
 
 
-_WRITING = ("character_set", "transliterate", "upper_case_names", "leave_out_empty_sequences", "time_zone")
+_WRITING = ("issuer", "character_set", "transliterate", "upper_case_names", "leave_out_empty_sequences", "time_zone")
 
 
 @admin.register(StationProfile)

@@ -206,6 +206,16 @@ class StationProfile(models.Model):
         help_text=_("Of the clock that the device shows, such as Europe/Berlin. Empty: that of the station's site."),
     )
 
+    issuer = models.CharField(
+        _("authority of patient numbers"),
+        max_length=64,
+        blank=True,
+        help_text=_(
+            "Whose number the device gets and asks for as Patient ID (the issuer), where a patient has one of it."
+            " Empty: the primary number."
+        ),
+    )
+
     objects = ProfileQuerySet.as_manager()
 
     class Meta:
@@ -253,6 +263,7 @@ class StationProfile(models.Model):
             upper_case_names=self.upper_case_names,
             leave_out_empty_sequences=self.leave_out_empty_sequences,
             time_zone=self.time_zone,
+            issuer=self.issuer,
             rules=tuple(one.rule for one in self.values.all()) if self.pk else (),
         )
 

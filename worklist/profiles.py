@@ -48,7 +48,8 @@ class Profile:
 
     character_set: what it reads beyond ASCII, as in Specific Character Set, with backslashes. transliterate: write what
     that lacks in Latin letters; else such an answer is in UTF-8. time_zone: of the clock that it shows, empty for its
-    site's. rules: what is done with single attributes.
+    site's. rules: what is done with single attributes. issuer: authority whose number of a patient it gets and asks
+    for, where there is one; empty for the primary number.
     """
 
     name: str = ""
@@ -67,6 +68,7 @@ class Profile:
     leave_out_empty_sequences: bool = False
     time_zone: str = ""
     rules: tuple[ValueRule, ...] = ()
+    issuer: str = ""
 
     def own(self, ae_title: str) -> str:
         """Return the AE title of the station that the device calling so is."""

@@ -20,11 +20,13 @@ from pydicom.dataset import Dataset
 from ris.models import PatientIdentifier, ScheduledProcedureStep
 from worklist import identifier as identifiers
 from worklist.answer import BadRowError, Row, answer
-from worklist.attributes import OTHER_IDENTIFIERS, PATIENT, SITE_ZONE
+from worklist.attributes import IDENTIFIER, OTHER_IDENTIFIERS, PATIENT, SITE_ZONE
 from worklist.callers import profile_for
-from worklist.conditions import Check, matching, replacements
+from worklist.conditions import Check, authority_of, matching, number_asked, replacements
 from worklist.errors import OUT_OF_RESOURCES, QueryError, TooManyAnswers
 from worklist.identifier import Request
+from worklist.negotiation import matches_by_ear
+from worklist.pdu import Request as AssociateRequest
 from worklist.profiles import PLAIN, Profile
 from worklist.spelling import PLAIN_STYLE, Style
 
@@ -39,13 +41,21 @@ PENDING_WITH_UNSUPPORTED_KEYS = 0xFF01
 class Caller:
     """Who asks. What it may see, and how it is written to, is in the profile of its AE title (worklist.callers).
 
-    character_set: what it reads, whatever its profile says.
+    character_set: what it reads, whatever its profile says. by_ear: patients' names that only sound like the key match
+    too (PS3.4 C.2.2.2.1, fuzzy semantic matching).
     """
 
     ae_title: str
     called_ae_title: str = ""
     address: str = ""
     character_set: str = ""
+    by_ear: bool = False
+
+
+def caller_of(request: AssociateRequest, address: str) -> Caller:
+    """Return who asks for an association, with what it has negotiated."""
+    by_ear = matches_by_ear(request)
+    return Caller(request.calling_ae_title, request.called_ae_title, address, by_ear=by_ear)
 
 
 @dataclass(frozen=True)
@@ -105,6 +115,11 @@ class Question:
     replaced: dict[str, Callable[[Any], Any]] = field(default_factory=dict)
 
     @cached_property
+    def authority(self) -> str:
+        """Whose numbers are sent as Patient ID where a patient has one of it; empty for the primary one."""
+        return authority_of(self.request, self.profile)
+
+    @cached_property
     def style(self) -> Style:
         """How the caller is written to."""
         return Style(self.profile)
@@ -133,13 +148,13 @@ class Question:
         return taken[: self.most], True
 
 
-def question(identifier: Dataset, ae_title: str = "", profile: Profile = PLAIN) -> Question:
-    """Work out what the caller with this AE title and profile asks for.
+def question(identifier: Dataset, ae_title: str = "", profile: Profile = PLAIN, *, by_ear: bool = False) -> Question:
+    """Work out what the caller with this AE title and profile asks for; by_ear: see Caller.
 
     Raises QueryError where the identifier cannot be understood.
     """
     request = identifiers.read(identifier)
-    steps, checks = matching(request, ae_title, profile)
+    steps, checks = matching(request, ae_title, profile, by_ear=by_ear)
     columns, others = _columns(request, checks)
     added = [OTHER_IDENTIFIERS] if others else []
     replaced = replacements(request, ae_title, profile)
@@ -156,10 +171,15 @@ def find(identifier: Dataset, caller: Caller, profile: Profile | None = None) ->
     list instead.
     """
     try:
-        asked = question(identifier, caller.ae_title, profile_for(caller.ae_title) if profile is None else profile)
+        profile = profile_for(caller.ae_title) if profile is None else profile
+        asked = question(identifier, caller.ae_title, profile, by_ear=caller.by_ear)
         rows, cut = asked.taken(_rows(asked))
+        if asked.authority:
+            sent = numbers_sent(asked, {row[PATIENT + "pk"] for row in rows})
+            for row in rows:
+                row |= sent.get(row[PATIENT + "pk"], {})
         if asked.added:
-            found = other_identifiers({row[PATIENT + "pk"] for row in rows})
+            found = other_identifiers({row[PATIENT + "pk"] for row in rows}, asked)
             for row in rows:
                 row[OTHER_IDENTIFIERS] = found.get(row[PATIENT + "pk"], [])
     except DatabaseError as trouble:
@@ -193,12 +213,40 @@ def _columns(request: Request, checks: list[Check]) -> tuple[list[str], bool]:
     return sorted(paths - lists - {OTHER_IDENTIFIERS}), others
 
 
-def other_identifiers(patients: Collection[int]) -> dict[int, list[dict[str, Any]]]:
-    """Return the further identifiers of each patient by primary key."""
+_NUMBER = ("value", "issuer", "issuer_universal_id", "issuer_universal_id_type")
+
+
+def _sent(asked: Question, patients: Collection[int]) -> dict[int, PatientIdentifier]:
+    """Return the number that is sent of each patient that has one of the authority asked for."""
+    numbers = PatientIdentifier.objects.filter(number_asked(asked.request), issuer=asked.authority)
+    found: dict[int, PatientIdentifier] = {}
+    for one in numbers.filter(patient__in=patients).order_by("-primary", "pk"):
+        found.setdefault(one.patient_id, one)
+    return found
+
+
+def numbers_sent(asked: Question, patients: Collection[int]) -> dict[int, Row]:
+    """Return the columns of the number that is sent instead of the primary one, by patient's primary key."""
+    wanted = [name for name in _NUMBER if IDENTIFIER + name in asked.columns]
+    return {
+        patient: {IDENTIFIER + name: getattr(one, name) for name in wanted}
+        for patient, one in _sent(asked, patients).items()
+    }
+
+
+def other_identifiers(patients: Collection[int], asked: Question) -> dict[int, list[dict[str, Any]]]:
+    """Return the identifiers of each patient that are not sent as Patient ID, by primary key."""
     found: dict[int, list[dict[str, Any]]] = {}
-    others = PatientIdentifier.objects.filter(patient__in=patients, primary=False).order_by("pk")
-    for one in others.values("patient", "value", "issuer"):
-        found.setdefault(one["patient"], []).append(dict(one))
+    sent = _sent(asked, patients) if asked.authority else {}
+    others = PatientIdentifier.objects.filter(patient__in=patients).order_by("pk")
+    if not sent:
+        others = others.filter(primary=False)
+    for one in others:
+        if sent and (one.pk == sent[one.patient_id].pk if one.patient_id in sent else one.primary):
+            continue
+        found.setdefault(one.patient_id, []).append(
+            {"patient": one.patient_id, "value": one.value, "issuer": one.issuer}
+        )
     return found
 
 

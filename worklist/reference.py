@@ -46,6 +46,11 @@ MATCHING = """
 - A key that Bucky does not match is ignored and comes back. If it had a value, the answers are pending with FF01
   instead of FF00. A key that Bucky does not know comes back with zero length.
 - A sequence key with more than one item is refused.
+- With fuzzy semantic matching negotiated, Patient's Name also fits where each word of the key begins a word of any
+  representation of the name, or sounds like one (Cologne phonetics and Metaphone): `Meier*` finds Mayr. Other names
+  match as ever.
+- Issuer of Patient ID beside Patient ID: any number of the patient fits, and the answer holds the one that was asked
+  for. Without an issuer the primary number is meant, or that of the authority in the station profile.
 
 ### What a device may see
 
@@ -208,7 +213,11 @@ def _association() -> Iterator[tuple[str, str]]:
     yield "ARTIM", f"{peer.ARTIM_SECONDS:.0f} s"
     yield "One PDU", f"{peer.PDU_SECONDS:.0f} s from its first byte to its last"
     yield "Idle association", f"aborted after {peer.IDLE_SECONDS:.0f} s"
-    yield "Extended negotiation", "none"
+    yield (
+        "Extended negotiation",
+        "relational queries and combined date and time: always, and told so; fuzzy semantic matching of names: where it"
+        " is proposed; time zone query adjustment: no. The answer is as long as the proposal",
+    )
 
 
 def _uid(uid: str) -> str:

@@ -7,6 +7,7 @@ import pytest
 from pydicom import dcmread
 from pydicom.dataset import Dataset
 from pynetdicom import AE
+from pynetdicom.pdu_primitives import SOPClassExtendedNegotiation
 from pynetdicom.sop_class import ModalityWorklistInformationFind  # type: ignore[attr-defined]
 
 from tests.department import Department
@@ -55,12 +56,18 @@ def by_dcmtk(department: Department, calling: str, into: Path) -> list[Dataset]:
     return [dcmread(path, force=True) for path in sorted(into.glob("rsp*.dcm"))]
 
 
-def by_pynetdicom(department: Department, calling: str) -> list[Dataset]:
-    """Ask with pynetdicom for CT1's list."""
+def by_pynetdicom(department: Department, calling: str, *, fuzzy: bool = False, name: str = "") -> list[Dataset]:
+    """Ask with pynetdicom for CT1's list; fuzzy: after extended negotiation."""
+    wish = SOPClassExtendedNegotiation()
+    wish.sop_class_uid, wish.service_class_application_information = ModalityWorklistInformationFind, b"\1\1\1\1"
     ae = AE(calling)
     ae.add_requested_context(ModalityWorklistInformationFind)
-    association = ae.associate(department.dicom.host, department.dicom.port, ae_title=department.ae_title)
-    asked = keys(PatientName=None, PatientID=None, ScheduledStationAETitle="CT1")
+    association = ae.associate(
+        department.dicom.host, department.dicom.port, ae_title=department.ae_title, ext_neg=[wish] if fuzzy else []
+    )
+    if fuzzy:
+        assert association.acceptor.sop_class_extended == {ModalityWorklistInformationFind: b"\1\1\1\0"}
+    asked = keys(PatientName=name, PatientID=None, ScheduledStationAETitle="CT1")
     try:
         return [found for _, found in association.send_c_find(asked, ModalityWorklistInformationFind) if found]
     finally:
@@ -86,6 +93,8 @@ def test_two_scanners_get_the_same_patient_right_each_in_its_letters(abroad: Dep
     assert names(by_pynetdicom(abroad, "NIHON")) == JAPANESE
     assert names(by_pynetdicom(abroad, "LATIN8")) == WESTERN
     assert names(by_pynetdicom(abroad, "CT1"))["4711"] == (YAMADA, ["ISO_IR 192"])
+    assert names(by_pynetdicom(abroad, "LATIN8", name="Muler")) == {}
+    assert list(names(by_pynetdicom(abroad, "LATIN8", name="Muler", fuzzy=True))) == ["4712"]
     # What is changed in another process counts without a restart.
     change = "from worklist.models import StationProfile; StationProfile.objects.filter(callers='NIHON').delete()"
     assert abroad.manage("shell", "-v0", "-c", change).returncode == 0

@@ -152,7 +152,7 @@ def test_pynetdicom_reads_our_acceptance() -> None:
     assert pdu.user_information.maximum_length == LIMITS.pdu
     assert pdu.user_information.async_ops_window
     assert pdu.user_information.async_ops_window.maximum_number_operations_invoked == 1
-    assert pdu.user_information.ext_neg[0].app_info == b"\1\1\0\0"
+    assert pdu.user_information.ext_neg[0].app_info == b"\1\1\1\0"
     assert acceptor.contexts == {1: (MODALITY_WORKLIST_FIND, EXPLICIT), 3: (VERIFICATION, EXPLICIT)}
 
 
