@@ -9,6 +9,7 @@ from zoneinfo import ZoneInfo
 from django.conf import settings
 from django.db import transaction
 from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
 
 from ris.actions import exams, orders, patients, schedule, visits
 from ris.actions.requests import ProcedureRequest
@@ -40,6 +41,8 @@ HIS = "HIS"
 
 class NotEmpty(ForbiddenMove):
     """The demo department needs an empty database; this one has a patient or a site already."""
+
+    words = _("The demo department needs an empty database; this one has a patient or a site already.")
 
 
 @contextmanager
