@@ -124,6 +124,13 @@ def test_a_key_in_a_code_sequence_is_matched(ct1: Device) -> None:
     assert second.RequestedProcedureCodeSequence[0].CodeValue == "MRHEAD"
 
 
+def test_fuzzymatching_finds_names_by_ear(ct1: Device) -> None:
+    made = factories.step(patient=factories.patient("Mayr^Anna", "4711"))
+    factories.step(patient=factories.patient("Doe^Jane", "4712"))
+    assert ct1.steps(PatientName="Meier*") == ct1.steps(PatientName="Meier*", fuzzymatching="false") == []
+    assert ct1.steps(PatientName="Meier*", fuzzymatching="true") == [made.sps_id]
+
+
 # --- what an answer holds ------------------------------------------------------------------------------
 
 
@@ -311,14 +318,14 @@ def test_what_cannot_be_understood_is_400_and_says_why(ct1: Device, query: str, 
 
 def test_what_is_not_matched_is_read_over_with_a_warning_and_comes_back(ct1: Device) -> None:
     factories.step()
-    answer = ct1.get(query="PatientWeight=70&Manufacturer=ACME&00091001=x&fuzzymatching=true&emptyvaluematching=false")
+    answer = ct1.get(query="PatientWeight=70&Manufacturer=ACME&00091001=x&emptyvaluematching=true")
     assert answer.status_code == 200
     (found,) = answer.json()
     assert found["00080070"] == {"vr": "LO"}
     assert found["00091001"] == {"vr": "UN"}
     service = "299 http://testserver/dicomweb"
     assert answer["Warning"] == (
-        f'{service}: "The fuzzymatching parameter is not supported. Only literal matching has been performed.", '
+        f'{service}: "The emptyvaluematching parameter is not supported. Only literal matching has been performed.", '
         f'{service}: "These attributes are not matched: PatientWeight Manufacturer 00091001"'
     )
 

@@ -77,7 +77,7 @@ def _person(request: HttpRequest, right: Right) -> Visitor:
     _field, permission = right.value
     if not user.has_perm(permission):
         raise _may_not("Your roles do not allow this")
-    return Visitor(Caller("", CALLED, address_of(request)), actor_of(request))
+    return Visitor(Caller("", CALLED, address_of(request), UTF_8), actor_of(request))
 
 
 def _may_not(detail: str, challenge: str = "") -> Problem:

@@ -31,12 +31,14 @@ Table = Mapping[BaseTag, Attribute]
 class Search:
     """A search as it was asked. limit: most answers, None for all; offset: answers to skip.
 
-    ignored: attributes that had a value and cannot be matched. warnings: what else the sender has to be told.
+    by_ear: names that only sound like the key match too. ignored: attributes that had a value and cannot be matched.
+    warnings: what else the sender has to be told.
     """
 
     identifier: Dataset
     limit: int | None = None
     offset: int = 0
+    by_ear: bool = False
     ignored: list[str] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
 
@@ -229,18 +231,26 @@ def _offset(search: Search, name: str, text: str) -> None:
     search.offset = _number(name, text)
 
 
-def _flag(search: Search, name: str, text: str) -> None:
-    """Read one of the ways of matching that Bucky does not have: asked for, it is read over with a warning."""
+def _flag(name: str, text: str) -> bool:
     if text not in ("true", "false"):
         raise bad_request(f"{name} is true or false", parameter=name)
-    if text == "true":
+    return text == "true"
+
+
+def _fuzzy(search: Search, name: str, text: str) -> None:
+    search.by_ear = _flag(name, text)
+
+
+def _not_supported(search: Search, name: str, text: str) -> None:
+    """Read one of the ways of matching that Bucky does not have: asked for, it is read over with a warning."""
+    if _flag(name, text):
         search.warnings.append(f"The {name} parameter is not supported. Only literal matching has been performed.")
 
 
 _OPTIONS = {
     "limit": _limit,
     "offset": _offset,
-    "fuzzymatching": _flag,
-    "emptyvaluematching": _flag,
-    "multiplevaluematching": _flag,
+    "fuzzymatching": _fuzzy,
+    "emptyvaluematching": _not_supported,
+    "multiplevaluematching": _not_supported,
 }

@@ -41,7 +41,7 @@ PARAMETERS = (
     ),
     ("`includefield`", "Further attributes with commas between them, may be repeated; or `all`, alone."),
     ("`limit`, `offset`", "A page of the answers, which are in the order of start and step ID."),
-    ("`fuzzymatching`", "`true` is read over with a warning."),
+    ("`fuzzymatching`", "`true`: Patient's Name also fits as with fuzzy semantic matching in C-FIND."),
     ("`emptyvaluematching`, `multiplevaluematching`", "`true` is read over with a warning."),
     ("`accept`", "As the header field, which it replaces."),
     ("`charset`", "`utf-8`; another one alone is refused."),

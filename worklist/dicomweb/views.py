@@ -3,6 +3,7 @@
 import logging
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from http import HTTPStatus
 
 from django.db import Error as DatabaseError
@@ -98,7 +99,7 @@ def capabilities(request: HttpRequest) -> HttpResponse:
         "resource": reverse("dicomweb_scheduled"),
         "methods": ["GET"],
         "answered": _described(media.SEARCH_OFFERS),
-        "parameters": ["{attribute}", "includefield", "limit", "offset", "accept", "charset"],
+        "parameters": ["{attribute}", "includefield", "fuzzymatching", "limit", "offset", "accept", "charset"],
     }
     performed = {
         "resource": f"{reverse('dicomweb')}modality-performed-procedure-steps/{{mppsUID}}",
@@ -136,7 +137,7 @@ def _search(request: HttpRequest, visitor: Visitor, entry: QueryEntry) -> HttpRe
     asked = read_search(request.GET)
     entry.keys = as_json(asked.identifier)
     try:
-        result = find(asked.identifier, visitor.caller)
+        result = find(asked.identifier, replace(visitor.caller, by_ear=asked.by_ear))
     except QueryError as reason:
         entry.status, entry.comment = f"{reason.status:04X}", reason.comment
         raise _problem_of(reason) from None
