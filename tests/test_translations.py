@@ -4,8 +4,10 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from django.apps import apps
 from django.test import Client
 from django.utils import translation
+from django.utils.functional import Promise
 
 from hl7.rehearsal import rehearse
 from ris.errors import UnknownPatient
@@ -17,6 +19,13 @@ from tests.messages import adt, mrg, pid
 from tests.ris.desk import Desk, text_of
 
 pytestmark = pytest.mark.django_db
+
+UNSEEN = {
+    *("apitoken.digest", "apitoken.key", "archive.claimed_until", "bulkclosing.claimed_until", "counter.name"),
+    *("counter.value", "inboundmessage.content_hash", "patient.patient_name_folded", "patient.search_text"),
+    *("patient.sounds", "replay.held_until"),
+}
+"""Columns that no page shows."""
 
 
 def test_a_person_chooses_a_language_and_finds_it_again_at_another_computer() -> None:
@@ -87,3 +96,31 @@ def test_what_a_sender_is_told_and_what_the_trail_keeps_is_english_at_a_german_d
     with translation.override("de"):
         assert str(UnknownPatient()) == "Kein Patient hat diese Nummer."
         assert b"cannot be merged into themselves" in rehearse(merge, "10.0.0.7").answer
+
+
+@pytest.mark.parametrize("path", messages.catalogues(), ids=lambda path: path.parts[-3])
+def test_every_word_of_the_code_is_translated_and_keeps_its_values(path: Any) -> None:
+    """What is missing is named here: type it into the .po file and run scripts/messages."""
+    wanted = messages.brought_up_to_date(messages.read(path), messages.found())
+    assert messages.missing(wanted) == []
+    assert messages.written(wanted) == path.read_bytes(), "run scripts/messages"
+
+
+def test_a_translation_that_loses_a_value_is_found() -> None:
+    catalog = messages.Catalog(locale="de")
+    catalog.add("%(who)s waits", "Es wartet jemand")
+    catalog.add(("%d day", "%d days"), ("ein Tag", "%d Tage"))
+    catalog.add("guessed", "geraten", flags=("fuzzy",))
+    assert messages.missing(catalog) == ["%(who)s waits", "guessed"]
+
+
+def test_every_noun_and_column_on_screen_has_a_name_to_translate() -> None:
+    """Django makes names in English of what has none. Those are never shown: nobody edits or filters by them."""
+    unnamed = {
+        f"{model._meta.model_name}.{field.name}"
+        for app in messages.APPS
+        for model in apps.get_app_config(app).get_models()
+        for field in model._meta.fields
+        if not field.auto_created and not isinstance(field.verbose_name, Promise)
+    }
+    assert unnamed - UNSEEN == set()
