@@ -4,6 +4,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from babel.messages import Catalog
 from django.apps import apps
 from django.test import Client
 from django.utils import translation
@@ -107,7 +108,7 @@ def test_every_word_of_the_code_is_translated_and_keeps_its_values(path: Any) ->
 
 
 def test_a_translation_that_loses_a_value_is_found() -> None:
-    catalog = messages.Catalog(locale="de")
+    catalog = Catalog(locale="de")
     catalog.add("%(who)s waits", "Es wartet jemand")
     catalog.add(("%d day", "%d days"), ("ein Tag", "%d Tage"))
     catalog.add("guessed", "geraten", flags=("fuzzy",))
