@@ -41,7 +41,9 @@ def book(message: Message, event: str, *, by: Actor, warnings: list[str]) -> Non
         if changes.is_added(service, known, event):
             changes.add(case, service)
             changed = True
-        elif event in changes.CHANGING and service.action == changes.DELETE:
+        elif _is_taken_away(service, event):
+            if not steps:
+                case.warnings.append("AIS-3: the appointment has no such exam, so none was taken away")
             with refusals({}, case.place):
                 _unbook(case, steps, stop=False)
         elif event in changes.CHANGING and changes.change_exam(case, service, steps):
@@ -182,19 +184,35 @@ def _patient(case: Case) -> tuple[Patient, Filled]:
 def _paired(
     case: Case, steps: Sequence[ScheduledProcedureStep], event: str = ""
 ) -> list[tuple[Service, list[ScheduledProcedureStep]]]:
-    """Pair services with steps: one service with all, several by the code of the exam, else in order."""
+    """Pair services with steps: one service with all, several by the code of the exam, what is left in order.
+
+    A service that is added, or one less of an exam that is not there, has none.
+    """
     found = case.services or [Service()]
     if len(found) == 1:
-        return [
-            (found[0], [] if changes.is_added(found[0], steps, event) else _of_code(found[0], steps) or list(steps))
-        ]
+        return [(found[0], _of_code(found[0], steps) or ([] if _alone(found[0], steps, event) else list(steps)))]
     left = list(steps)
-    pairs = []
+    pairs: list[tuple[Service, list[ScheduledProcedureStep]]] = []
     for service in found:
-        meant = [] if changes.is_added(service, steps, event) else (_of_code(service, left) or left)[:1]
+        meant = [] if changes.is_added(service, steps, event) else _of_code(service, left)[:1]
         left = [step for step in left if step not in meant]
         pairs.append((service, meant))
+    for service, meant in pairs:
+        if not meant and not _alone(service, steps, event):
+            meant += left[:1]
+            del left[:1]
     return pairs
+
+
+def _alone(service: Service, steps: Sequence[ScheduledProcedureStep], event: str) -> bool:
+    """Tell whether a service is of no step where none has its code: it is added, or taken away by its code."""
+    return changes.is_added(service, steps, event) or (
+        _is_taken_away(service, event) and service.ais is not None and bool(ordered_codes(service.ais, 3))
+    )
+
+
+def _is_taken_away(service: Service, event: str) -> bool:
+    return event in changes.CHANGING and service.action == changes.DELETE
 
 
 def _of_code(service: Service, steps: Sequence[ScheduledProcedureStep]) -> list[ScheduledProcedureStep]:

@@ -234,6 +234,21 @@ class TestAnAppointmentThatChanges:
         accepted(siu("S14", sch(), ais(code="MRHEAD^MR head^L", action="D")))
         assert [one.state for one in ScheduledProcedureStep.objects.order_by("modality")] == ["SCHEDULED", "REQUESTED"]
 
+    def test_keeps_its_exams_where_it_loses_one_that_it_does_not_have(self, accepted: Accepted) -> None:
+        absent = ais(code="MRHEAD^MR head^L", number=2, action="D")
+        for services in ([absent], [ais(text(10), action="U"), absent], [absent, ais(text(11), action="U")]):
+            row = accepted(siu("S14", sch(), *services))
+            assert row.warnings == ["AIS-3: the appointment has no such exam, so none was taken away"]
+            assert step().state == "SCHEDULED"
+        assert step().start == at(11)
+
+    def test_loses_the_exam_that_is_named_wherever_it_stands(self, accepted: Accepted) -> None:
+        accepted(siu("S14", sch(), ais(text(9)), ais(text(11), "MRHEAD^MR head^L", number=2)))
+        other = ais(text(13), "SLOT7^Slot^L", action="U")
+        accepted(siu("S14", sch(), other, ais(number=2, action="D")))
+        ct, mr = ScheduledProcedureStep.objects.order_by("modality")
+        assert ((ct.state, mr.state), mr.start) == (("REQUESTED", "SCHEDULED"), at(13))
+
     def test_gets_no_exam_that_nobody_knows(self, accepted: Accepted) -> None:
         row = accepted(siu("S18", sch(), ais(text(11), "SLOT7^Slot^L")))
         assert row.warnings == ["AIS-3: this exam is not in the catalogue, so it was not added"]
