@@ -64,8 +64,7 @@ def book(
     step = schedule.locked(step)
     if step.state != StepState.REQUESTED:
         raise ForbiddenMove
-    if step.requested_procedure.steps.exclude(state=StepState.CANCELED).count() > 1:
-        raise ForbiddenMove(_("An exam of several steps cannot be booked as a series."), field="step")
+    _check_is_one(step.requested_procedure.steps.exclude(state=StepState.CANCELED).count())
     steps = [step, *_waiting(step)][: len(wanted)]
     while len(steps) < len(wanted):
         steps += _one_more(step, by=by)
@@ -78,6 +77,11 @@ def book(
             day = date_format(start.astimezone(station.site.zone), "DATE_FORMAT")
             raise type(error)(f"{day}: {error.message}", field=error.field) from None
     return done
+
+
+def _check_is_one(steps: int) -> None:
+    if steps != 1:
+        raise ForbiddenMove(_("An exam of several steps cannot be booked as a series."), field="step")
 
 
 def _waiting(step: ScheduledProcedureStep) -> list[ScheduledProcedureStep]:
@@ -104,4 +108,6 @@ def _one_more(step: ScheduledProcedureStep, *, by: Actor) -> list[ScheduledProce
         duration=step.duration,
         **{name: getattr(procedure, name) for name in DETAILS},
     )
-    return procedures.add(by=by, order=procedure.order, request=request)
+    added = procedures.add(by=by, order=procedure.order, request=request)
+    _check_is_one(len(added))  # the catalogue may have given the exam more steps since it was ordered
+    return added

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from datetime import date, datetime, timedelta
+from hashlib import sha1
 from typing import Any
 
 from django import forms
@@ -213,7 +214,7 @@ def _series_booked(request: HttpRequest, step: ScheduledProcedureStep) -> bool:
         )
 
     try:
-        frame.once(request, request.POST.get("token", "")[:32], EventKind.STEP_BOOKED, act)
+        frame.once(request, _number_of(request, step), EventKind.STEP_BOOKED, act)
     except DomainError as error:
         messages.error(request, frame.words(error))
         return False
@@ -223,6 +224,12 @@ def _series_booked(request: HttpRequest, step: ScheduledProcedureStep) -> bool:
         ngettext("%(count)d appointment is booked.", "%(count)d appointments are booked.", count) % {"count": count},
     )
     return True
+
+
+def _number_of(request: HttpRequest, step: ScheduledProcedureStep) -> str:
+    """Return the number of what was sent: an old page that is sent again with other ticks is not the same."""
+    said = (request.POST.get("token", ""), step.pk, request.POST.get("station"), *request.POST.getlist("day"))
+    return sha1(repr(said).encode(), usedforsecurity=False).hexdigest()[:32]
 
 
 def _find(pk: int) -> ScheduledProcedureStep:

@@ -101,8 +101,20 @@ def test_a_series_shows_what_does_not_fit_and_books_what_is_ticked_once(clerk: D
         assert "2 appointments are booked." in text_of(clerk.post(address, **form))
     order = step.requested_procedure.order
     assert order.procedures.count() == 2
+    assert "somebody has changed it meanwhile" in text_of(clerk.post(address, **form | {"day": ticked[:1]}))
     assert Booking.objects.active().filter(patient=order.patient).count() == 2
     assert "Only an exam that waits" in text_of(clerk.get(address))
+
+
+@pytest.mark.parametrize("token", ["", "\0"])
+def test_a_form_without_a_number_of_its_own_is_still_booked(clerk: Desk, token: str) -> None:
+    ct1, first = factories.station("CT1"), factories.today_at(9, days=7)
+    for day in range(2):
+        step = factories.step("REQUESTED", patient=factories.patient())
+        form = {"token": token, "station": str(ct1.pk), "day": (first + timedelta(days=day)).isoformat()}
+        assert "1 appointment is booked." in text_of(clerk.post(page_of(step, "series"), **form))
+        step.refresh_from_db()
+        assert step.state == "SCHEDULED"
 
 
 def test_a_day_that_was_taken_meanwhile_is_said_and_nothing_is_booked(clerk: Desk) -> None:

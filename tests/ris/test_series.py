@@ -7,7 +7,7 @@ import pytest
 
 from ris.actions import series
 from ris.errors import ForbiddenMove, InvalidValue, SlotTaken
-from ris.models import ScheduledProcedureStep
+from ris.models import ExamStep, ScheduledProcedureStep
 from tests import factories
 from tests.refusals import refused
 
@@ -81,3 +81,13 @@ def test_only_an_exam_of_one_step_that_waits_begins_a_series() -> None:
             series.book(by=BY, step=step, station=ct1, wanted=wanted)
     with refused(InvalidValue):
         series.book(by=BY, step=waiting(), station=ct1, wanted=[])
+
+
+def test_an_exam_that_has_got_more_steps_since_it_was_ordered_is_no_series() -> None:
+    ct1, exam = factories.station("CT1"), factories.exam("CTABD")
+    step = factories.step("REQUESTED", exam=exam)
+    for number in (1, 2):
+        ExamStep.new(exam=exam, number=number, description=f"Part {number}", modality="CT", duration=10)
+    wanted = series.starts(factories.today_at(9, days=7), station=ct1, every=WEEK, count=2)
+    with refused(ForbiddenMove):
+        series.book(by=BY, step=step, station=ct1, wanted=wanted)
