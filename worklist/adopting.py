@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING, Any
 
 from django import forms
 from django.contrib import messages
+from django.core.exceptions import ValidationError
 from django.db import IntegrityError, models, transaction
 from django.http import HttpRequest, HttpResponse
 from django.utils.translation import gettext as _
@@ -66,6 +67,8 @@ def adopt(request: HttpRequest, pk: int) -> HttpResponse:
                 station = _link(request, caller, link) if links else _make(request, caller, form)
         except IntegrityError:
             sent.add_error(None, _("This AE title has been given to a station meanwhile."))
+        except ValidationError as wrong:
+            sent.add_error(None, wrong.messages)
         else:
             messages.success(
                 request, _("%(title)s is %(station)s now.") % {"title": caller.ae_title, "station": station}
@@ -89,11 +92,14 @@ def _make(request: HttpRequest, caller: UnknownCaller, form: AdoptForm) -> Stati
 
 
 def _link(request: HttpRequest, caller: UnknownCaller, form: LinkForm) -> Station:
-    """Enter a profile that says which station the caller is."""
+    """Enter a profile that says which station the caller is. Raises ValidationError where it would be several."""
     frame.require(request, LINK)
     station: Station = form.cleaned_data["station"]
     name = f"{caller.ae_title} = {station.ae_title}"
-    profile = StationProfile.objects.create(name=name, callers=caller.ae_title, station=station)
+    profile = StationProfile(name=name, callers=caller.ae_title, station=station)
+    profile.clean_fields()
+    profile.clean()  # a device may call as "C*", or as nobody: that would be the profile of others
+    profile.save(force_insert=True)
     _tell(request, caller, profile, form)
     return station
 

@@ -109,6 +109,15 @@ def test_what_cannot_be_a_station_is_told(ae_title: str, values: dict[str, Any],
     assert UnknownCaller.objects.exists()
 
 
+@pytest.mark.parametrize("ae_title", ["", "C*"])
+def test_a_caller_whose_name_means_others_becomes_no_station_s_device(ae_title: str) -> None:
+    station, caller = factories.station("CT1"), called(ae_title)
+    page = Desk(Role.INFORMATICS).post(f"/worklist/unknowncaller/{caller.pk}/adopt/", station=station.pk, link="1")
+    assert "Several devices cannot be one station" in text_of(page)
+    assert not StationProfile.objects.exists()
+    assert UnknownCaller.objects.exists()
+
+
 @pytest.mark.parametrize("role", list(Role))
 def test_who_may_adopt(role: Role) -> None:
     may = role in (Role.INFORMATICS, Role.ADMINISTRATOR)
