@@ -54,8 +54,8 @@ KNOWN_SECONDS = 2.0
 
 
 def is_active_station(ae_title: str) -> bool:
-    """Tell whether an AE title is a station in use, or its profile says which station it is."""
-    return bool(profile_for(ae_title).station) or Station.objects.active().filter(ae_title=ae_title).exists()
+    """Tell whether an AE title is that of a station in use, or of the device of one."""
+    return Station.objects.active().filter(ae_title=profile_for(ae_title).own(ae_title)).exists()
 
 
 class CannotListen(Exception):

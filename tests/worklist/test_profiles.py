@@ -169,6 +169,8 @@ def test_a_device_that_asks_by_no_name_is_told_that_of_its_station() -> None:
     assert step(found.data_set).ScheduledStationAETitle == "CT1"
     assert is_active_station("CT1_WL")
     assert not is_active_station("CT9_WL")
+    Station.objects.update(active=False)
+    assert not is_active_station("CT1_WL"), "a device is refused with its station"
 
 
 # --- which days and states ------------------------------------------------------------------------------
