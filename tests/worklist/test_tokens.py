@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 from django.core.management import CommandError, call_command
+from django.db import OperationalError
 from django.test import Client
 from django.utils import timezone
 
@@ -52,6 +53,19 @@ def test_a_device_that_polls_is_one_row_until_it_sees_somebody_else() -> None:
     factories.step(patient=factories.patient("Doe^John"))
     ct1.get()
     assert Event.objects.filter(kind=EventKind.PATIENTS_LISTED).count() == 2
+
+
+def test_what_could_not_be_told_is_not_shown_and_is_told_the_next_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    def away(*_: object, **__: object) -> None:
+        raise OperationalError
+
+    ct1 = Device("CT1")
+    factories.step()
+    with monkeypatch.context() as patched:
+        patched.setattr(type(Event.objects), "record", away)
+        problem(ct1.get(), 503)
+    assert ct1.get().status_code == 200
+    assert Event.objects.filter(kind=EventKind.PATIENTS_LISTED).count() == 1
 
 
 def test_what_was_asked_wrongly_is_in_the_query_log_without_values() -> None:

@@ -1,7 +1,8 @@
 """What is kept of what was read here: the query log for devices, the trail for everybody."""
 
 import threading
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from django.http import HttpRequest
@@ -21,16 +22,16 @@ class _Told:
         self._lock = threading.Lock()
         self._known: set[int] = set()
 
-    def is_new(self, *what: object) -> bool:
-        """Tell whether this was not asked about before."""
+    @contextmanager
+    def once(self, *what: object) -> Iterator[bool]:
+        """Tell whether this was not told before; it was, when the block ends well."""
         number = hash((timezone.localdate(), *what))
+        is_new = number not in self._known
+        yield is_new
         with self._lock:
-            if number in self._known:
-                return False
-            if len(self._known) >= REMEMBERED:
+            if is_new and len(self._known) >= REMEMBERED:
                 self._known.clear()
             self._known.add(number)
-            return True
 
 
 _told = _Told()
@@ -42,7 +43,10 @@ def tell_listed(request: HttpRequest, visitor: Visitor, patients: Iterable[int])
     search = request.META.get("QUERY_STRING", "")[:250]
     if visitor.token is None:
         audit.patients_listed(request, shown, search=search, subject="dicomweb")
-    elif _told.is_new(visitor.token.key, visitor.caller.address, search, tuple(shown)):
-        data: dict[str, Any] = {"path": request.path, "patients": shown, "search": search, "token": visitor.token.name}
-        subject = audit.subject_of(visitor.token)
-        Event.objects.record(EventKind.PATIENTS_LISTED, by=visitor.actor, subject=subject, data=data)
+        return
+    with _told.once(visitor.token.key, visitor.caller.address, search, tuple(shown)) as is_new:
+        if is_new:
+            data: dict[str, Any] = {"path": request.path, "patients": shown, "search": search}
+            data["token"] = visitor.token.name
+            subject = audit.subject_of(visitor.token)
+            Event.objects.record(EventKind.PATIENTS_LISTED, by=visitor.actor, subject=subject, data=data)
