@@ -284,7 +284,7 @@ BAD_XML += [
     (xml(b"<Value>1</Value>"), "numbered from 1 upwards"),
     (xml(b'<Value number="0">1</Value>'), "numbered from 1 upwards"),
     (xml(b'<Value number="2">1</Value><Value number="2">1</Value>'), "numbered from 1 upwards"),
-    (xml(b'<Value number="99999">1</Value>'), "numbered from 1 upwards"),
+    (xml(b'<Value number="99999">1</Value>'), "Too many values are left out"),
     (xml(b"<Other/>"), "something that is no value"),
     (xml(b'<BulkData uri="file:///etc/passwd"/>'), "nothing is fetched"),
     (xml(b'<PersonName number="1"><SingleByte/></PersonName>', b"PN", b"00100010"), "component groups"),
@@ -293,6 +293,8 @@ BAD_XML += [
 
 
 _CREATORS = (f'<DicomAttribute tag="00090001" privateCreator="{number}" vr="LO"/>' for number in range(241))
+_SPARSE = (f'<DicomAttribute tag="0010{n:04X}" vr="LO"><Value number="9000"/></DicomAttribute>' for n in (16, 32))
+BAD_XML.append((f"<NativeDicomModel>{''.join(_SPARSE)}</NativeDicomModel>".encode(), "Too many values are left out"))
 BAD_XML.append((f"<NativeDicomModel>{''.join(_CREATORS)}</NativeDicomModel>".encode(), "too many private creators"))
 
 
@@ -306,6 +308,10 @@ def test_a_json_body_that_is_no_data_set_is_400(ct1: Device, body: bytes, says: 
 def test_an_xml_body_that_is_no_data_set_is_400(ct1: Device, body: bytes, says: str) -> None:
     answer = ct1.client.post(address("1.2.3"), body, content_type=XML)
     assert says in problem(answer, 400)["detail"]
+
+
+NESTED = b"".join(b"--b%d\nContent-Type: multipart/mixed; boundary=b%d\n\n" % (n, n + 1) for n in range(2000))
+NESTED += b"--b0--"
 
 
 @pytest.mark.parametrize(
@@ -325,6 +331,8 @@ def test_an_xml_body_that_is_no_data_set_is_400(ct1: Device, body: bytes, says: 
             b'--b\r\nContent-Type: multipart/related; boundary="c"\r\n\r\n--c--\r\n--b--',
             415,
         ),
+        ("multipart/related; boundary=b0", NESTED, 415),
+        ("multipart/related; boundary=b", b"--b\r\nContent-Type: application/dicom+json\r\n\r\n{}\r\n", 400),
     ],
 )
 def test_bodies_of_other_kinds(ct1: Device, media_type: str, body: bytes, status: int) -> None:

@@ -16,6 +16,7 @@ _NOT_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 DEEPEST = 64
 """Elements in one another; the model needs three for each level of sequences."""
 MOST_VALUES = 10_000
+"""The highest number of a value, and the most numbers of a document that are left out: each is an empty value."""
 
 
 class NotTheModel(Exception):
@@ -30,6 +31,8 @@ def read_model(document: bytes) -> dict[str, Any]:
     root = _parsed(document)
     if _name(root) != "NativeDicomModel":
         raise NotTheModel("The document is no NativeDicomModel")
+    if sum(map(_left_out, root.iter())) > MOST_VALUES:
+        raise NotTheModel("Too many values are left out")
     return _read_data_set(root)
 
 
@@ -107,10 +110,20 @@ def _read_attribute(element: Element) -> dict[str, Any]:
     return read | ({"Value": values} if values else {})
 
 
+def _left_out(element: Element) -> int:
+    """Return how many numbers the values of an attribute leave out: a few bytes could stand for thousands of them."""
+    return max(0, max((_number(one) for one in element), default=0) - len(element))
+
+
+def _number(element: Element) -> int:
+    """Return the number of a value; 0 where it has none that can be."""
+    number = element.get("number", "")
+    return int(number) if re.fullmatch(r"[0-9]{1,5}", number, re.ASCII) else 0
+
+
 def _put(values: list[Any], element: Element, value: Any) -> None:
     """Put a value at its number; numbers that are left out are empty values."""
-    number = element.get("number", "")
-    place = int(number) if re.fullmatch(r"[0-9]{1,5}", number, re.ASCII) else 0
+    place = _number(element)
     if not len(values) < place <= MOST_VALUES:
         raise NotTheModel("Values are numbered from 1 upwards")
     values += [None] * (place - len(values) - 1)

@@ -5,8 +5,9 @@ import binascii
 import json
 import re
 from collections.abc import Mapping
-from email import message_from_bytes
+from email.parser import BytesHeaderParser
 from http import HTTPStatus
+from itertools import islice
 from typing import Any
 
 from django.http import HttpRequest
@@ -70,12 +71,14 @@ def _part(said: MediaType, body: bytes) -> tuple[str, bytes]:
     boundary = str(said.params.get("boundary", ""))
     if not boundary:
         raise bad_request("The media type names no boundary")
-    header = f'Content-Type: multipart/related; boundary="{boundary}"\r\n\r\n'
-    whole: Any = message_from_bytes(header.encode("ascii", "replace") + body)
-    parts = whole.get_payload() if whole.is_multipart() else []
-    if len(parts) != 1 or parts[0].is_multipart():
+    # Not by a parser for mail: it makes an object of each part, and follows parts in parts without end.
+    delimiter = re.compile(rb"^--" + re.escape(boundary.encode()) + rb"(--)?[ \t]*\r?$", re.MULTILINE)
+    found = list(islice(delimiter.finditer(body), 3))
+    if [bool(line[1]) for line in found] != [False, True]:
         raise bad_request("A multipart body has exactly one part here")
-    return _plain(MediaType(parts[0].get("Content-Type", ""))), parts[0].get_payload(decode=True)
+    begin, end = found
+    part: Any = BytesHeaderParser().parsebytes(body[begin.end() + 1 : end.start()])
+    return _plain(MediaType(part.get("Content-Type", ""))), part.get_payload(decode=True)
 
 
 def _plain(media_type: MediaType) -> str:
