@@ -45,7 +45,8 @@ def add_resources(stations: Mapping[str, Station], exams: Mapping[str, Exam]) ->
     Resource.new(kind="ROOM", role="Recovery room", name="Recovery", site=hospital)
     for exam in exams.values():
         if exam.modality in ("CT", "MR") and exam.contrast_agent:
-            ExamNeed.new(exam=exam, kind="EQUIPMENT", role="Injector")
+            own = exam.steps.filter(modality__in=("", exam.modality)).first()  # an arthrography begins elsewhere
+            ExamNeed.new(exam=exam, step_number=own.number if own else 1, kind="EQUIPMENT", role="Injector")
     ExamNeed.new(exam=exams["CTBIOPSY"], step_number=2, kind="STAFF", role="Interventional radiologist")
 
 

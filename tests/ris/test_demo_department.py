@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from datetime import datetime, timedelta
+from types import SimpleNamespace
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -9,11 +10,15 @@ import pytest
 import pytest_django
 from django.db import transaction
 
+from ris.actions import schedule
 from ris.actions.calendars import Calendars
+from ris.demo import load as demo_load
 from ris.demo.exams import EXAMS
+from ris.demo.fates import Place
 from ris.demo.load import load
 from ris.demo.plan import DAYS_AHEAD, DAYS_BACK
 from ris.demo.sites import STATIONS
+from ris.errors import AgainstRules
 from ris.models import (
     Attention,
     Block,
@@ -22,6 +27,7 @@ from ris.models import (
     Event,
     EventKind,
     Exam,
+    ExamNeed,
     Order,
     Patient,
     ScheduledProcedureStep,
@@ -173,3 +179,25 @@ def test_appointments_are_within_hours_and_never_during_a_closure(demo: None) ->
         assert hours == [(booking.start, booking.end)]
     assert {row.kind for row in Closure.objects.all()} == {"HOLIDAY", "MAINTENANCE"}
     assert Block.objects.count() == 5
+
+
+@pytest.mark.usefixtures("demo")
+def test_an_injector_is_needed_where_the_contrast_agent_is_given() -> None:
+    needs = ExamNeed.objects.filter(role="Injector").select_related("exam")
+    assert {(need.exam.code, need.step_number) for need in needs if need.exam.steps.exists()} >= {("MRARTHRO", 2)}
+
+
+@pytest.mark.usefixtures("demo")
+def test_where_a_rule_speaks_against_a_time_the_radiologist_is_asked(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[tuple[str, bool]] = []
+
+    def book(*, reason: str, overbook: bool = False, **_: Any) -> None:
+        asked.append((reason, overbook))
+        if not overbook:
+            raise AgainstRules("Barium was given yesterday.", field="start")
+
+    monkeypatch.setattr(schedule, "book", book)
+    step = ScheduledProcedureStep.objects.filter(station__isnull=False).select_related("station")[0]
+    actors = SimpleNamespace(stations={step.station.ae_title: step.station})  # type: ignore[union-attr]
+    demo_load._Actors._book(actors, step, Place(step.station.ae_title, NOON, 30), "Wanted later")  # type: ignore[union-attr, arg-type]
+    assert asked == [("Wanted later", False), ("Wanted later; the radiologist agrees", True)]
