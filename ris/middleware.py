@@ -71,5 +71,13 @@ class Sessions(SessionMiddleware):
     """Django's sessions, which last from the last click on, not from the last glance."""
 
     def process_response(self, request: HttpRequest, response: HttpResponse) -> HttpResponse:
-        """Leave the session as it is after a glance."""
-        return response if request.META.get(_GLANCE) else super().process_response(request, response)
+        """Leave the session as it is after a glance, and the cookie of one that has run out: it tells whose it was.
+
+        With it ris.views.kept knows for whom to keep what is typed in another window. Signing out takes it away.
+        """
+        if request.META.get(_GLANCE):
+            return response
+        response = super().process_response(request, response)
+        if request.session.is_empty() and not request.session.modified:
+            response.cookies.pop(settings.SESSION_COOKIE_NAME, None)
+        return response

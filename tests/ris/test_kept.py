@@ -29,6 +29,10 @@ def waiting() -> ScheduledProcedureStep:
     return factories.step("REQUESTED")
 
 
+def time_passes() -> None:
+    Session.objects.update(expire_date=timezone.now() - timedelta(seconds=1))
+
+
 def book_page(step: ScheduledProcedureStep) -> str:
     return f"/ris/scheduledprocedurestep/{step.pk}/book/"
 
@@ -58,7 +62,8 @@ FORMS: dict[str, tuple[Callable[[], str], dict[str, str]]] = {
 def test_what_was_typed_when_the_session_ended_is_there_after_signing_in(clerk: Desk, form: str) -> None:
     make, said = FORMS[form]
     address = make()
-    Session.objects.all().delete()
+    time_passes()
+    assert clerk.client.get("/board/").status_code == 302, "another window, in which nothing was typed"
     answer = clerk.client.post(address, said)
     assert answer.status_code == 302
     assert "asked" not in answer.headers["Location"]
@@ -72,14 +77,34 @@ def test_what_was_typed_when_the_session_ended_is_there_after_signing_in(clerk: 
 
 def test_what_was_typed_is_shown_on_its_own_page_only_and_too_much_is_not_kept(clerk: Desk) -> None:
     step = waiting()
-    Session.objects.all().delete()
+    time_passes()
     clerk.client.post(book_page(step), {"reason": "x" * kept.MOST})
     clerk.client.post("/ris/order/1/act/", {"reason": "typed into no form"})
-    assert kept.KEY not in clerk.client.session
+    assert kept.KEY not in Session.objects.get().get_decoded()
     clerk.client.post(book_page(step), {"reason": "asked on the phone"})
     clerk.client.force_login(clerk.user)
     assert "asked on the phone" not in clerk.get(book_page(factories.step("REQUESTED")))
     assert "asked on the phone" in clerk.get(book_page(step))
+
+
+def test_nobody_else_who_signs_in_at_the_same_computer_reads_what_was_typed(clerk: Desk) -> None:
+    step = waiting()
+    time_passes()
+    for _press in range(2):
+        clerk.client.post(book_page(step), {"reason": "asked on the phone"})
+    clerk.client.force_login(Desk(Role.FRONT_DESK).user)
+    assert "asked on the phone" not in clerk.get(book_page(step))
+    assert kept.KEY not in clerk.client.session
+
+
+def test_nothing_is_kept_of_somebody_who_was_not_signed_in(clerk: Desk) -> None:
+    step = waiting()
+    Session.objects.all().delete()
+    clerk.client.post(book_page(step), {"reason": "asked on the phone"})
+    assert not Session.objects.exists()
+    clerk.client.force_login(clerk.user)
+    clerk.client.post("/logout/")
+    assert not clerk.client.cookies["sessionid"].value, "who signs out leaves nothing behind"
 
 
 def test_a_double_click_books_once_and_the_page_before_moves_nothing(clerk: Desk) -> None:
