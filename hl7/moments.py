@@ -40,8 +40,10 @@ def _one(text: str) -> Period | None:
         return None
     if found["hour"] is None:
         return _at(datetime.combine(day, time())), _at(datetime.combine(day + timedelta(days=1), time()))
-    start = _at(datetime.combine(day, time(hour, minute)))
-    return start, start + timedelta(minutes=1 if found["minute"] else 60)
+    wall = datetime.combine(day, time(hour, minute))
+    if found["minute"] is None:  # by the clock on the wall: the hour that comes twice is both of them
+        return _at(wall), _at(wall + timedelta(hours=1))
+    return _at(wall), _at(wall) + timedelta(minutes=1)
 
 
 def _at(moment: datetime) -> datetime:

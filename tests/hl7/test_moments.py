@@ -1,6 +1,6 @@
 """What people type for a time beside the message list."""
 
-from datetime import datetime
+from datetime import UTC, datetime
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -38,3 +38,9 @@ def test_a_time_is_a_day_an_hour_a_minute_or_from_one_to_another(
     typed: str, meant: tuple[datetime, datetime] | None
 ) -> None:
     assert period(typed) == meant
+
+
+def test_an_hour_that_comes_twice_is_both_of_them() -> None:
+    found = period("2026-10-25 02")
+    assert found
+    assert (found[1].astimezone(UTC) - found[0].astimezone(UTC)).total_seconds() == 7200
