@@ -46,6 +46,9 @@ def book(message: Message, event: str, *, by: Actor, warnings: list[str]) -> Non
                 case.warnings.append("AIS-3: the appointment has no such exam, so none was taken away")
             with refusals({}, case.place):
                 _unbook(case, steps, stop=False)
+        elif service.ais is not None and not steps:
+            place = values.place(service.ais, "3")
+            case.warnings.append(f"{place}: the order has no exam for this service, so it was not booked")
         elif event in changes.CHANGING and changes.change_exam(case, service, steps):
             changed = True
         else:

@@ -234,6 +234,12 @@ class TestAnAppointmentThatChanges:
         accepted(siu("S14", sch(), ais(code="MRHEAD^MR head^L", action="D")))
         assert [one.state for one in ScheduledProcedureStep.objects.order_by("modality")] == ["SCHEDULED", "REQUESTED"]
 
+    @pytest.mark.parametrize("event", ["S12", "S13", "S14"])
+    def test_of_more_services_than_exams_is_said_to_be_short(self, accepted: Accepted, event: str) -> None:
+        row = accepted(siu(event, sch(), ais(text(10)), ais(text(11), "SLOT7^Slot^L", number=2, action="U")))
+        assert row.warnings == ["AIS[2]-3: the order has no exam for this service, so it was not booked"]
+        assert step().start == at(10)
+
     def test_keeps_its_exams_where_it_loses_one_that_it_does_not_have(self, accepted: Accepted) -> None:
         absent = ais(code="MRHEAD^MR head^L", number=2, action="D")
         for services in ([absent], [ais(text(10), action="U"), absent], [absent, ais(text(11), action="U")]):
