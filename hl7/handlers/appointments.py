@@ -103,7 +103,13 @@ def drop(message: Message, event: str, *, by: Actor, warnings: list[str]) -> Non
     meant: list[ScheduledProcedureStep] = []
     steps = case.known_steps()
     if any(service.ais is not None for service in case.services):
-        meant = [step for _, paired in _paired(case, steps) for step in paired]
+        is_one_exam = len({step.requested_procedure_id for step in steps}) == 1
+        # Of several exams only what has the code: another one must not go because nothing has the one that is named.
+        meant = [
+            step
+            for service, paired in _paired(case, steps)
+            for step in (paired if is_one_exam or not _names_exam(service) else _of_code(service, paired))
+        ]
     else:
         stations = {station.pk for service in case.services if (station := case.station(service))}
         meant = [step for step in steps if step.station_id in stations]
@@ -209,9 +215,11 @@ def _paired(
 
 def _alone(service: Service, steps: Sequence[ScheduledProcedureStep], event: str) -> bool:
     """Tell whether a service is of no step where none has its code: it is added, or taken away by its code."""
-    return changes.is_added(service, steps, event) or (
-        _is_taken_away(service, event) and service.ais is not None and bool(ordered_codes(service.ais, 3))
-    )
+    return changes.is_added(service, steps, event) or (_is_taken_away(service, event) and _names_exam(service))
+
+
+def _names_exam(service: Service) -> bool:
+    return service.ais is not None and bool(ordered_codes(service.ais, 3))
 
 
 def _is_taken_away(service: Service, event: str) -> bool:

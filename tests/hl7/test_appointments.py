@@ -234,6 +234,16 @@ class TestAnAppointmentThatChanges:
         accepted(siu("S14", sch(), ais(code="MRHEAD^MR head^L", action="D")))
         assert [one.state for one in ScheduledProcedureStep.objects.order_by("modality")] == ["SCHEDULED", "REQUESTED"]
 
+    @pytest.mark.parametrize("event", ["S20", "S21", "S22"])
+    def test_of_several_exams_loses_none_that_is_not_named(
+        self, accepted: Accepted, refused: Refused, event: str
+    ) -> None:
+        accepted(siu("S14", sch(), ais(text(9)), ais(text(11), "MRHEAD^MR head^L", number=2)))
+        assert refused(siu(event, sch(), ais(code="SLOT7^Slot^L", action="D")))[:2] == ("AE", "204")
+        assert {one.state for one in ScheduledProcedureStep.objects.all()} == {"SCHEDULED"}
+        accepted(siu(event, sch(), ais(code="MRHEAD^MR head^L", action="D")))
+        assert [one.state for one in ScheduledProcedureStep.objects.order_by("modality")] == ["SCHEDULED", "REQUESTED"]
+
     @pytest.mark.parametrize("event", ["S12", "S13", "S14"])
     def test_of_more_services_than_exams_is_said_to_be_short(self, accepted: Accepted, event: str) -> None:
         row = accepted(siu(event, sch(), ais(text(10)), ais(text(11), "SLOT7^Slot^L", number=2, action="U")))
