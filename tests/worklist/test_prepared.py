@@ -1,18 +1,25 @@
 """Questions that are worked out once: the answers stay those of the moment."""
 
+from collections.abc import Callable
+from datetime import timedelta
+
 import pytest
 from django.conf import LazySettings
 from django.db import OperationalError, connection
+from django.db.models import F
 from django.test.utils import CaptureQueriesContext
 from pydicom.uid import ImplicitVRLittleEndian
 from pynetdicom.dsutils import encode
 
 from ris.actions import exams, patients
+from ris.actions.patients import Identifier
+from ris.models import ScheduledProcedureStep, Site, Station
 from tests import factories
 from tests.worklist.asking import CT1, keys, statements
 from worklist import prepared
 from worklist.errors import OUT_OF_RESOURCES, QueryError
 from worklist.prepared import Reply, reply_to
+from worklist.preview import usual_query
 
 pytestmark = pytest.mark.django_db
 
@@ -40,6 +47,35 @@ def test_the_answer_is_that_of_the_moment() -> None:
     assert [b"Doe^Joan" in one for one in ask()] == [True]
     exams.go("cancel", by=factories.BY, step=step)
     assert list(ask()) == []
+
+
+def test_no_change_is_missed_whatever_was_kept() -> None:
+    """What is kept of a row is compared with a question that has never been asked, after each change of the day."""
+    site, jane = factories.site(), factories.patient("Doe^Jane", "4711", weight="70")
+    station = factories.station("CT1", site=site)
+    step = factories.step(patient=jane, station=station)
+    asked = encode(usual_query("CT1", None), True, True) or b""
+    by = factories.BY
+
+    changes: list[Callable[[], object]] = [
+        lambda: patients.update(by=by, patient=jane, patient_name="Müller^Jane"),
+        lambda: patients.update(by=by, patient=jane, weight="71.5"),
+        lambda: patients.update(by=by, patient=jane, allergies="Iodine"),
+        lambda: patients.identify(by=by, patient=jane, identifier=Identifier("H-1", "OTHER")),
+        lambda: patients.merge(by=by, survivor=factories.patient("Doe^Janet", "4712"), loser=jane),
+        lambda: ScheduledProcedureStep.objects.filter(pk=step.pk).update(gate_alerts="Pacemaker"),
+        lambda: ScheduledProcedureStep.objects.filter(pk=step.pk).update(start=F("start") + timedelta(minutes=5)),
+        lambda: ScheduledProcedureStep.objects.filter(pk=step.pk).update(description="CT abdomen"),
+        lambda: Station.objects.filter(pk=station.pk).update(name="CT ONE"),
+        lambda: Site.objects.filter(pk=site.pk).update(time_zone="Asia/Tokyo"),
+    ]
+    seen = [list(reply_to(asked, ImplicitVRLittleEndian, CT1))]
+    for number, change in enumerate(changes):
+        change()
+        seen.append(list(reply_to(asked, ImplicitVRLittleEndian, CT1)))
+        assert seen[-1] == list(prepared.Prepared(asked, ImplicitVRLittleEndian, prepared.Who()).ask())
+        assert len(seen[-1]) == 1
+        assert seen[-1] != seen[-2], number
 
 
 def test_what_was_shown_can_be_written_down() -> None:
