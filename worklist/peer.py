@@ -95,9 +95,9 @@ class Peer(asyncio.Protocol):
         return self._task is not None
 
     @property
-    def silent(self) -> bool:
-        """Whether it has not asked for an association yet."""
-        return self.upper.state == State.AWAIT_REQUEST
+    def makes_room(self) -> bool:
+        """Whether nothing is lost with it: it has not asked for an association yet, or was told its last word."""
+        return self.upper.state == State.AWAIT_REQUEST or self._said_goodbye
 
     @property
     def established(self) -> bool:

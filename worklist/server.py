@@ -236,14 +236,14 @@ class Door:
     def joined(self, peer: Peer) -> bool:
         """Take a connection in; tells whether there is room for it.
 
-        Silent ones count against a larger bound; there the one that is silent longest makes room, so that no number of
-        them keeps a scanner out.
+        Those without an association count against a larger bound; there the one that has been so longest makes room, so
+        that no number of them keeps a scanner out.
         """
         self._peers[peer] = None
         if len(self._peers) > self._most * 4 + 100:
-            silent = next((other for other in self._peers if other.silent), peer)
-            del self._peers[silent]
-            silent.cut()
+            oldest = next((other for other in self._peers if other.makes_room), peer)
+            del self._peers[oldest]
+            oldest.cut()
         return peer in self._peers
 
     def left(self, peer: Peer) -> None:

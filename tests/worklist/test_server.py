@@ -392,6 +392,14 @@ def test_silent_connections_take_no_place_from_scanners(notebook: Notebook) -> N
         wait_until(lambda: not door.connections, what="their threads to end")
 
 
+def test_connections_whose_last_word_is_said_take_no_place_from_scanners(notebook: Notebook) -> None:
+    with open_door(notebook, most=2) as door, ExitStack() as held:
+        for _ in range(120):  # more than there is room for; none closes when it is told to
+            peer = held.enter_context(knock(door, b"GET / HTTP/1.1\r\n\r\n"))
+            peer.recv(4096)
+        still_serves(door)
+
+
 def test_five_thousand_connections_keep_no_scanner_waiting(notebook: Notebook) -> None:
     def memory() -> int:
         return int(Path("/proc/self/statm").read_text().split()[1]) * resource.getpagesize()
