@@ -3,7 +3,7 @@
 from typing import Self
 
 from django.db import models
-from django.db.models import Case, Exists, OuterRef, Q, Value, When
+from django.db.models import Case, Exists, F, OuterRef, Q, Value, When
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
@@ -12,7 +12,7 @@ from ris.models.booking import Booking
 from ris.models.catalog import Site, Station
 from ris.models.order import Priority
 from ris.models.step import ScheduledProcedureStep
-from ris.states import STEP_MOVES
+from ris.states import STEP_MOVES, StepState
 
 CAN_WAIT = STEP_MOVES["book"].sources | STEP_MOVES["move"].sources
 """States of a step that can still get a place, or another one."""
@@ -109,13 +109,15 @@ class OfferQuerySet(models.QuerySet["SlotOffer"]):
         return self.filter(state=OfferState.OPEN)
 
     def standing(self) -> Self:
-        """Narrow to open ones whose time is still free and not too near, of steps that can still be moved."""
+        """Narrow to open ones whose time is still free and not too near, of steps that have no earlier place by now."""
         taken = Booking.objects.active().filter(
             resource__station=OuterRef("station"), resource__kind="SCANNER", start__lt=OuterRef("end")
         )
         taken = taken.filter(end__gt=OuterRef("start")).exclude(step=OuterRef("entry__step"))
+        is_better = ~Q(entry__step__state=StepState.SCHEDULED) | Q(entry__step__start__gt=F("start"))
         return self.open().filter(
             ~Exists(taken),
+            is_better,
             station__active=True,
             expires_at__gt=timezone.now(),
             entry__state=WaitingState.WAITING,

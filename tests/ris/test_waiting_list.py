@@ -240,6 +240,18 @@ def test_the_clock_closes_what_stands_no_more_and_offers_it_to_the_next() -> Non
     assert set(WaitingListEntry.objects.values_list("state", flat=True)) == {WaitingState.OVER}
 
 
+def test_who_got_an_earlier_place_meanwhile_is_not_moved_back_to_the_offered_one() -> None:
+    gone, first, following = booked(), waits(), waits(booked(days=10, name="Poe^Jim"))
+    schedule.unbook(by=BY, step=gone)
+    offer = SlotOffer.objects.get()
+    schedule.book(by=BY, step=first.step, start=factories.today_at(9, days=2))
+    assert not SlotOffer.objects.standing().filter(entry=first).exists()
+    with refused(OfferClosed):
+        waiting_list.accept(by=BY, offer=offer)
+    assert tidy_waiting_list() == 1
+    assert SlotOffer.objects.standing().filter(entry=following, start=offer.start).exists()
+
+
 def test_a_step_is_on_the_list_once_and_what_it_waits_for_can_be_changed() -> None:
     step = booked()
     entry = waits(step, notes="lives near")
