@@ -2,20 +2,21 @@
 
 import http.client
 import json
+import socket
 import ssl
-import time
-import urllib.error
-import urllib.request
+import threading
+from collections.abc import Iterator
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
-from typing import Any, NoReturn
-from urllib.parse import urlencode
+from typing import NoReturn
+from urllib.parse import urlencode, urlsplit
 
 from django.conf import settings
 
 from worklist.scu import CallFailed
 
 SECONDS = 20.0
-"""How long an archive may take for one answer, and for each piece of it."""
+"""How long an archive may take to be reached, and then for its answer."""
 LARGEST_ANSWER = 1024 * 1024
 STUDY_INSTANCE_UID, MODALITIES_IN_STUDY, STUDY_RELATED_INSTANCES = "0020000D", "00080061", "00201208"
 
@@ -28,51 +29,71 @@ class Study:
     images: int = 0
 
 
-class _NoRedirect(urllib.request.HTTPRedirectHandler):
-    """Follows nobody: the credentials are for this archive alone."""
-
-    def redirect_request(self, *args: Any, **kwargs: Any) -> None:
-        """Refuse."""
-
-
 def study(base: str, name: str, uid: str) -> Study | None:
     """Return what an archive says of a study; None when it has none of this UID. Raises CallFailed.
 
     base: the address of its DICOMweb services. name: of the archive, for BUCKY_ARCHIVE_LOGINS.
     """
     keys = [("StudyInstanceUID", uid), ("includefield", MODALITIES_IN_STUDY), ("includefield", STUDY_RELATED_INSTANCES)]
-    request = urllib.request.Request(f"{base.rstrip('/')}/studies?{urlencode(keys)}")  # noqa: S310 - see Archive
-    request.add_header("Accept", "application/dicom+json")
+    headers = {"Accept": "application/dicom+json"}
     login = settings.BUCKY_ARCHIVE_LOGINS.get(name)
     if login:
-        request.add_unredirected_header("Authorization", login)
-    return _read(_body(request), uid)
+        headers["Authorization"] = login
+    return _read(_body(f"{base.rstrip('/')}/studies?{urlencode(keys)}", headers), uid)
 
 
-def _body(request: urllib.request.Request) -> bytes:
-    """Return the body of the answer, empty where there is none. Raises CallFailed, without the address: see _fail."""
-    opener = urllib.request.build_opener(
-        urllib.request.ProxyHandler({}),
-        urllib.request.HTTPSHandler(context=_context()),
-        _NoRedirect(),
-    )
-    until = time.monotonic() + SECONDS
+def _body(url: str, headers: dict[str, str]) -> bytes:
+    """Return the body of the answer, empty where there is none. Raises CallFailed, without the address: see _fail.
+
+    No proxy is used and no redirect followed: the credentials are for this archive alone.
+    """
+    parts = urlsplit(url)
+    late = threading.Event()
+    connection: http.client.HTTPConnection
     try:
-        with opener.open(request, timeout=SECONDS) as answer:
-            body = b""
-            while piece := answer.read1(65536):
-                body += piece
-                if len(body) > LARGEST_ANSWER:
-                    _fail("sent too long an answer")
-                if time.monotonic() > until:
-                    _fail("was too slow")
-            return body
-    except urllib.error.HTTPError as refusal:
-        refusal.close()
-        _fail(f"answered with HTTP status {refusal.code}")
+        if parts.scheme == "https":
+            connection = http.client.HTTPSConnection(parts.netloc, timeout=SECONDS, context=_context())
+        else:
+            connection = http.client.HTTPConnection(parts.netloc, timeout=SECONDS)
+        with closing(connection):
+            connection.connect()
+            with _hung_up_after(SECONDS, connection.sock, late):
+                connection.request("GET", f"{parts.path}?{parts.query}", headers=headers)
+                with connection.getresponse() as answer:
+                    return _answered(answer, late)
     except (OSError, http.client.HTTPException, ValueError) as trouble:
-        cause = trouble.reason if isinstance(trouble, urllib.error.URLError) else trouble
-        _fail(f"cannot be asked ({type(cause).__name__})")
+        _fail("was too slow" if late.is_set() else f"cannot be asked ({type(trouble).__name__})")
+
+
+@contextmanager
+def _hung_up_after(seconds: float, line: socket.socket, late: threading.Event) -> Iterator[None]:
+    """End what waits for the other side at the latest then; a time-out of the socket is one for each byte."""
+
+    def hang_up() -> None:
+        late.set()
+        with suppress(OSError):
+            line.shutdown(socket.SHUT_RDWR)
+
+    timer = threading.Timer(seconds, hang_up)
+    timer.daemon = True
+    timer.start()
+    try:
+        yield
+    finally:
+        timer.cancel()
+
+
+def _answered(answer: http.client.HTTPResponse, late: threading.Event) -> bytes:
+    if answer.status not in (http.client.OK, http.client.NO_CONTENT):
+        _fail(f"answered with HTTP status {answer.status}")
+    body = b""
+    while piece := answer.read1(65536):
+        body += piece
+        if len(body) > LARGEST_ANSWER:
+            _fail("sent too long an answer")
+    if late.is_set():
+        _fail("was too slow")
+    return body
 
 
 def _context() -> ssl.SSLContext:
