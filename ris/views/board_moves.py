@@ -10,6 +10,7 @@ from django.utils.formats import date_format
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_GET, require_POST
 
+from ris import audit
 from ris.actions import daysheet, placement, places
 from ris.days import day_named
 from ris.errors import DomainError
@@ -53,6 +54,9 @@ def fits(request: HttpRequest, pk: int) -> HttpResponse:
     if wanted is None:
         return _no(_("This is no place for an exam."))
     reason, reasons = _against(step, wanted)
+    if reason or reasons:  # they may speak of the patient's weight, age or other exams
+        patient = step.requested_procedure.order.patient_id
+        audit.patients_listed(request, [patient], subject="board")
     insist = not reason and bool(reasons) and request.user.has_perm(OVERBOOK)
     return JsonResponse({"where": wanted.words, "reasons": [reason] if reason else reasons, "insist": insist})
 

@@ -342,8 +342,9 @@ def test_a_block_is_told_whether_it_fits_before_it_is_dropped(scheduler: Desk) -
     factories.step(station=ct2, start=factories.today_at(11, days=1))
     factories.closure(factories.today_at(15, days=1), factories.today_at(16, days=1), site=ct1.site)
     clerk, before = Desk(Role.FRONT_DESK), Event.objects.count()
+    told = Event.objects.filter(kind=EventKind.PATIENTS_LISTED, subject="board")
     free = hold(scheduler, step, ct2, 12 * 60)
-    assert (free["reasons"], free["insist"]) == ([], False)
+    assert (free["reasons"], free["insist"], told.count()) == ([], False, 0)
     assert re.fullmatch(r"CT2, \w{3} \d+ \w{3} 12:00–12:20", free["where"])
     taken = hold(scheduler, step, ct2, 11 * 60 + 10)
     assert (taken["reasons"], taken["insist"]) == (["CT2 is taken until 11:20"], True)
@@ -351,7 +352,8 @@ def test_a_block_is_told_whether_it_fits_before_it_is_dropped(scheduler: Desk) -
     assert closed == "CT1: maintenance (New tube) until 16:00"
     assert hold(scheduler, step, ct1, 10 * 60 + 5)["reasons"] == [], "it is not in its own way"
     assert not hold(clerk, step, ct2, 11 * 60)["insist"]
-    assert Event.objects.count() == before, "nothing was changed"
+    assert {event.data["patients"][0] for event in told} == {step.requested_procedure.order.patient_id}
+    assert Event.objects.count() == before + told.count(), "nothing was changed"
 
 
 def test_a_drop_moves_and_books_and_resizes_with_the_reason(scheduler: Desk) -> None:
