@@ -1,9 +1,10 @@
 // A device over HTTP, its data sets by dcmjs: node dicomweb.mjs BASE TOKEN UID
 // In, on stdin: a JSON object of step keys. Searches, performs the first step that is found under UID, reads it back.
 // Out, on stdout: {"found": natural data sets, "statuses": of begin, end and end again, "performed": the data set}.
-import dcmjs from "dcmjs";
 import { readFileSync } from "node:fs";
+import { createRequire } from "node:module";
 
+const dcmjs = createRequire(import.meta.url)("dcmjs"); // Node 18 cannot import its modules
 const { DicomMetaDictionary } = dcmjs.data;
 const [base, token, uid] = process.argv.slice(2);
 const stepKeys = JSON.parse(readFileSync(0, "utf8"));
