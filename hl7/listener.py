@@ -140,7 +140,8 @@ class Listener:
             pass  # the peer left, or it does not read: what it sent whole is stored and will be asked for again
         finally:
             del self._at_work[task]
-            writer.transport.abort()
+            with contextlib.suppress(AttributeError):  # Python 3.11.2 fails on TLS that the peer has ended
+                writer.transport.abort()
 
     async def _converse(
         self, task: "asyncio.Task[None]", reader: asyncio.StreamReader, writer: asyncio.StreamWriter, *, secure: bool

@@ -87,7 +87,7 @@ def test_a_number_of_a_patient_is_registered_once(track: Track) -> None:
 
 def test_orders_and_a_merge_at_once_all_end_at_the_survivor(track: Track) -> None:
     jane, twin = track.run("factories.patient().pk"), track.run("factories.patient().pk")
-    track.run("factories.exam() and 1")
+    track.run("factories.exam() and factories.station() and 1")  # or each process would make its own
     results = track.race(
         f"[factories.order(patient=patient({twin}), start=None) and 1 for _ in range(5)] and 1",
         f"[factories.order(patient=patient({twin}), start=None) and 1 for _ in range(5)] and 1",
@@ -113,6 +113,7 @@ def test_a_merge_is_undone_once(track: Track) -> None:
 
 def test_merging_parting_and_ordering_at_once_leave_every_order_with_somebody_who_is_there(track: Track) -> None:
     jane, twin = track.run("factories.patient().pk"), track.run("factories.patient().pk")
+    track.run("factories.exam() and factories.station() and 1")
     order = "[factories.order(patient=patient({}), start=None) and 1 for _ in range(6)] and 1"
     both = (
         f"patients.merge(by=BY, survivor=patient({jane}), loser=patient({twin})),"
@@ -183,7 +184,7 @@ def test_a_hundred_attempts_on_ten_slots_give_ten_bookings_and_ninety_words(trac
 
 
 def test_orders_with_promised_times_and_people_who_ask_leave_no_overlap_that_is_not_marked(track: Track) -> None:
-    track.run("factories.station('CT8').pk")
+    track.run("factories.station('CT8').pk and factories.exam().pk")
     steps = _waiting(track, 20, exam="factories.exam('CTRACE', modality='CT')")
     place = "start=factories.today_at(8 + number % 5, days=2), station=factories.station('CT8')"
     ask = "[tried(schedule.book, step=step(key), {}) for number, key in enumerate({})] and 1"
