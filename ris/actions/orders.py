@@ -1,7 +1,8 @@
 """Place, change, hold, release, cancel and discontinue orders."""
 
 from collections.abc import Sequence
-from dataclasses import asdict
+from dataclasses import fields as fields_of
+from dataclasses import is_dataclass
 from typing import Any
 
 from django.utils import timezone
@@ -55,7 +56,7 @@ def place(
         data={
             "accession_number": number,
             "fields": _plain(fields),
-            "requests": [_plain(asdict(r)) for r in requests],
+            "requests": _value(requests),
         },
     )
     steps = [step for request in requests for step in procedures.add(by=by, order=order, request=request)]
@@ -203,8 +204,8 @@ def _default_site() -> Site:
 
 def _accession_number(wanted: str, site: Site) -> tuple[str, list[Attention]]:
     """Return the number wanted where it can be used, else a new one, and what to mark."""
-    taken = Order.objects.filter(accession_number=wanted)
-    if identifiers.may_keep(Series.ACCESSION, wanted) and not taken.exists():
+    keeps = identifiers.may_keep(Series.ACCESSION, wanted)
+    if keeps and not Order.objects.filter(accession_number=wanted).exists():
         return wanted, []
     today = timezone.localdate(timezone=site.zone)
     return (
@@ -221,4 +222,6 @@ def _plain(fields: dict[str, Any]) -> dict[str, Any]:
 def _value(value: Any) -> Any:
     if isinstance(value, dict):
         return _plain(value)
+    if is_dataclass(value):  # not asdict, which copies the rows that it holds
+        return _plain({field.name: getattr(value, field.name) for field in fields_of(value)})
     return [_value(one) for one in value] if isinstance(value, list | tuple) else getattr(value, "pk", value)

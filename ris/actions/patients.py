@@ -1,7 +1,7 @@
 """Register, update, identify and merge patients."""
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any
 
 from django.db import IntegrityError
@@ -63,7 +63,7 @@ def register(*, by: Actor, identifiers: Sequence[Identifier], **fields: Any) -> 
         EventKind.PATIENT_REGISTERED,
         by=by,
         patient=patient,
-        data={"fields": fields, "identifiers": [asdict(identifier) for identifier in identifiers]},
+        data={"fields": fields, "identifiers": [dict(vars(identifier)) for identifier in identifiers]},
     )
     for number, identifier in enumerate(identifiers):
         _add_identifier(patient, identifier, primary=number == 0)
@@ -103,7 +103,9 @@ def identify(*, by: Actor, patient: Patient, identifier: Identifier) -> None:
         return
     primary = not patient.identifiers.filter(primary=True).exists()
     _add_identifier(patient, identifier, primary=primary)
-    Event.objects.record(EventKind.PATIENT_IDENTIFIED, by=by, patient=patient, data={"identifier": asdict(identifier)})
+    Event.objects.record(
+        EventKind.PATIENT_IDENTIFIED, by=by, patient=patient, data={"identifier": dict(vars(identifier))}
+    )
 
 
 @verb
@@ -208,7 +210,7 @@ def _unmerged(patient: Patient) -> Patient:
 def _add_identifier(patient: Patient, identifier: Identifier, *, primary: bool) -> None:
     """Insert an identifier; the database says whether it is taken."""
     try:
-        PatientIdentifier.new(patient=patient, primary=primary, **asdict(identifier))
+        PatientIdentifier.new(patient=patient, primary=primary, **vars(identifier))
     except IntegrityError as error:
         if not refused(error, PatientIdentifier):
             raise
