@@ -132,6 +132,11 @@ def is_patient_busy(step: ScheduledProcedureStep) -> bool:
     return Booking.objects.active().filter(Exists(_clashes()), step=step, patient__isnull=False).exists()
 
 
+def is_double_booked(step: ScheduledProcedureStep) -> bool:
+    """Tell whether another exam takes the station of a step, or what else it needs, at its time."""
+    return Booking.objects.active().filter(Exists(_clashes()), step=step, resource__isnull=False).exists()
+
+
 def settle(order: Order) -> None:
     """Take the mark off bookings of an order's steps in whose way nothing stands any more."""
     rows = Booking.objects.active().filter(step__requested_procedure__order=order, overbooked=True)

@@ -8,7 +8,7 @@ from django.db.models import Q
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
-from ris.actions import bookings, freed, gate, rollup, schedule
+from ris.actions import attention, bookings, freed, gate, rollup, schedule
 from ris.actions.placement import How, Placement
 from ris.actions.verb import verb
 from ris.actor import Actor, ActorKind
@@ -41,7 +41,9 @@ def go(move: str, *, by: Actor, step: ScheduledProcedureStep, reason: str = "") 
     if move == "start" and gate.is_shut(step):
         # A scanner that has begun is not stopped: what it performs is taken as it was (see perform).
         raise ForbiddenMove(_("Its safety questions hold it back. Answer them first, or let it through."), field="gate")
-    return make(move, by=by, step=step, reason=reason)
+    made = make(move, by=by, step=step, reason=reason)
+    attention.of_ended(made.requested_procedure.order)
+    return made
 
 
 def make(move: str, *, by: Actor, step: ScheduledProcedureStep, reason: str = "") -> ScheduledProcedureStep:
@@ -68,6 +70,7 @@ def _moved(
         bookings.follow(step, before)
     rollup.tell(kind, by=by, step=step, diff=diff, reason=reason)
     rollup.order_state(step.requested_procedure.order)
+    attention.after(step, diff, by=by)
     freed.after(step, diff, by=by)
     return step
 

@@ -24,10 +24,11 @@ TRIED = 20
 
 @dataclass(frozen=True)
 class Slot:
-    """A freed time: where, when, and the key of the step whose time it was."""
+    """A freed time: where, from when until when, and the key of the step whose time it was."""
 
     station: int
     start: datetime
+    end: datetime
     freed_by: int
 
 
@@ -52,14 +53,20 @@ def after(step: ScheduledProcedureStep, diff: Diff, *, by: Actor) -> None:
 
     diff: what `step.change` returned. Called in the transaction of the change, when the bookings are as they are now.
     """
-    station, start, state = (_before(step, diff, name) for name in ("station", "start", "state"))
+    slot, later = given_up(step, diff), _later.get()
+    if slot is not None and later is not None:
+        later.append(slot)
+    elif slot is not None:
+        offer(slot, by=by)
+
+
+def given_up(step: ScheduledProcedureStep, diff: Diff) -> Slot | None:
+    """Return the time that a step had before a change and has given up; None where it has given up none."""
+    station, start, duration, state = (_before(step, diff, name) for name in ("station", "start", "duration", "state"))
     gone = step.state not in OPEN or bool(diff.keys() & {"station", "start", "duration"})
-    if station is not None and start is not None and state in OPEN and gone:
-        slot, later = Slot(station, start, step.pk), _later.get()
-        if later is None:
-            offer(slot, by=by)
-        else:
-            later.append(slot)
+    if station is None or start is None or state not in OPEN or not gone:
+        return None
+    return Slot(station, start, end_of(start, duration), step.pk)
 
 
 def _before(step: ScheduledProcedureStep, diff: Diff, name: str) -> Any:

@@ -9,7 +9,7 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from ris import identifiers
-from ris.actions import catalogue, exams, patients, procedures, rollup
+from ris.actions import attention, catalogue, exams, patients, procedures, rollup
 from ris.actions.locking import locked_order
 from ris.actions.requests import ProcedureRequest
 from ris.actions.verb import verb
@@ -180,6 +180,7 @@ def _end(order: Order, steps: Sequence[ScheduledProcedureStep], kind: EventKind,
             exams.make("cancel", by=by, step=step, reason=reason)
         elif step.state in OPEN:
             exams.make("discontinue", by=by, step=step, reason=reason)
+    attention.of_ended(order)
     return order
 
 

@@ -125,12 +125,6 @@ def check_station(station: Station, modality: str) -> None:
         raise ForbiddenMove(_("%(station)s does %(does)s, the step needs %(needed)s.") % words, field="station")
 
 
-def is_double_booked(step: ScheduledProcedureStep) -> bool:
-    """Tell whether another step takes this one's station at its time."""
-    taken = _taken(step.start, step.duration, step) if step.start else ScheduledProcedureStep.objects.none()
-    return taken.filter(station=step.station_id).exists()
-
-
 def _taken(start: datetime, duration: int, moving: ScheduledProcedureStep | None) -> QuerySet[ScheduledProcedureStep]:
     """Return the open steps, but the one that is being moved, that take time within these minutes from start on."""
     steps = ScheduledProcedureStep.objects.filter(state__in=OPEN)

@@ -167,11 +167,7 @@ def _drop_steps(*, by: Actor, procedure: RequestedProcedure, request: ProcedureR
     for step in unbegun:
         exams.make("cancel", by=by, step=step, reason="the sender no longer asks for this step")
     begun = any(step not in unbegun and step.state != StepState.DISCONTINUED for step in left_over)
-    rollup.mark(
-        procedure.order,
-        add=[Attention.STEP_UNWANTED] if begun else [],
-        drop=schedule.outdated_marks(procedure.order, *unbegun),
-    )
+    rollup.mark(procedure.order, add=[Attention.STEP_UNWANTED] if begun else [])
 
 
 def _live_steps(procedure: RequestedProcedure) -> list[ScheduledProcedureStep]:
@@ -278,10 +274,12 @@ def _replace(
     for step in waiting:
         exams.make("cancel", by=by, step=step, reason="another exam")
     same_station = first.station if request.exam and first.station_id and does(first, request.exam) else None
-    outdated = schedule.outdated_marks(procedure.order, *waiting)
-    if not procedure.order.procedures.filter(exam=None).exclude(pk=procedure.pk).exists():
-        outdated.add(Attention.UNKNOWN_EXAM)
-    rollup.mark(procedure.order, add=[] if request.exam else [Attention.UNKNOWN_EXAM], drop=outdated)
+    known = not procedure.order.procedures.filter(exam=None).exclude(pk=procedure.pk).exists()
+    rollup.mark(
+        procedure.order,
+        add=[] if request.exam else [Attention.UNKNOWN_EXAM],
+        drop=[Attention.UNKNOWN_EXAM] if known else [],
+    )
     wish = ProcedureRequest(
         exam=request.exam,
         code=request.code,

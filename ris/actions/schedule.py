@@ -8,19 +8,14 @@ from datetime import datetime
 
 from django.utils.translation import gettext as _
 
-from ris.actions import bookings, exam_rules, freed, gate, placement, rollup
+from ris.actions import attention, bookings, exam_rules, freed, gate, placement, rollup
 from ris.actions.locking import locked_order
 from ris.actions.placement import How, Placement
 from ris.actions.verb import verb
 from ris.actor import Actor, ActorKind
 from ris.errors import ForbiddenMove, InvalidValue
-from ris.models import Attention, EventKind, Order, ScheduledProcedureStep, Station
+from ris.models import Attention, EventKind, ScheduledProcedureStep, Station
 from ris.states import StepState, check_move
-
-PLACEMENT_MARKS = (
-    *(Attention.NO_MODALITY, Attention.NO_STATION, Attention.DOUBLE_BOOKED),
-    *(Attention.PATIENT_BUSY, Attention.AGAINST_RULES),
-)
 
 
 def station_named(name: str) -> Station | None:
@@ -107,11 +102,12 @@ def place(
         marks |= take(step, chosen, how=how, moving=had_place, reason=reason)
         if free_of_rules or how == How.PROMISED:
             marks |= exam_rules.marks(step.requested_procedure, start, chosen.station)
-    _remark(order, step, marks)
+    attention.of_place(step, marks)
     if diff:
         kind = EventKind.STEP_MOVED if moving else EventKind.STEP_BOOKED
         rollup.tell(kind if chosen.station else EventKind.STEP_CHANGED, by=by, step=step, diff=diff, reason=reason)
         rollup.order_state(order)
+        attention.after(step, diff, by=by)
         freed.after(step, diff, by=by)
     return chosen.station is not None
 
@@ -139,40 +135,6 @@ def take(
     return {mark for mark, holds in marks.items() if holds}
 
 
-def _remark(order: Order, step: ScheduledProcedureStep, marks: set[Attention]) -> None:
-    """Put on the order what is to be known of the step's place, take off what no step deserves any more."""
-    outdated = outdated_marks(order, step) - marks
-    rollup.mark(order, add=marks, drop=outdated)
-    if outdated & {Attention.DOUBLE_BOOKED, Attention.PATIENT_BUSY}:
-        bookings.settle(order)
-
-
-def outdated_marks(order: Order, *moved: ScheduledProcedureStep) -> set[Attention]:
-    """Return the order's marks about places that none of its other steps deserves any more."""
-    marks = set(order.attentions) & set(PLACEMENT_MARKS)
-    if not marks:
-        return marks
-    others = ScheduledProcedureStep.objects.filter(requested_procedure__order=order, start__isnull=False)
-    others = others.select_related("requested_procedure__exam", "requested_procedure__order__patient", "station__site")
-    for other in others.exclude(pk__in=[step.pk for step in moved]):
-        if other.state == StepState.REQUESTED:
-            marks.discard(Attention.NO_STATION if other.modality else Attention.NO_MODALITY)
-        elif other.state == StepState.SCHEDULED:
-            marks -= _deserved(other)
-    return marks
-
-
-def _deserved(step: ScheduledProcedureStep) -> set[Attention]:
-    """Return the marks that a scheduled step gives its order."""
-    assert step.start is not None
-    marks = exam_rules.marks(step.requested_procedure, step.start, step.station)
-    if placement.is_double_booked(step):
-        marks.add(Attention.DOUBLE_BOOKED)
-    if bookings.is_patient_busy(step):
-        marks.add(Attention.PATIENT_BUSY)
-    return marks
-
-
 @verb
 def unbook(*, by: Actor, step: ScheduledProcedureStep, reason: str = "") -> None:
     """Take a scheduled step off the schedule; it waits for another time. Raises ForbiddenMove."""
@@ -181,6 +143,7 @@ def unbook(*, by: Actor, step: ScheduledProcedureStep, reason: str = "") -> None
     bookings.release(step)
     rollup.tell(EventKind.STEP_UNBOOKED, by=by, step=step, diff=diff, reason=reason)
     rollup.order_state(step.requested_procedure.order)
+    attention.after(step, diff, by=by)
     freed.after(step, diff, by=by)
 
 

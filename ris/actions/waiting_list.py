@@ -152,7 +152,7 @@ def _close(offer: SlotOffer, state: OfferState, kind: EventKind, *, by: Actor, r
 
 def _pass_on(offer: SlotOffer, *, by: Actor) -> SlotOffer | None:
     """Offer the time to the next one who can use it."""
-    return freed.offer(Slot(offer.station_id, offer.start, offer.freed_by_id), by=by)
+    return freed.offer(Slot(offer.station_id, offer.start, offer.end, offer.freed_by_id), by=by)
 
 
 def _tell(

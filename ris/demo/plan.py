@@ -33,6 +33,8 @@ UNKNOWN_EXAMS = (
     ("R0101", "Second opinion", "", False),
 )
 """What the catalogue does not know: code and name as ordered, modality where it was said, whether a time was."""
+KEPT_FREE = (("CT1", time(15), 30), ("CT1", time(16, 30), 45))
+"""Station, time of today and minutes that are nobody's: the tutorial's patient comes then."""
 PRIORITIES = {"ROUTINE": 78, "HIGH": 14, "MEDIUM": 6, "LOW": 2}
 """Of a hundred orders that are not urgent."""
 
@@ -119,6 +121,9 @@ class _Planner:
         self.random = Random(f"{seed} {self.today}")  # noqa: S311 - a story, not a secret
         self.people = invent(Random(f"{seed} people"), patients, self.today)  # noqa: S311
         self.diary = _Diary()
+        for station, clock, minutes in KEPT_FREE:
+            kept = Place(station, datetime.combine(self.today, clock, self.zone), minutes)
+            self.diary.stations[station] |= self.diary.cells(kept)
 
     def plan(self, count: int) -> Plan:
         waiting, odd = max(count // 20, 4), len(UNKNOWN_EXAMS) + 3
@@ -206,6 +211,8 @@ class _Planner:
         """Give the order of one of them; none where everybody is busy then."""
         exam = next(row for row in EXAMS if row.code == kind[0])
         place = Place(kind[1], start.astimezone(self.zone), exam.minutes)
+        if not self.diary.free(place):
+            return
         people = random.sample(range(len(self.people)), len(self.people))
         person = next((person for person in people if self.diary.free(place, person)), None)
         if person is None:

@@ -8,7 +8,7 @@ from django.utils import timezone
 
 from hl7.models import InboundMessage, MessageState
 from ris.actions import exams
-from ris.models import Closure, Event, EventKind, Order, Patient, ScheduledProcedureStep
+from ris.models import Attention, Closure, Event, EventKind, Order, Patient, ScheduledProcedureStep, Station
 from tests import factories
 from tests.hl7.stories import Accepted, Refused
 from tests.messages import msh, obr, orc, orm, pid, pv1, segment
@@ -167,6 +167,14 @@ class TestABookedAppointment:
         exams.go("start", by=factories.BY, step=step())
         accepted(siu(event, sch(), ais()))
         assert step().state == "DISCONTINUED"
+
+    @pytest.mark.parametrize("end", [siu("S15", sch(), ais()), orm("CA"), orm("DC"), orm("XO", start=text(12))])
+    def test_leaves_no_mark_behind_on_what_was_booked_on_top_of_it(self, accepted: Accepted, end: bytes) -> None:
+        Station.objects.filter(ae_title="CT2").update(active=False)
+        on_top = factories.order(start=at(9))
+        assert on_top.attentions == [Attention.DOUBLE_BOOKED]
+        accepted(end)
+        assert not Order.objects.in_need_of_attention().exists()
 
     def test_loses_a_station_that_is_taken_out_by_its_name(self, accepted: Accepted, refused: Refused) -> None:
         assert refused(siu("S20", sch(), "AIG|1||CT2"))[:2] == ("AE", "204")
