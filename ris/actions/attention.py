@@ -41,7 +41,8 @@ def of_place(step: ScheduledProcedureStep, marks: set[Attention]) -> None:
 def after(step: ScheduledProcedureStep, diff: Diff, *, by: Actor) -> None:
     """Take off marks that meant a time which a step has given up: its own order's, and those of others in its way.
 
-    A step that is put back on the schedule is marked where its time was given to somebody else. diff: what `step.change` returned. Called in the transaction of the change, when the bookings are as they are now.
+    A step that is put back on the schedule is marked where its time was given to somebody else. diff: what
+    `step.change` returned. Called in the transaction of the change, when the bookings are as they are now.
     """
     order = step.requested_procedure.order
     if step.state not in OPEN or step.station is None:

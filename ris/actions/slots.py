@@ -1,9 +1,9 @@
 """The slot finder: when and where a step, or the linked steps of a visit, can take place, and why not elsewhere."""
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, time, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from enum import Enum
 from heapq import merge
 from itertools import islice
@@ -35,11 +35,34 @@ class Part(Enum):
 
 
 @dataclass(frozen=True)
+class Spread:
+    """A fair picture of some days: of each station the first place in each so many hours, of so many stations at most.
+
+    hours: a divisor of 24, counted from midnight by the clock of the station's site.
+    """
+
+    hours: int
+    stations: int
+
+    def part_of(self, place: Place) -> tuple[date, int]:
+        """Return the day and the number of its part in which a place begins."""
+        local = place.start.astimezone(place.station.site.zone)
+        return local.date(), local.hour // self.hours
+
+    def next_part(self, station: Station, start: datetime) -> datetime:
+        """Return when the part of the day after that of `start` begins."""
+        local = start.astimezone(station.site.zone)
+        past = timedelta(hours=local.hour % self.hours, minutes=local.minute)
+        return start - past + timedelta(hours=self.hours)
+
+
+@dataclass(frozen=True)
 class Search:
     """What is looked for. wishes: linked steps in their order. since, until: aware; the first start, the last end.
 
     site: None means any; station: only this one, for steps that it does. most: how many options are wanted.
     wait: how long a patient may wait between two linked steps. each: how many options of one station and day at most.
+    spread: as it says; None: the earliest, one after the other.
     """
 
     wishes: Sequence[Wish]
@@ -51,6 +74,7 @@ class Search:
     most: int = 10
     each: int = 3
     wait: timedelta = timedelta(hours=2)
+    spread: Spread | None = None
 
 
 @dataclass(frozen=True)
@@ -176,17 +200,25 @@ class _Piece:
 
     def options(self) -> Iterator[Option]:
         """Return what fits, the earliest first, of two at one time the station that is filled first."""
-        shown: defaultdict[tuple[int, object], int] = defaultdict(int)
+        shown: Counter[tuple[object, ...]] = Counter()
         rank = {station.pk: number for number, station in enumerate(self.stations[0])}
         each = [self._places(0, station, self.since, self.until) for station in self.stations[0]]
         for place in merge(*each, key=lambda place: (place.start, rank[place.station.pk])):
-            day = place.station.pk, place.start.astimezone(place.station.site.zone).date()
-            if shown[day] >= self.search.each:
+            limits = self._limits(place)
+            if any(shown[key] >= most for key, most in limits.items()):
                 continue
             chain = self._chain((place,))
             if chain is not None:
-                shown[day] += 1
+                shown.update(limits.keys())
                 yield Option(chain)
+
+    def _limits(self, place: Place) -> dict[tuple[object, ...], int]:
+        """Return of how many places, counted by what, a place may be one."""
+        station, spread = place.station.pk, self.search.spread
+        if spread is None:
+            return {(station, place.start.astimezone(place.station.site.zone).date()): self.search.each}
+        part = spread.part_of(place)
+        return {(station, *part): 1, part: spread.stations}
 
     def _chain(self, done: tuple[Place, ...]) -> tuple[Place, ...] | None:
         """Add the following steps, each as early as it can be, at the site of the first one."""
@@ -222,7 +254,14 @@ class _Piece:
                     start += timedelta(hours=1)
                 else:
                     yield Place(station, start, end_of(start, wish.minutes), resources)
-                    start = _on_grid(start + length)
+                    start = _on_grid(self._after(station, start, length))
+
+    def _after(self, station: Station, start: datetime, length: timedelta) -> datetime:
+        """Return from when on the next place of a station is of interest, after one that fits."""
+        spread = self.search.spread
+        if spread is None or len(self.search.wishes) > 1:  # a linked step may fit behind a later one of this hour only
+            return start + length
+        return max(start + length, spread.next_part(station, start))
 
     def _needs(
         self, number: int, station: Station, start: datetime, end: datetime
@@ -278,7 +317,5 @@ def _others(search: Search, allowed: Sequence[Station], options: Sequence[Option
         if table is None or station.pk not in {row.pk for row in left}:
             yield station, _("%s does not do this exam") % station.name
             continue
-        yield (
-            station,
-            "; ".join(table.place(station, start).reasons) or _("%s comes later than the options shown") % station.name,
-        )
+        free = _("%s is free too; choose it to see its times") if search.spread else _("%s comes later than shown")
+        yield station, "; ".join(table.place(station, start).reasons) or free % station.name

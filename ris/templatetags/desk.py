@@ -62,6 +62,14 @@ def place_time(place: Place | SlotOffer) -> str:
 
 
 @register.filter
+def place_clock(place: Place) -> str:
+    """Return only the time of day at which a place begins, by the clock of its station's site."""
+    there = place.start.astimezone(place.station.site.zone)
+    text = date_format(there, "TIME_FORMAT")
+    return text if there.utcoffset() == timezone.localtime(place.start).utcoffset() else f"{text} {there:%Z}"
+
+
+@register.filter
 def is_late(step: ScheduledProcedureStep) -> bool:
     """Tell whether a patient should have been checked in by now."""
     return step.state == "SCHEDULED" and step.start is not None and step.start < timezone.now()

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
+from itertools import groupby
 from typing import Any
 
 from django import forms
@@ -12,12 +13,13 @@ from django.shortcuts import get_object_or_404
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.dateparse import parse_datetime
+from django.utils.formats import date_format
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from ris import audit
 from ris.actions import places, slots, together
-from ris.actions.slots import Found, Option, Part, Search
+from ris.actions.slots import Found, Option, Part, Search, Spread
 from ris.actions.together import Appointment
 from ris.days import YEARS
 from ris.errors import DomainError
@@ -122,6 +124,7 @@ def find(request: HttpRequest, pk: int) -> HttpResponse:
             patient=order.patient,
             seen=_seen(steps),
             options=[(option, _written(option)) for option in found.options],
+            groups=_grouped(form, found.options) if valid and form.cleaned_data["when"] != "earliest" else [],
             others=found.others,
             movable=movable,
             may_wait=may_wait(request.user, step),
@@ -141,6 +144,7 @@ def _search(form: SlotForm, steps: Sequence[ScheduledProcedureStep]) -> Search:
         last = monday + lengths[said["when"]]
         until = timezone.make_aware(datetime.combine(last, datetime.min.time()))
     here = said["where"] == "here" and said["station"] is None
+    most, each, spread = _AMOUNTS[said["when"], said["station"] is not None]
     return Search(
         tuple(places.wish_of(step) for step in steps),
         max(since, now),
@@ -148,9 +152,38 @@ def _search(form: SlotForm, steps: Sequence[ScheduledProcedureStep]) -> Search:
         site=steps[0].requested_procedure.order.site if here else None,
         station=said["station"],
         part=Part(said["part"]),
-        most=12,
-        each=12 if said["when"] == "day" else 3,
+        most=most,
+        each=each,
+        spread=spread,
     )
+
+
+_ALL = 24 * 60 // 5
+_AMOUNTS: dict[tuple[str, bool], tuple[int, int, Spread | None]] = {
+    ("earliest", False): (12, 3, None),
+    ("earliest", True): (12, 3, None),
+    ("day", False): (24 * 6, _ALL, Spread(hours=1, stations=6)),
+    ("day", True): (_ALL, _ALL, None),
+    ("week", False): (14 * 6, _ALL, Spread(hours=12, stations=6)),
+    ("week", True): (7 * 24, _ALL, Spread(hours=1, stations=1)),
+}
+"""When, and whether of one station only -> how many options, how many of one station and day, and how they spread."""
+
+
+def _grouped(form: SlotForm, options: Sequence[Option]) -> list[tuple[str, list[tuple[Option, str]]]]:
+    """Group the options of a day by the hour, those of a week by the half day; each with its value."""
+    label = _hour if form.cleaned_data["when"] == "day" else _half_day
+    return [(text, [(one, _written(one)) for one in group]) for text, group in groupby(options, lambda one: label(one))]
+
+
+def _hour(option: Option) -> str:
+    there = option.start.astimezone(option.places[0].station.site.zone)
+    return date_format(there.replace(minute=0), "TIME_FORMAT")
+
+
+def _half_day(option: Option) -> str:
+    there = option.start.astimezone(option.places[0].station.site.zone)
+    return f"{date_format(there, 'D')} {date_format(there)} {_('morning') if there.hour < 12 else _('afternoon')}"
 
 
 def _booked(request: HttpRequest, steps: Sequence[ScheduledProcedureStep]) -> bool:

@@ -1,6 +1,7 @@
 """The slot finder on the desk: look, book with one press, be late, press twice, go back; closures; overbooking."""
 
 import re
+from collections import Counter
 from datetime import datetime, timedelta
 from urllib.parse import parse_qs, urlsplit
 
@@ -114,9 +115,22 @@ def test_a_day_a_week_a_station_and_a_part_of_the_day_are_kept(clerk: Desk) -> N
     day = (timezone.localdate() + timedelta(days=9)).isoformat()
     page = clerk.get(f"{page_of(step)}?when=day&day={day}&part=afternoon&where=anywhere&station={ct2.pk}")
     starts = [place.partition("@")[2] for place in offers(page)]
-    assert len(starts) == 12
+    assert len(starts) == 12 * 3, "all of them, three an hour"
     assert all(place.startswith(f"{ct2.pk}@{day}") for place in offers(page))
     assert min(starts) == starts[0]
+
+
+def test_a_day_and_a_week_show_every_station_and_every_hour(clerk: Desk) -> None:
+    stations = [factories.station(name) for name in ("CT1", "CT2")]
+    step = factories.step("REQUESTED")
+    day = timezone.localdate() + timedelta(days=9)
+    page = clerk.get(f"{page_of(step)}?when=day&day={day}&part=any&where=here")
+    assert Counter(place.partition("@")[0] for place in offers(page)) == {str(row.pk): 24 for row in stations}
+    assert '<th scope="row">13:00</th>' in page
+    week = clerk.get(f"{page_of(step)}?when=week&day={day}&part=any&where=here")
+    assert Counter(place.partition("@")[0] for place in offers(week)) == {str(row.pk): 14 for row in stations}
+    assert "Book 23:00 CT2" in text_of(page)
+    assert "afternoon" in text_of(week)
 
 
 def test_a_session_that_ended_leads_back_to_the_same_search(clerk: Desk) -> None:

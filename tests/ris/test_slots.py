@@ -9,7 +9,7 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
 from ris.actions import places, schedule, slots
-from ris.actions.slots import Found, Part, Search
+from ris.actions.slots import Found, Part, Search, Spread
 from ris.models import ExamGap, ExamNeed, ScheduledProcedureStep, Station
 from tests import factories
 
@@ -66,6 +66,42 @@ def test_the_earliest_come_first_and_the_station_that_is_filled_first(two: tuple
 
 def test_times_are_whole_five_minutes_and_not_before_one_may_ask(two: tuple[Station, Station]) -> None:
     assert told(find(waiting(), since="10:02", most=1)) == ["CT1 Mon 10:05"]
+
+
+def test_a_fair_picture_of_a_day_has_each_station_once_in_each_hour(two: tuple[Station, Station]) -> None:
+    take("CT2", "08:00", minutes=90)
+    take("CT1", "09:00", minutes=100)
+    found = find(waiting(), days=1, most=100, spread=Spread(hours=1, stations=2))
+    assert told(found)[:5] == ["CT1 Mon 08:00", "CT2 Mon 09:30", "CT2 Mon 10:00", "CT1 Mon 10:40", "CT1 Mon 11:00"]
+    assert told(found)[-1] == "CT2 Mon 16:00"
+    one = find(waiting(), days=1, most=100, spread=Spread(hours=1, stations=1))
+    assert told(one)[2:4] == ["CT2 Mon 10:00", "CT1 Mon 11:00"]
+    assert why(one) == {}
+
+
+def test_a_fair_picture_of_a_week_has_each_half_day(two: tuple[Station, Station]) -> None:
+    found = find(waiting(), days=7, most=100, spread=Spread(hours=12, stations=2))
+    halves = [
+        f"CT{number} {day} {clock}" for day in ("Mon", "Tue") for clock in ("08:00", "12:00") for number in (1, 2)
+    ]
+    assert told(found)[:8] == halves
+    assert len(found.options) == 5 * 4
+
+
+def test_who_is_left_out_of_a_fair_picture_is_free_too(two: tuple[Station, Station]) -> None:
+    found = find(waiting(), days=1, most=100, spread=Spread(hours=12, stations=1))
+    assert told(found) == ["CT1 Mon 08:00", "CT1 Mon 12:00"]
+    assert why(found) == {"CT2": "CT2 is free too; choose it to see its times"}
+
+
+def test_linked_exams_are_spread_by_the_first_of_them(two: tuple[Station, Station]) -> None:
+    jane = factories.patient()
+    factories.station("MR1")
+    schedule.book(by=factories.BY, step=waiting("MRHEAD"), start=at("08:00"), duration=210)
+    found = find(
+        waiting(patient=jane), waiting("MRHEAD", patient=jane), days=1, most=4, spread=Spread(hours=1, stations=1)
+    )
+    assert told(found)[:2] == ["CT1 Mon 09:20 + MR1 Mon 11:30", "CT1 Mon 10:00 + MR1 Mon 11:30"]
 
 
 def test_a_gap_that_is_too_short_is_passed_over(two: tuple[Station, Station]) -> None:
@@ -196,3 +232,6 @@ def test_a_full_month_costs_no_more_statements_than_its_pieces(two: tuple[Statio
     with CaptureQueriesContext(connection) as far:
         assert told(find(step, most=1)) == ["CT1 Tue 08:00"]
     assert len(far) - len(near) <= 3
+    with CaptureQueriesContext(connection) as spread:
+        assert find(step, days=1, most=144, spread=Spread(hours=1, stations=6)).options == ()
+    assert len(spread) <= len(near) + 1, "a day is one piece, however many places are looked at"
