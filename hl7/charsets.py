@@ -3,6 +3,7 @@
 Splitting first would cut multi-byte characters whose second byte looks like a delimiter.
 """
 
+import re
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -15,35 +16,47 @@ class Charset:
     """How a value of MSH-18 is read.
 
     western: valid UTF-8 that calls itself so is hardly ever anything else. In other sets it can be: two Korean or Thai
-    letters may well be one sign of UTF-8. switched: it is reached by escape sequences.
+    letters may well be one sign of UTF-8. switched: it is reached by escape sequences. windows: the code page of
+    Windows that senders mistake for it.
     """
 
     codec: str
     western: bool = False
     switched: bool = False
+    windows: str = ""
+
+    def is_of(self, body: bytes) -> bool:
+        """Tell whether bytes may be of the set.
+
+        Those of ISO 8859 have no letters from 0x80 to 0x9F: a text with such bytes is UTF-8, or a code page of Windows.
+        """
+        return not (self.codec.startswith(("iso8859", "tis")) and _NO_LETTER.search(body))
+
+
+_NO_LETTER = re.compile(rb"[\x80-\x9f]")
 
 
 # MSH-18 in capitals without blanks, "-" and "/" -> how to read it.
 CHARSETS: dict[str, Charset] = {
     "ASCII": Charset("ascii"),
     "ISOIR6": Charset("ascii"),
-    "88591": Charset("iso8859-1", western=True),
-    "88592": Charset("iso8859-2"),
+    "88591": Charset("iso8859-1", western=True, windows="cp1252"),
+    "88592": Charset("iso8859-2", windows="cp1250"),
     "88593": Charset("iso8859-3"),
-    "88594": Charset("iso8859-4"),
-    "88595": Charset("iso8859-5"),
-    "88596": Charset("iso8859-6"),
-    "88597": Charset("iso8859-7"),
-    "88598": Charset("iso8859-8"),
-    "88599": Charset("iso8859-9", western=True),
-    "885915": Charset("iso8859-15", western=True),
+    "88594": Charset("iso8859-4", windows="cp1257"),
+    "88595": Charset("iso8859-5", windows="cp1251"),
+    "88596": Charset("iso8859-6", windows="cp1256"),
+    "88597": Charset("iso8859-7", windows="cp1253"),
+    "88598": Charset("iso8859-8", windows="cp1255"),
+    "88599": Charset("iso8859-9", western=True, windows="cp1254"),
+    "885915": Charset("iso8859-15", western=True, windows="cp1252"),
     "ISOIR14": Charset("shift_jis", switched=True),
     "ISOIR87": Charset("iso2022_jp", switched=True),
     "ISOIR159": Charset("iso2022_jp_1", switched=True),
     "GB180302000": Charset("gb18030"),
     "KSX1001": Charset("euc_kr", switched=True),
     "BIG5": Charset("big5"),
-    "TIS620": Charset("tis_620"),
+    "TIS620": Charset("tis_620", windows="cp874"),
     "UNICODE": Charset("utf-8"),
     "UNICODEUTF8": Charset("utf-8"),
 }
@@ -106,22 +119,26 @@ def decode(
 
     signs: the sender's repetition separator and escape character.
     With repetitions the first is the default and the others are reached by escape sequences. When the bytes do not
-    fit, UTF-8, the endpoint's set and then Windows-1252 are tried, with a warning: the message is never lost, and
-    nobody is left to wonder.
+    fit, UTF-8, the endpoint's set, the code page of Windows that goes for the set and then Windows-1252 are tried, with
+    a warning: the message is never lost, and nobody is left to wonder.
     """
     repetition, escape = signs
     body = iso2022.with_escapes(body, escape.encode("latin-1"))
     if body.isascii() and b"\x1b" not in body:
         return Decoded(body.decode("ascii"), _codec_of(_declared(declared, repetition, [])))
-    if not _is_utf8(body) and any(_key(name) in _UNREADABLE for name in declared.split(repetition)):
+    if (b"\x1b" in body or not _is_utf8(body)) and any(
+        _key(name) in _UNREADABLE for name in declared.split(repetition)
+    ):
         return Decoded(body.decode("iso8859-1"), "iso8859-1", fits=False, readable=False)
     charsets = _declared(declared, repetition, warnings)
     codec = _codec_of(charsets)
     if codec != "utf-8" and iso2022.has_escapes(body):
-        return _switching(body, charsets, warnings) or _guess(body, declared, warnings, dialect)
+        return _switching(body, charsets, warnings) or _guess(body, declared, charsets, warnings, dialect)
     doubtful = any(charset.western for charset in charsets) and _is_utf8(body)
     if not doubtful or dialect.charset_policy == CharsetPolicy.DECLARED:
         for charset in charsets:
+            if not charset.is_of(body):
+                continue
             try:
                 text = body.decode(charset.codec)
             except UnicodeDecodeError:
@@ -129,7 +146,7 @@ def decode(
             if doubtful:
                 warnings.append("the text would be valid UTF-8 too: it was read as MSH-18 says")
             return Decoded(text, charset.codec, not doubtful)
-    return _guess(body, declared, warnings, dialect)
+    return _guess(body, declared, charsets, warnings, dialect)
 
 
 def _declared(declared: str, repetition: str, warnings: list[str]) -> list[Charset]:
@@ -172,12 +189,13 @@ def _is_utf8(body: bytes) -> bool:
     return True
 
 
-def _guess(body: bytes, declared: str, warnings: list[str], dialect: Dialect) -> Decoded:
+def _guess(body: bytes, declared: str, charsets: list[Charset], warnings: list[str], dialect: Dialect) -> Decoded:
     said = "MSH-18 names no character set" if not declared else "the text does not fit MSH-18"
     agreed = lookup(dialect.charset) if dialect.charset and dialect.charset != declared else None
     for codec, name in (
         ("utf-8", "UTF-8"),
-        *([(agreed.codec, dialect.charset)] if agreed else []),
+        *([(agreed.codec, dialect.charset)] if agreed and agreed.is_of(body) else []),
+        *((charset.windows, f"Windows-{charset.windows[2:]}") for charset in charsets if charset.windows),
         ("cp1252", "Windows-1252"),
     ):
         try:

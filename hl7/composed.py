@@ -6,6 +6,7 @@ APPOINTED: tuple[tuple[str, str], ...] = (
         "comments",
         "NTE-3 below SCH and the AIS: of the procedure where the order came with the appointment, else of the step",
     ),
+    ("start", "a service without a time of its own begins as long after TQ1-7 or SCH-11.4 as AIS-5 and AIS-6 say"),
     ("reason", "SCH-7 where the order came with the appointment, else where the procedure has none"),
     ("station", "AIG-3, AIL-3, whichever component names one; not what the appointment loses (AIG-2, AIL-2 is D)"),
 )

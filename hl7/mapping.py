@@ -318,6 +318,7 @@ ARGUMENTS: dict[str, Row] = {row.name: row for row in (*PATIENT, *CLINICAL, *VIS
 """What an endpoint may have other sources for."""
 
 APPOINTMENT: tuple[Row, ...] = (
+    # Where it is that of the whole appointment (TQ1, SCH), AIS-5 says how much later the service begins.
     Row("start", ("AIS-4", "AIG-8", "AIL-6", "AIP-6", "TQ1-7", "SCH-11.4"), values.start),
     Row("duration", ("AIS-7", "AIG-11", "AIL-9", "AIP-9", "SCH-9"), values.minutes),
     Row("end", ("TQ1-8", "SCH-11.5"), values.moment),

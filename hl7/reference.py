@@ -274,18 +274,19 @@ def _keys_of(table: Mapping[str, int], wanted: int) -> list[str]:
 
 
 def _character_sets() -> str:
-    rows = [(charsets.NAMES[key], charset.codec) for key, charset in charsets.CHARSETS.items()]
+    rows = [(charsets.NAMES[key], charset.codec, charset.windows) for key, charset in charsets.CHARSETS.items()]
     return (
         "## Character sets\n\n"
         "Bytes are decoded by MSH-18 before they are split; where it is empty, by the endpoint's character set. Where "
-        "there is neither or the bytes do not fit, UTF-8, the endpoint's set and then Windows-1252 are tried, with a "
-        "warning. Valid UTF-8 that is called 8859/1, /9 or /15 is read as UTF-8, with a warning, unless the endpoint "
-        "says otherwise.\n\n"
+        "there is neither or the bytes do not fit, UTF-8, the endpoint's set, the code page of Windows that goes for "
+        "the set of MSH-18 and then Windows-1252 are tried, with a warning. Valid UTF-8 that is called 8859/1, /9 or "
+        "/15 is read as UTF-8, with a warning, unless the endpoint says otherwise. Bytes from 0x80 to 0x9F fit no set "
+        "of 8859, nor TIS-620, which have no letters there.\n\n"
         "Where MSH-18 repeats, the first set counts at the beginning of every line, and escape sequences lead to the "
         "others: ESC itself, or written as `\\Cxxyy\\` and `\\Mxxyyzz\\`. A name comes in up to three representations, "
         "with `=` between them or as repetitions with XPN-8 A, I, P. CNS 11643 cannot be read: a text in it "
         "is answered AR 103 at MSH-18 and kept, unless it is ASCII or UTF-8; such senders should send UTF-8.\n\n"
-        + markdown_table(("MSH-18", "Read as"), rows)
+        + markdown_table(("MSH-18", "Read as", "Else, where the bytes do not fit"), rows)
     )
 
 

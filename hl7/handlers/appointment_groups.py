@@ -6,8 +6,11 @@ from zoneinfo import ZoneInfo
 from hl7 import mapping, values
 from hl7.mapping import Filled
 from hl7.message import NULL, Message, Segment
+from ris.models.step import end_of
 
 _RESOURCES = ("AIG", "AIL", "AIP")
+_OF_THE_WHOLE = ("SCH", "TQ1")
+"""Segments whose time is that of the whole appointment."""
 
 
 @dataclass(slots=True)
@@ -24,7 +27,17 @@ class Service:
         segments |= {segment.name: segment for segment in reversed(self.resources)}
         if self.ais is not None:
             segments["AIS"] = self.ais
-        return mapping.fill(mapping.APPOINTMENT, segments, zone, warnings)
+        said = mapping.fill(mapping.APPOINTMENT, segments, zone, warnings)
+        self._shift(said)
+        return said
+
+    def _shift(self, said: Filled) -> None:
+        """Begin as long after the appointment as AIS-5 says, where the service has no time of its own."""
+        place = said.places.get("start")
+        later = values.minutes(self.ais, "5") if self.ais is not None else None
+        if self.ais is not None and later and place is not None and place.segment in _OF_THE_WHOLE:
+            said.values["start"] = end_of(said.values["start"], later)
+            said.places["start"] = values.place(self.ais, "5")
 
     @property
     def action(self) -> str:

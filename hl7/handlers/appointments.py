@@ -122,10 +122,12 @@ def drop(message: Message, event: str, *, by: Actor, warnings: list[str]) -> Non
 
 
 def miss(message: Message, event: str, *, by: Actor, warnings: list[str]) -> None:
-    """S26: the patient did not come."""
+    """S26: the patient did not come. What was taken out of the appointment before goes on waiting."""
     case = Case.of(message, by, warnings)
+    steps = case.known_steps()
+    booked = [step for step in steps if step.state != StepState.REQUESTED] or steps
     with refusals({}, case.place):
-        for step in case.known_steps():
+        for step in booked:
             if step.state != StepState.NO_SHOW:
                 exams.go("miss", by=by, step=step, reason=case.reason())
 

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from django.utils import translation
 
 from hl7.ack import Condition, Place, Problem
-from hl7.handlers import adt, appointments, links, merges, moves, order_answers, orders, policies
+from hl7.handlers import adt, appointments, links, merges, moves, order_answers, orders, people, policies
 from hl7.handlers.order_case import Done
 from hl7.handlers.unsupported import Undecided, Unsupported
 from hl7.message import NULL, Message
@@ -38,6 +38,14 @@ _ADT: dict[Handler, tuple[str, ...]] = {
     moves.change_numbers: ("A46", "A47", "A48"),
     moves.change_visit_numbers: ("A49", "A50"),
 }
+
+_OF_SEVERAL: frozenset[Handler] = frozenset(
+    {
+        *(adt.swap, links.link, links.part, merges.merge, merges.merge_visits),
+        *(moves.move_numbers, moves.move_visits, moves.change_numbers, moves.change_visit_numbers),
+    }
+)
+"""Handlers of messages that are about several patients, each with a PID; all others are about one."""
 
 KINDS: dict[tuple[str, str], Handler] = {
     **{("ADT", event): handler for handler, events in _ADT.items() for event in events},
@@ -95,6 +103,8 @@ def _apply(message: Message, *, by: Actor, warnings: list[str]) -> list[Done]:
         place = Place("MSH", field=9, component=1)
         text = "MSH-9.1: this message type is not taken here."
         raise Unsupported(Problem(Condition.UNSUPPORTED_MESSAGE_TYPE, text, place))
+    if handler not in _OF_SEVERAL:
+        people.check_one(message, warnings)
     return handler(message, event, by=by, warnings=warnings) or []
 
 

@@ -15,7 +15,7 @@ from ris.actions import patients, renumbering, visits
 from ris.actions.patients import Identifier
 from ris.actor import Actor
 from ris.errors import DuplicateVisit
-from ris.models import Patient
+from ris.models import Patient, PatientIdentifier
 
 NUMBERS: dict[str, tuple[tuple[int, ...], tuple[int, ...]]] = {
     "A46": ((2, 3), (4, 1)),
@@ -33,12 +33,17 @@ def change_numbers(message: Message, event: str, *, by: Actor, warnings: list[st
         new = _numbers(pair.pid, new_fields, "the patient has no new number.")
         old = _numbers(pair.mrg, old_fields, "the patient has no number before.")
         said = mapping.fill(mapping.PATIENT, {"PID": pair.pid}, zone, warnings)
-        row = people.look_up(old).row() or people.look_up(new).row()
+        row = _holder(old, new, people.identifiers(pair.pid, 3, 2, 4), people.identifiers(pair.mrg, 1, 4))
         with refusals({}, Place("PID", pair.pid.number, new_fields[0])):
             patient = row.patient.survivor() if row else patients.register(by=by, identifiers=new, **said.values)
             for before, after in _matched(old, new):
                 renumbering.change_number(by=by, patient=patient, old=before, new=after)
         people.keep_patient(pair.pid, said, by=by, warnings=warnings)
+
+
+def _holder(*numbers: Sequence[Identifier]) -> PatientIdentifier | None:
+    """Return the row of the first of these numbers that somebody has: the one that changes, else any that stays."""
+    return next((row for wanted in numbers if (row := people.look_up(wanted).row())), None)
 
 
 def _matched(old: Sequence[Identifier], new: Sequence[Identifier]) -> Iterator[tuple[Identifier, Identifier]]:

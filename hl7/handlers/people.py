@@ -149,6 +149,31 @@ def pid_numbers(pid: Segment) -> list[Identifier]:
     return wanted
 
 
+def check_one(message: Message, warnings: list[str]) -> None:
+    """Raise FieldError where a message that is about one patient has a PID of another one.
+
+    What follows such a PID is not about the first one, and an order on the wrong patient is worse than none. A further
+    PID of the same patient is a warning.
+    """
+    first, *others = message.all("PID") or [message["PID"]]
+    own = identifiers(first, 3, 2, 4) if others else []
+    for pid in others:
+        numbers = identifiers(pid, 3, 2, 4)
+        if own and numbers and not _are_of_one(own, numbers):
+            place = Place("PID", pid.number)
+            text = f"{place}: another patient than in the first PID. Send a message for each of them."
+            raise FieldError(Problem(Condition.SEGMENT_SEQUENCE, text, place))
+        warnings.append(f"{Place('PID', pid.number)}: only the first PID was read")
+
+
+def _are_of_one(numbers: list[Identifier], others: list[Identifier]) -> bool:
+    if {(number.issuer, number.value) for number in numbers} & {(other.issuer, other.value) for other in others}:
+        return True
+    rows = look_up(numbers).row(), look_up(others).row()
+    keys = {row.patient.survivor().pk if row else None for row in rows}
+    return len(keys) == 1 and None not in keys
+
+
 def keep_patient(
     pid: Segment,
     said: Filled,

@@ -162,6 +162,12 @@ class TestABookedAppointment:
         assert refused(siu(event, sch(), ais()))[:2] == ("AE", "206")
         assert step().state == "STARTED"
 
+    def test_that_lost_an_exam_is_missed_for_the_others(self, accepted: Accepted) -> None:
+        accepted(siu("S18", sch(), ais(text(11), "MRHEAD^MR head^L", number=2)))
+        accepted(siu("S20", sch(), ais(code="MRHEAD^MR head^L", action="D")))
+        accepted(siu("S26", sch()))
+        assert [one.state for one in ScheduledProcedureStep.objects.order_by("modality")] == ["NO_SHOW", "REQUESTED"]
+
     @pytest.mark.parametrize("event", ["S16", "S21"])
     def test_is_stopped_when_it_is_discontinued_during_the_exam(self, accepted: Accepted, event: str) -> None:
         exams.go("start", by=factories.BY, step=step())
@@ -335,6 +341,12 @@ class TestAnAppointmentWithoutAnOrder:
         assert (order.placer_order_number, order.requesting_physician) == ("A1", "Curie^Marie")
         assert (step().state, step().start) == ("SCHEDULED", at(9))
         assert (order.patient.patient_name, order.procedures.get().comments) == ("Doe^Jane", "Fasting")
+
+    def test_begins_each_service_as_long_after_it_as_ais_5_says(self, accepted: Accepted) -> None:
+        second = segment("AIS", {1: "2", 3: "MRHEAD^MR head^L", 5: "1", 6: "H"})
+        accepted(siu("S12", sch(_9="20", _11=f"^^20^{text(9)}"), ais(), second))
+        steps = ScheduledProcedureStep.objects.order_by("modality")
+        assert [(one.modality, one.start) for one in steps] == [("CT", at(9)), ("MR", at(10))]
 
     def test_goes_with_it(self, accepted: Accepted) -> None:
         accepted(siu("S12", sch(), ais(text(9))))

@@ -5,11 +5,17 @@ from collections.abc import Callable
 from hl7 import door
 from hl7.message import Message, read
 from hl7.models import InboundMessage
+from ris.models import Order
 from tests.hl7.conftest import PEER
 from tests.messages import adt, mrg, msh, obr, orc, orm, pid, pv1
 from tests.messages import send as written
 
 MANY_NUMBERS = "~".join(f"N{number}^^^HIS^MR" for number in range(2000))
+
+
+def two_patients() -> bytes:
+    return written(msh("ORM^O01"), pid("1"), orc("NW", "A"), obr(placer="A"), pid("2"), orc("NW", "B"), obr(placer="B"))
+
 
 KINDS: dict[str, tuple[Callable[[], bytes], tuple[str, str, str]]] = {
     "an empty frame": (lambda: b"", ("AR", "100", "")),
@@ -38,7 +44,9 @@ KINDS: dict[str, tuple[Callable[[], bytes], tuple[str, str, str]]] = {
     "a zone of 25 hours": (lambda: orm("NW", start="20261123100000+2560"), ("AE", "102", "ORC^1^7^1^4")),
     "an impossible MSH-7": (lambda: adt("A04").replace(b"20260105080000||ADT", b"99999999999999||ADT"), ("AA", "", "")),
     "no PID": (lambda: written(msh("ADT^A04")), ("AE", "101", "PID^1^3^1")),
-    "PID twice": (lambda: adt("A04", pid("1"), pid("2")), ("AA", "", "")),
+    "PID twice": (lambda: adt("A04", pid("1"), pid("1")), ("AA", "", "")),
+    "PID of two patients": (lambda: adt("A04", pid("1"), pid("2")), ("AE", "100", "PID^2")),
+    "orders of two patients": (two_patients, ("AE", "100", "PID^2")),
     "PV1 twice": (lambda: adt("A04", pid("1"), pv1("V1"), pv1("V2")), ("AA", "", "")),
     "EVN twice": (lambda: adt("A04", "EVN|A04", pid("1")), ("AA", "", "")),
     "a merge of two unknown patients": (lambda: adt("A40", pid("77"), mrg("88")), ("AA", "", "")),
@@ -63,6 +71,15 @@ def test_bad_input_gets_its_answer_and_the_next_message_flows(hospital: None) ->
         assert (kind, said(read(door.receive(raw, PEER)))) == (kind, expected)
         assert bytes(InboundMessage.objects.latest("pk").raw) == raw
         assert said(read(door.receive(adt("A08", pid("NEXT"), pv1("VNEXT")), PEER)))[0] == "AA"
+
+
+def test_no_order_goes_to_the_patient_of_another_pid(hospital: None) -> None:
+    door.receive(two_patients(), PEER)
+    assert not Order.objects.exists()
+    door.receive(adt("A28", pid("1^^^HIS^MR~2^^^HIS^MR")), PEER)  # one person after all: both numbers are theirs
+    assert said(read(door.receive(two_patients(), PEER)))[0] == "AA"
+    assert Order.objects.values("patient").distinct().count() == 1
+    assert InboundMessage.objects.latest("pk").warnings[0] == "PID[2]: only the first PID was read"
 
 
 def test_a_statement_that_is_too_large_for_the_database_is_no_reason_to_send_again(hospital: None) -> None:

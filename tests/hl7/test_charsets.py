@@ -61,6 +61,38 @@ def test_utf_8_that_calls_itself_8859_1_is_read_as_what_it_is() -> None:
     assert message.warnings
 
 
+# No letter of ISO 8859 is a byte from 0x80 to 0x9F: such a text is UTF-8, or a code page of Windows.
+LIES = {
+    "8859/1": ("O’Brien^Žofie", "cp1252"),
+    "8859/2": ("Łukasz^Žofie", "cp1250"),
+    "8859/4": ("Ķirsis^“Jānis”", "cp1257"),
+    "8859/5": ("Юлия^“Ю”", "cp1251"),
+    "8859/6": ("چمران^گل", "cp1256"),
+    "8859/7": ("Άννα^“Α”", "cp1253"),
+    "8859/8": ("שרון^“א”", "cp1255"),
+    "8859/9": ("Çavuşoğlu^Šime", "cp1254"),
+    "8859/15": ("O’Brien^Zoë", "cp1252"),
+    "TIS-620": ("สม^“ใจ”", "cp874"),
+}
+
+
+@pytest.mark.parametrize("charset", LIES)
+def test_text_of_windows_that_calls_itself_by_another_name_is_read_as_what_it_is(charset: str) -> None:
+    name, codec = LIES[charset]
+    message = read(send(msh(charset=charset), pid(name=name), encoding=codec))
+    assert message["PID"].field(5) == name
+    assert message.warnings == [f"the text does not fit MSH-18: it was read as Windows-{codec[2:]}"]
+
+
+@pytest.mark.parametrize("policy", [CharsetPolicy.UTF_8, CharsetPolicy.DECLARED])
+@pytest.mark.parametrize("charset", LIES)
+def test_utf_8_with_bytes_that_the_named_set_has_no_letter_for_is_utf_8(charset: str, policy: CharsetPolicy) -> None:
+    name = "Wałęsa^Žofie"
+    message = read(send(msh(charset=charset), pid(name=name)), lambda *sender: Dialect(charset_policy=policy))
+    assert message["PID"].field(5) == name
+    assert (message.charset_fits, message.warnings) == (False, ["the text does not fit MSH-18: it was read as UTF-8"])
+
+
 def test_8859_1_that_calls_itself_utf_8_is_read_as_what_it_is() -> None:
     message = read(send(msh(charset="UNICODE UTF-8"), pid(name="Müller^Zoë"), encoding="iso8859-1"))
     assert message["PID"].get("5.1") == "Müller"

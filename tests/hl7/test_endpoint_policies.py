@@ -91,8 +91,10 @@ class TestMasterNumber:
 
 
 @pytest.mark.parametrize("charset", ["CNS 11643-1992", "ASCII~CNS 11643-1992"])
-def test_a_text_in_a_set_that_nothing_here_can_read_is_kept_and_not_guessed(send: Send, charset: str) -> None:
-    name = b"\xa4\xfd^\xa4p\xaaF"
+@pytest.mark.parametrize("name", [b"\xa4\xfd^\xa4p\xaaF", b"\x1b$)G\x0eDy\x0f^\x1b$)G\x0eD)\x0f"])
+def test_a_text_in_a_set_that_nothing_here_can_read_is_kept_and_not_guessed(
+    send: Send, charset: str, name: bytes
+) -> None:
     raw = adt("A04", pid(name="NAME")).replace(b"UNICODE UTF-8", charset.encode())
     answer = send(raw.replace(b"NAME", name))
     assert (answer["MSA"].get("1"), answer["ERR"].get("3"), answer["ERR"].field(2)) == ("AR", "103", "MSH^1^18^1")

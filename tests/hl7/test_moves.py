@@ -49,6 +49,20 @@ class TestChangedNumbers:
         accepted(adt("A47", pid("1"), mrg("2"), pid("3"), mrg("4")))
         assert [holder(number).patient_id for number in "1234"] == ["1", "1", "3", "3"]
 
+    @pytest.mark.parametrize(
+        ("event", "segments"),
+        [
+            ("A46", (pid("1", fields={2: "E2^^^X"}), "MRG|1^^^HIS^MR|||E1^^^X")),
+            ("A48", (pid("1", fields={4: "E2^^^X"}), "MRG|1^^^HIS^MR|E1^^^X")),
+        ],
+    )
+    def test_a_number_that_nobody_knew_is_of_the_patient_of_the_others(
+        self, accepted: Accepted, event: str, segments: tuple[str, ...]
+    ) -> None:
+        accepted(adt("A28", pid("1")))
+        accepted(adt(event, *segments))
+        assert Patient.objects.get() == holder("E1") == holder("E2") == holder("1")
+
     def test_a_number_of_somebody_else_is_refused(self, accepted: Accepted, refused: Refused) -> None:
         for number in ("1", "2"):
             accepted(adt("A28", pid(number)))
