@@ -23,7 +23,7 @@ from worklist import archive_admin as archive_admin  # registers itself
 from worklist import profile_admin as profile_admin  # registers itself
 from worklist import tokens_admin as tokens_admin  # registers itself
 from worklist.models import QueryLog, RefusedCall, UnknownCaller
-from worklist.why_words import SUCCESS
+from worklist.why_words import SUCCESS, ways_in_words
 
 
 class FailedFilter(admin.SimpleListFilter):
@@ -73,9 +73,9 @@ class QueryLogAdmin(PatientDataAdmin):
     sortable_by = ()
     fields = (
         *("at", "last_at", "times", "calling_ae_title", "called_ae_title", "address"),
-        *("asked", "matches", "shown", "skipped", "near", "changed", "status", "comment", "milliseconds"),
+        *("asked", "agreed", "matches", "shown", "skipped", "near", "changed", "status", "comment", "milliseconds"),
     )
-    readonly_fields = ("asked", "shown", "near")
+    readonly_fields = ("asked", "agreed", "shown", "near")
 
     def get_urls(self) -> list[URLPattern]:
         """Add what a query is held against."""
@@ -108,6 +108,11 @@ class QueryLogAdmin(PatientDataAdmin):
     def asked(self, query: QueryLog) -> SafeString:
         """Show the whole identifier."""
         return format_html('<pre class="raw">{}</pre>', story.as_text(query.keys))
+
+    @admin.display(description=_("agreed beside them"))
+    def agreed(self, query: QueryLog) -> str:
+        """Tell what was agreed beside the keys."""
+        return "; ".join(ways_in_words(query.ways))
 
     @admin.display(description=_("near misses"))
     def near(self, query: QueryLog) -> SafeString:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from functools import cached_property
 
-from pydicom.datadict import dictionary_description, dictionary_VR, tag_for_keyword
+from pydicom.datadict import dictionary_description, dictionary_VM, dictionary_VR, tag_for_keyword
 from pydicom.tag import BaseTag, Tag
 
 from worklist.matching import Kind
@@ -73,6 +73,11 @@ class Attribute:
     def vr(self) -> str:
         """The attribute's value representation."""
         return dictionary_VR(self.tag)
+
+    @cached_property
+    def has_many(self) -> bool:
+        """Whether the data dictionary allows several values."""
+        return dictionary_VM(self.tag) != "1"
 
     @cached_property
     def name(self) -> str:

@@ -17,7 +17,7 @@ from worklist import lookups as lookups  # registers `fits`
 from worklist.answer import Row, site_zone
 from worklist.attributes import IDENTIFIER, PATIENT, SITE_ZONE
 from worklist.identifier import Match, Request
-from worklist.matching import AnyOf, Condition, DateSpan, Single, Wildcard, Window
+from worklist.matching import EMPTY, AllOf, AnyOf, Condition, DateSpan, Single, Wildcard, Window
 from worklist.profiles import PLAIN, Profile
 
 EASTMOST, WESTMOST = timedelta(hours=14), timedelta(hours=12)
@@ -62,10 +62,10 @@ def candidates() -> StepQuerySet:
     )
 
 
-def parts(request: Request, ae_title: str = "", profile: Profile = PLAIN, *, by_ear: bool = False) -> list[Part]:
+def parts(request: Request, ae_title: str = "", profile: Profile = PLAIN) -> list[Part]:
     """Return everything that a step must meet to be an answer: rules of the worklist, keys, rules of the profile.
 
-    ae_title, profile: of the caller. by_ear: names that only sound like the key fit too.
+    ae_title, profile: of the caller.
     """
     found = [Part(name, terms) for name, terms in RULES.items()]
     window = request.window
@@ -73,25 +73,25 @@ def parts(request: Request, ae_title: str = "", profile: Profile = PLAIN, *, by_
         exactly: Check = (("start", SITE_ZONE), lambda row: window.contains(wall_clock(row, profile)))
         found.append(Part("ScheduledProcedureStepStartDate", _coarse(window), exactly, window))
     for match in request.matches:
-        if match.folded and match.path != match.attribute.folded:
+        if match.condition is EMPTY:
+            found.append(Part(match.attribute.keyword, _without_value(match), wanted=match))
+        elif match.folded and match.path != match.attribute.folded:
             # No column keeps this name without case and accents.
             found.append(Part(match.attribute.keyword, check=((match.path,), _name_check(match)), wanted=match))
         else:
             condition = _meant(match.condition, ae_title, profile) if match.path == STATION else match.condition
             terms = _number(request, match, profile) or _term(match.path, condition, folded=match.folded)
-            if by_ear and match.path == PATIENT_NAME:
+            if request.ways.by_ear and match.path == PATIENT_NAME:
                 terms |= _by_ear(condition)
             found.append(Part(match.attribute.keyword, terms, wanted=match))
     return [*found, *_parts_of(profile, ae_title)]
 
 
-def matching(
-    request: Request, ae_title: str, profile: Profile, *, by_ear: bool = False
-) -> tuple[StepQuerySet, list[Check]]:
+def matching(request: Request, ae_title: str, profile: Profile) -> tuple[StepQuerySet, list[Check]]:
     """Return the steps that match and that the caller may see as far as SQL can tell, and the checks that are left."""
     terms = Q()
     checks: list[Check] = []
-    for part in parts(request, ae_title, profile, by_ear=by_ear):
+    for part in parts(request, ae_title, profile):
         terms &= part.terms
         checks += [part.check] if part.check else []
     order = ("-start", "-sps_id") if profile.newest_first else ("start", "sps_id")
@@ -147,8 +147,8 @@ def _shows(profile: Profile, row: Row, now: datetime) -> bool:
 
 def _meant(condition: Condition, ae_title: str, profile: Profile) -> Condition:
     """Put the station's own AE title for those that mean it."""
-    if isinstance(condition, AnyOf):
-        return AnyOf(tuple(Single(profile.meant(ae_title, one.value)) for one in _singles(condition)))
+    if isinstance(condition, AnyOf | AllOf):
+        return type(condition)(tuple(Single(profile.meant(ae_title, one.value)) for one in _singles(condition)))
     return Single(profile.meant(ae_title, condition.value)) if isinstance(condition, Single) else condition
 
 
@@ -159,13 +159,15 @@ def authority_of(request: Request, profile: Profile) -> str:
     """
     asked = {match.path: match.condition for match in request.matches if match.path in (NUMBER, ISSUER)}
     issuer = asked.get(ISSUER)
-    return issuer.value if NUMBER in asked and isinstance(issuer, Single) else "" if issuer else profile.issuer
+    if issuer is None:
+        return profile.issuer
+    return issuer.value if asked.get(NUMBER, EMPTY) is not EMPTY and isinstance(issuer, Single) else ""
 
 
 def number_asked(request: Request) -> Q:
     """Return the condition on the number itself that a query makes beside its issuer."""
     asked = {match.path: match.condition for match in request.matches if match.path in (NUMBER, ISSUER)}
-    return _term("value", asked[NUMBER]) if len(asked) == 2 else Q()
+    return _term("value", asked[NUMBER]) if len(asked) == 2 and EMPTY not in asked.values() else Q()
 
 
 def _number(request: Request, match: Match, profile: Profile) -> Q | None:
@@ -201,7 +203,7 @@ def _by_ear(condition: Condition) -> Q:
 
 
 def _singles(condition: Condition) -> list[Single]:
-    conditions = condition.conditions if isinstance(condition, AnyOf) else (condition,)
+    conditions = condition.conditions if isinstance(condition, AnyOf | AllOf) else (condition,)
     return [one for one in conditions if isinstance(one, Single)]
 
 
@@ -217,12 +219,23 @@ def _term(path: str, condition: Condition, *, folded: bool = False) -> Q:
             for one in conditions:
                 terms |= _term(path, one, folded=folded)
             return terms
+        case AllOf(conditions):
+            terms = Q()
+            for one in conditions:
+                terms &= _term(path, one, folded=folded)
+            return terms
         case DateSpan(low, high):
             terms = Q(**{f"{path}__isnull": False})
             terms &= Q(**{f"{path}__gte": low}) if low else Q()
             return terms & Q(**{f"{path}__lte": high}) if high else terms
         case _:
             raise TypeError(type(condition).__name__)
+
+
+def _without_value(match: Match) -> Q:
+    """Return what holds where nothing is stored (PS3.4 C.2.2.2.7)."""
+    missing = Q(**{f"{match.path}__isnull": True})
+    return missing if match.attribute.vr in ("DA", "TM") else missing | Q(**{match.path: ""})
 
 
 def _coarse(window: Window) -> Q:

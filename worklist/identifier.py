@@ -13,7 +13,8 @@ from pydicom.tag import BaseTag, Tag
 
 from worklist.attributes import BY_TAG, ITEMS_BY_TAG, NOT_KEYS, Attribute
 from worklist.errors import CANNOT_UNDERSTAND, IDENTIFIER_DOES_NOT_FIT, QueryError
-from worklist.matching import ANY_TIME, UNIVERSAL, BadKeyError, Condition, Kind, Window, combined, condition
+from worklist.matching import ANY_TIME, EMPTY, UNIVERSAL, BadKeyError, Condition, Kind, Window, combined, condition
+from worklist.ways import LITERAL, Ways
 
 LONGEST_VALUE = 1024
 """Characters of one value of a key. No attribute of the table holds more that could be matched."""
@@ -57,13 +58,14 @@ class Request:
     """A whole query.
 
     window: when the step may start. partial: a key that Bucky cannot match had a value, so the answers are
-    pending with FF01 instead of FF00 (PS3.4 K.4.1.1.4).
+    pending with FF01 instead of FF00 (PS3.4 K.4.1.1.4). ways: what may match beside the usual.
     """
 
     keys: tuple[Key, ...] = ()
     matches: list[Match] = field(default_factory=list)
     window: Window = ANY_TIME
     partial: bool = False
+    ways: Ways = LITERAL
 
     def leaves(self) -> Iterator[Attribute]:
         """Return every known attribute that is asked for, items of sequences included."""
@@ -75,9 +77,9 @@ class Request:
                 yield key.attribute
 
 
-def read(identifier: Dataset) -> Request:
+def read(identifier: Dataset, ways: Ways = LITERAL) -> Request:
     """Read an identifier. Raises QueryError where it cannot be understood."""
-    reader = _Reader()
+    reader = _Reader(ways)
     try:
         keys = reader.level(identifier, BY_TAG)
     except QueryError:
@@ -95,8 +97,8 @@ def read(identifier: Dataset) -> Request:
 class _Reader:
     """Walks one identifier."""
 
-    def __init__(self) -> None:
-        self.request = Request()
+    def __init__(self, ways: Ways) -> None:
+        self.request = Request(ways=ways)
         self.start: dict[BaseTag, Condition] = {}
 
     def level(self, data_set: Dataset, table: Mapping[BaseTag, Attribute]) -> tuple[Key, ...]:
@@ -139,12 +141,12 @@ class _Reader:
             raise QueryError(CANNOT_UNDERSTAND, f"Key {attribute.tag} is too long", attribute.tag)
         try:
             if attribute.vr == "PN":
-                self.request.matches.extend(_name_matches(attribute, values))
+                self.request.matches.extend(_name_matches(attribute, values, self.request.ways))
                 return
-            found = condition(attribute.kind, attribute.vr, values)
+            found = condition(attribute.kind, attribute.vr, values, self.request.ways, many=attribute.has_many)
         except BadKeyError as reason:
             raise QueryError(CANNOT_UNDERSTAND, f"Key {attribute.tag} {reason}", attribute.tag) from None
-        if attribute.tag in (START_DATE, START_TIME):
+        if attribute.tag in (START_DATE, START_TIME) and found is not EMPTY:
             self.start[attribute.tag] = found
         elif found is not UNIVERSAL:
             self.request.matches.append(Match(attribute, attribute.path, found))
@@ -167,8 +169,11 @@ def _everything(attribute: Attribute) -> tuple[Key, ...]:
     )
 
 
-def _name_matches(attribute: Attribute, values: Sequence[str]) -> Iterator[Match]:
+def _name_matches(attribute: Attribute, values: Sequence[str], ways: Ways) -> Iterator[Match]:
     """Match each component group of a name with its own column (PS3.5 6.2.1.1)."""
+    if condition(attribute.kind, "PN", values, ways) is EMPTY:  # a name is empty when all its groups are
+        yield from (Match(attribute, path, EMPTY) for path in (attribute.path, *attribute.groups))
+        return
     split = [value.split("=") for value in values]
     for place, path in enumerate((attribute.folded or attribute.path, *attribute.groups)):
         groups = [groups[place] for groups in split if len(groups) > place]

@@ -31,7 +31,7 @@ STOP_SECONDS = 3.0
 class QueryEntry:
     """One answered query. status: four hexadecimal digits. step_ids, skipped: rows sent, rows left out.
 
-    changed: values that were not sent as they are stored.
+    ways: see worklist.ways.kept. changed: values that were not sent as they are stored.
     """
 
     at: datetime
@@ -39,6 +39,7 @@ class QueryEntry:
     called_ae_title: str
     address: str
     keys: dict[str, Any] = field(default_factory=dict)
+    ways: dict[str, Any] = field(default_factory=dict)
     matches: int = 0
     step_ids: list[int] = field(default_factory=list)
     skipped: list[int] = field(default_factory=list)
@@ -56,6 +57,7 @@ class QueryEntry:
                 self.called_ae_title,
                 self.address,
                 self.keys,
+                self.ways,
                 self.step_ids,
                 self.skipped,
                 self.status,

@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
 from enum import StrEnum
 
+from worklist.ways import LITERAL, Ways
+
 
 class Kind(StrEnum):
     """How a key matches (PS3.4 table K.6-1)."""
@@ -72,6 +74,18 @@ class AnyOf:
 
 
 @dataclass(frozen=True)
+class AllOf:
+    """The stored value has every one of several values (PS3.4 C.2.2.2.8)."""
+
+    conditions: tuple[Single, ...]
+
+
+@dataclass(frozen=True)
+class Empty:
+    """Nothing is stored (PS3.4 C.2.2.2.7)."""
+
+
+@dataclass(frozen=True)
 class DateSpan:
     """A stored date from `low` to `high`, both included; None leaves an end open."""
 
@@ -99,8 +113,10 @@ class TimeSpan:
         return (self.low is None or self.low <= moment) and (self.high is None or moment <= self.high)
 
 
-Condition = Universal | Single | Wildcard | AnyOf | DateSpan | TimeSpan
+Condition = Universal | Single | Wildcard | AnyOf | AllOf | Empty | DateSpan | TimeSpan
 UNIVERSAL = Universal()
+EMPTY = Empty()
+_NO_VALUE = '""'
 
 
 @dataclass(frozen=True)
@@ -131,16 +147,21 @@ class Window:
 ANY_TIME = Window()
 
 
-def condition(kind: Kind, vr: str, values: Sequence[str]) -> Condition:
+def condition(kind: Kind, vr: str, values: Sequence[str], ways: Ways = LITERAL, *, many: bool = False) -> Condition:
     """Return what a key asks for.
 
     kind: how the table says that the key matches. vr: its value representation. values: its values, decoded,
-    one string each. Raises BadKeyError where a date, time or range cannot be understood.
+    one string each. many: whether the attribute may have several. Raises BadKeyError where a date, time or range cannot
+    be understood.
 
-    Several values of a text key mean any of them: the standard has this for UIDs only, but a scanner that does
-    two modalities asks for both.
+    Several values of a text key mean any of them unless `ways` says every: the standard has any of them for UIDs only,
+    but a scanner that does two modalities asks for both.
     """
     texts = [text for text in (_clean(value, vr) for value in values) if text]
+    if ways.empty and texts == [_NO_VALUE]:
+        return EMPTY
+    if ways.every and many and len(texts) > 1 and kind in (Kind.SINGLE, Kind.WILDCARD):
+        return _every(texts)
     if not texts or any(_is_universal(text) for text in texts):
         return UNIVERSAL
     if kind is Kind.RANGE:
@@ -179,6 +200,13 @@ def _clean(value: str, vr: str) -> str:
 
 def _is_universal(text: str) -> bool:
     return not text.strip("*")
+
+
+def _every(texts: list[str]) -> Single | AllOf:
+    if any("*" in text or "?" in text for text in texts):
+        raise BadKeyError("has a wildcard among several values")
+    found = tuple(Single(text) for text in dict.fromkeys(texts))
+    return found[0] if len(found) == 1 else AllOf(found)
 
 
 def _text(kind: Kind, text: str) -> Single | Wildcard:

@@ -48,6 +48,9 @@ class QueryLog(models.Model):
     called_ae_title = models.CharField(_("called AE title"), max_length=16)
     address = models.CharField(_("address"), max_length=64)
     keys = models.JSONField(_("keys"), default=dict, help_text=_("The identifier: keyword, value; empty keys too"))
+    ways = models.JSONField(
+        _("agreed beside them"), default=dict, help_text=_("Fuzzy names, empty values, several values; a page")
+    )
     matches = models.PositiveIntegerField(_("matches"), default=0)
     step_ids = models.JSONField(_("steps shown"), default=list, help_text=_("Row ids of the steps that were sent"))
     skipped = models.JSONField(

@@ -10,6 +10,7 @@ from pydicom.uid import (
 )
 
 from worklist.pdu import APPLICATION_CONTEXT, ContextResult, Proposal, Request
+from worklist.ways import Ways
 
 VERIFICATION = "1.2.840.10008.1.1"
 MODALITY_WORKLIST_FIND = "1.2.840.10008.5.1.4.31"
@@ -23,10 +24,14 @@ TRANSFER_SYNTAXES: tuple[str, ...] = (
     str(ExplicitVRBigEndian),
 )
 """In the order in which we choose where the peer proposes several in one context."""
-# PS3.4 table K.5-1: relational queries, date-time matching, fuzzy names, time zone.
-EXTENDED_NEGOTIATION = bytes((1, 1, 1, 0))
-FUZZY = 2
-"""Place of the byte for fuzzy names."""
+EXTENDED_NEGOTIATION = bytes((1, 1, 1, 0, 1, 1))
+"""Relational queries, date-time matching, fuzzy names, time zone, empty values, multiple values.
+
+PS3.4 K.5 has the first four for worklists. The last two are those of Query/Retrieve (table C.5-1): a peer that offers
+them here can mean nothing else, and one that does not is answered as ever.
+"""
+FUZZY, EMPTY_VALUES, MULTIPLE_VALUES = 2, 4, 5
+"""Places of bytes."""
 
 
 @dataclass(frozen=True)
@@ -81,6 +86,7 @@ def extended(request: Request) -> dict[str, bytes]:
     }
 
 
-def matches_by_ear(request: Request) -> bool:
-    """Tell whether names are to be matched by how they sound, as far as extended negotiation goes."""
-    return extended(request).get(MODALITY_WORKLIST_FIND, b"")[FUZZY : FUZZY + 1] == b"\1"
+def ways_of(request: Request) -> Ways:
+    """Return what extended negotiation agrees on beside the usual matching."""
+    agreed = extended(request).get(MODALITY_WORKLIST_FIND, b"").ljust(len(EXTENDED_NEGOTIATION), b"\0")
+    return Ways(by_ear=agreed[FUZZY] == 1, empty=agreed[EMPTY_VALUES] == 1, every=agreed[MULTIPLE_VALUES] == 1)

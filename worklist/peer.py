@@ -42,6 +42,7 @@ from worklist.negotiation import (
 from worklist.pdu import Request
 from worklist.query import Caller, caller_of
 from worklist.upperlayer import Acceptor, Ended, Event, Message, ReleaseRequested, State
+from worklist.ways import kept
 
 log = logging.getLogger(__name__)
 
@@ -269,6 +270,7 @@ class Peer(asyncio.Protocol):
             self._respond(message, SOP_CLASS_NOT_SUPPORTED)
             return
         entry = QueryEntry(timezone.now(), self.caller.ae_title, self.caller.called_ae_title, self.address)
+        entry.ways = kept(self.caller.ways)
         clock = time.perf_counter()
         entry.comment = "The association ended before the answer did"
         try:

@@ -25,6 +25,7 @@ from worklist.encoding import Plan, decode, syntax_of
 from worklist.errors import OUT_OF_RESOURCES, QueryError
 from worklist.profiles import PLAIN, Profile
 from worklist.query import Caller, Question, note_bad_row, numbers_sent, other_identifiers, question
+from worklist.ways import LITERAL, Ways
 
 log = logging.getLogger(__name__)
 
@@ -97,7 +98,7 @@ class Prepared:
         identifier = decode(encoded, syntax)
         self.keys = as_json(identifier)
         try:
-            self.question: Question = question(identifier, who.ae_title, who.profile, by_ear=who.by_ear)
+            self.question: Question = question(identifier, who.ae_title, who.profile, who.ways)
         except QueryError as reason:
             reason.keys = self.keys
             raise
@@ -173,13 +174,13 @@ class Who(NamedTuple):
     profile: Profile = PLAIN
     ae_title: str = ""
     quarter: datetime | None = None
-    by_ear: bool = False
+    ways: Ways = LITERAL
 
 
 def _who(caller: Caller, profile: Profile) -> Who:
     if profile is PLAIN:
-        return Who(by_ear=caller.by_ear)
-    return Who(profile, caller.ae_title, this_quarter() if profile.has_window else None, caller.by_ear)
+        return Who(ways=caller.ways)
+    return Who(profile, caller.ae_title, this_quarter() if profile.has_window else None, caller.ways)
 
 
 _numbers = itertools.count()

@@ -25,10 +25,11 @@ from worklist.callers import profile_for
 from worklist.conditions import Check, authority_of, matching, number_asked, replacements
 from worklist.errors import OUT_OF_RESOURCES, QueryError, TooManyAnswers
 from worklist.identifier import Request
-from worklist.negotiation import matches_by_ear
+from worklist.negotiation import ways_of
 from worklist.pdu import Request as AssociateRequest
 from worklist.profiles import PLAIN, Profile
 from worklist.spelling import PLAIN_STYLE, Style
+from worklist.ways import LITERAL, WHOLE, Page, Ways
 
 T = TypeVar("T")
 log = logging.getLogger(__name__)
@@ -41,21 +42,19 @@ PENDING_WITH_UNSUPPORTED_KEYS = 0xFF01
 class Caller:
     """Who asks. What it may see, and how it is written to, is in the profile of its AE title (worklist.callers).
 
-    character_set: what it reads, whatever its profile says. by_ear: patients' names that only sound like the key match
-    too (PS3.4 C.2.2.2.1, fuzzy semantic matching).
+    character_set: what it reads, whatever its profile says. ways: what it has agreed on beside the usual matching.
     """
 
     ae_title: str
     called_ae_title: str = ""
     address: str = ""
     character_set: str = ""
-    by_ear: bool = False
+    ways: Ways = LITERAL
 
 
 def caller_of(request: AssociateRequest, address: str) -> Caller:
     """Return who asks for an association, with what it has negotiated."""
-    by_ear = matches_by_ear(request)
-    return Caller(request.calling_ae_title, request.called_ae_title, address, by_ear=by_ear)
+    return Caller(request.calling_ae_title, request.called_ae_title, address, ways=ways_of(request))
 
 
 @dataclass(frozen=True)
@@ -70,8 +69,9 @@ class Answer:
 class Result:
     """The answers to one query, by start and step ID. Iterate once: each is built when its turn comes.
 
-    pending: status of each answer, FF00 or FF01. cut: more steps match, these are the newest. skipped: steps that
-    match but hold something that DICOM cannot write. faults: by step, the keyword of what that is.
+    pending: status of each answer, FF00 or FF01. cut: more steps match, these are the newest. remaining: steps that
+    match and are on later pages. most: how many may be answered. skipped: steps that match but hold something that
+    DICOM cannot write. faults: by step, the keyword of what that is.
     """
 
     pending: int
@@ -79,12 +79,14 @@ class Result:
     rows: list[Row]
     style: Style = PLAIN_STYLE
     cut: bool = False
+    remaining: int = 0
+    most: int = 0
     skipped: list[int] = field(default_factory=list)
     faults: dict[int, str] = field(default_factory=dict)
 
     @property
     def matches(self) -> int:
-        """How many steps match."""
+        """How many steps match, on this page."""
         return len(self.rows)
 
     def __iter__(self) -> Iterator[Answer]:
@@ -148,32 +150,35 @@ class Question:
         return taken[: self.most], True
 
 
-def question(identifier: Dataset, ae_title: str = "", profile: Profile = PLAIN, *, by_ear: bool = False) -> Question:
-    """Work out what the caller with this AE title and profile asks for; by_ear: see Caller.
+def question(
+    identifier: Dataset, ae_title: str = "", profile: Profile = PLAIN, ways: Ways = LITERAL, *, in_pages: bool = False
+) -> Question:
+    """Work out what the caller with this AE title and profile asks for; ways: see Caller. in_pages: of all that match.
 
     Raises QueryError where the identifier cannot be understood.
     """
-    request = identifiers.read(identifier)
-    steps, checks = matching(request, ae_title, profile, by_ear=by_ear)
+    request = identifiers.read(identifier, ways)
+    steps, checks = matching(request, ae_title, profile)
     columns, others = _columns(request, checks)
     added = [OTHER_IDENTIFIERS] if others else []
     replaced = replacements(request, ae_title, profile)
     asked = Question(request, steps.values(*columns), columns, checks, added, profile, replaced)
     # What SQL decides alone, SQL also counts; else reading stops at the first row too many.
-    return asked if checks else replace(asked, rows=asked.rows[: asked.most + 1])
+    return asked if checks or in_pages else replace(asked, rows=asked.rows[: asked.most + 1])
 
 
-def find(identifier: Dataset, caller: Caller, profile: Profile | None = None) -> Result:
+def find(identifier: Dataset, caller: Caller, profile: Profile | None = None, page: Page = WHOLE) -> Result:
     """Return the steps on the worklist that match.
 
-    identifier: the keys, as PS3.4 K.4.1.1.3 describes them. profile: instead of the caller's. Raises QueryError where
-    the identifier cannot be understood, more steps match than may be answered, or the database is away: never an empty
-    list instead.
+    identifier: the keys, as PS3.4 K.4.1.1.3 describes them. profile: instead of the caller's. page: what to return of
+    them; with a limit never more than may be answered, and then any number may match. Raises QueryError where the
+    identifier cannot be understood, more steps match than may be answered, or the database is away: never an empty list
+    instead.
     """
     try:
         profile = profile_for(caller.ae_title) if profile is None else profile
-        asked = question(identifier, caller.ae_title, profile, by_ear=caller.by_ear)
-        rows, cut = asked.taken(_rows(asked))
+        asked = question(identifier, caller.ae_title, profile, caller.ways, in_pages=page.limit is not None)
+        rows, cut, remaining = _taken(asked, page)
         if asked.authority:
             sent = numbers_sent(asked, {row[PATIENT + "pk"] for row in rows})
             for row in rows:
@@ -189,7 +194,25 @@ def find(identifier: Dataset, caller: Caller, profile: Profile | None = None) ->
     for path, put in asked.replaced.items():
         for row in rows:
             row[path] = put(row[path])
-    return Result(asked.pending, asked.request, rows, style, cut)
+    return Result(asked.pending, asked.request, rows, style, cut, remaining, asked.most)
+
+
+def _taken(asked: Question, page: Page) -> tuple[list[Row], bool, int]:
+    """Return the rows of a page, whether the list was cut before, and how many match after them."""
+    if page.limit is None:
+        rows, cut = asked.taken(_rows(asked))
+        return rows[page.offset :], cut, 0
+    end = page.offset + min(page.limit, asked.most)
+    if not asked.checks:
+        matches, rows = asked.rows.count(), list(asked.rows[page.offset : end])
+    else:
+        matches, rows = 0, []
+        with closing(_rows(asked)) as matching:
+            for row in matching:
+                if page.offset <= matches < end:
+                    rows.append(row)
+                matches += 1
+    return rows, False, max(matches - end, 0)
 
 
 def _rows(asked: Question) -> Generator[Row, None, None]:

@@ -46,6 +46,9 @@ MATCHING = """
 - A key that Bucky does not match is ignored and comes back. If it had a value, the answers are pending with FF01
   instead of FF00. A key that Bucky does not know comes back with zero length.
 - A sequence key with more than one item is refused.
+- With empty value matching negotiated, `""` as a key asks for what has no value (C.2.2.2.7). With multiple value
+  matching negotiated, several values of an attribute that may have several ask for all of them, without wildcards
+  (C.2.2.2.8).
 - With fuzzy semantic matching negotiated, Patient's Name also fits where each word of the key begins a word of any
   representation of the name, or sounds like one (Cologne phonetics and Metaphone): `Meier*` finds Mayr. Other names
   match as ever.
@@ -216,7 +219,8 @@ def _association() -> Iterator[tuple[str, str]]:
     yield (
         "Extended negotiation",
         "relational queries and combined date and time: always, and told so; fuzzy semantic matching of names: where it"
-        " is proposed; time zone query adjustment: no. The answer is as long as the proposal",
+        " is proposed; time zone query adjustment: no; empty value and multiple value matching: where bytes 5 and 6 of"
+        " PS3.4 table C.5-1 propose them, which K.5 does not have. The answer is as long as the proposal",
     )
 
 

@@ -21,6 +21,7 @@ from worklist.matching import Window
 from worklist.profiles import PLAIN, Profile
 from worklist.query import Caller, find, question
 from worklist.spelling import Change, Notes
+from worklist.ways import WHOLE, Page
 
 
 @dataclass(frozen=True)
@@ -45,7 +46,8 @@ class Explanation:
     lines: part by part. found: whether the step is an answer. matches: how many steps are. refused: how the whole query
     ends, where it has no answers. unwritable: keyword of what keeps a matching step off the list. character_set: in
     what the answer is written, empty where all of it is ASCII. profile: of the caller. cut: more steps match than the
-    caller takes, and it gets others. changes: values that it does not get as they are stored.
+    caller takes, and it gets others. elsewhere: it is on another page of the answers than the one that was asked for.
+    changes: values that it does not get as they are stored.
     """
 
     lines: list[Line] = field(default_factory=list)
@@ -56,6 +58,7 @@ class Explanation:
     character_set: str = ""
     profile: Profile = PLAIN
     cut: bool = False
+    elsewhere: bool = False
     changes: tuple[Change, ...] = ()
 
     @property
@@ -64,23 +67,24 @@ class Explanation:
         return [line for line in self.lines if not line.holds]
 
 
-def explain(step: ScheduledProcedureStep, identifier: Dataset, caller: Caller) -> Explanation:
-    """Ask the question again, and each of its parts of this step."""
+def explain(step: ScheduledProcedureStep, identifier: Dataset, caller: Caller, page: Page = WHOLE) -> Explanation:
+    """Ask the question again, and each of its parts of this step. page: the one that the caller has asked for."""
     try:
-        request = question(identifier).request
+        request = question(identifier, ways=caller.ways).request
     except QueryError as reason:
         return Explanation(refused=reason)
     profile = profile_for(caller.ae_title)
     lines = [_line(part, step) for part in parts(request, caller.ae_title, profile)]
     told = Explanation(lines, profile=profile)
     try:
-        result = find(identifier, caller)
+        result = find(identifier, caller, page=page)
     except QueryError as reason:
         return replace(told, refused=reason)
     told = replace(told, matches=result.matches)
     row = next((row for row in result.rows if row["pk"] == step.pk), None)
     if row is None:
-        return replace(told, cut=result.cut and not told.against)
+        fits = not told.against
+        return replace(told, cut=result.cut and fits, elsewhere=page != WHOLE and not result.cut and fits)
     notes = Notes()
     try:
         written = answer(result.request, row, result.style, notes)
@@ -127,12 +131,13 @@ LOOKED_AT = 500
 """Steps that are looked at for each part of a question."""
 
 
-def near_misses(identifier: Dataset, ae_title: str, near: Q, most: int = 50) -> list[Miss]:
+def near_misses(identifier: Dataset, caller: Caller, near: Q, most: int = 50) -> list[Miss]:
     """Return the steps that fail exactly one part of a question. Raises QueryError where it cannot be understood.
 
-    ae_title: of the caller. near: which steps to look at, of which no more than LOOKED_AT for each part.
+    near: which steps to look at, of which no more than LOOKED_AT for each part.
     """
-    every = parts(question(identifier).request, ae_title, profile_for(ae_title))
+    request = question(identifier, ways=caller.ways).request
+    every = parts(request, caller.ae_title, profile_for(caller.ae_title))
     return [
         Miss(step.pk, _line(part, step))
         for place, part in enumerate(every)

@@ -19,9 +19,10 @@ from worklist.errors import QueryError
 from worklist.models import QueryLog
 from worklist.preview import usual_query
 from worklist.query import Caller
+from worklist.ways import page_of, ways_of
 from worklist.why import LOOKED_AT, Explanation, Line, explain, near_misses
 from worklist.why_contact import contact
-from worklist.why_words import ADVICE, Told, told, verdict
+from worklist.why_words import ADVICE, Told, told, verdict, ways_in_words
 
 EXPLAIN = "worklist.explain_querylog"
 RECENT = timedelta(days=7)
@@ -75,6 +76,7 @@ def why(request: HttpRequest, pk: int) -> HttpResponse:
         others=explanation.matches - explanation.found,
         contact=contact(title, query, timezone.now()),
         is_whole=query is None or is_whole(query.keys),
+        ways=ways_in_words(query.ways) if query else [],
         since=story.tell(since.exclude(kind__in=story.READS).select_related("patient", "order").order_by("-pk")[:20]),
         kept_days=settings.BUCKY_QUERY_LOG_DAYS,
     )
@@ -83,10 +85,15 @@ def why(request: HttpRequest, pk: int) -> HttpResponse:
 def explain_to(step: ScheduledProcedureStep, ae_title: str, query: QueryLog | None) -> Explanation:
     """Hold a step against a query, or against the usual one of a device that has not asked yet."""
     if query is not None:
-        return explain(step, from_json(query.keys), Caller(ae_title, query.called_ae_title, query.address))
+        return explain(step, from_json(query.keys), _caller(query), page_of(query.ways))
     zone = step.station.site.zone if step.station else timezone.get_current_timezone()
     day = timezone.localdate(step.start, zone) if step.start else timezone.localdate()
     return explain(step, usual_query(ae_title, day), Caller(ae_title))
+
+
+def _caller(query: QueryLog) -> Caller:
+    """Return who has asked, with what was agreed then."""
+    return Caller(query.calling_ae_title, query.called_ae_title, query.address, ways=ways_of(query.ways))
 
 
 def _advice(line: Line) -> str:
@@ -117,7 +124,7 @@ def near(request: HttpRequest, pk: int) -> HttpResponse:
     problem, rows = "", []
     profile = profile_for(query.calling_ae_title)
     try:
-        misses = near_misses(from_json(query.keys), query.calling_ae_title, around)
+        misses = near_misses(from_json(query.keys), _caller(query), around)
     except QueryError as reason:
         problem, misses = str(reason), []
     steps = ScheduledProcedureStep.objects.select_related("station__site", "requested_procedure__order__patient")

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 from datetime import date, datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from django.utils import timezone
 from django.utils.translation import gettext as _
@@ -15,10 +15,11 @@ from worklist.answer import Row
 from worklist.charsets import UTF_8
 from worklist.conditions import PROFILE_RULES, wall_clock
 from worklist.identifier import Match
-from worklist.matching import AnyOf, Condition, DateSpan, Single, Wildcard, Window
+from worklist.matching import EMPTY, AllOf, AnyOf, Condition, DateSpan, Single, Wildcard, Window
 from worklist.models import QueryLog
 from worklist.profile_pages import WORDS
 from worklist.profiles import PLAIN, Profile
+from worklist.ways import page_of, ways_of
 from worklist.why import Explanation, Line
 
 if TYPE_CHECKING:
@@ -100,9 +101,24 @@ def _condition(condition: Condition) -> str:
             return pattern
         case AnyOf(conditions):
             return _(" or ").join(_condition(one) for one in conditions)
+        case AllOf(conditions):
+            return _(" and ").join(_condition(one) for one in conditions)
         case DateSpan(low, high):
             return _span(low, high)
-    return _("anything")
+    return _("no value") if condition is EMPTY else _("anything")
+
+
+def ways_in_words(kept: dict[str, Any]) -> list[str]:
+    """Return how a query was asked beside its keys, as the query log has kept it; see worklist.ways."""
+    ways, page = ways_of(kept), page_of(kept)
+    words = [_("names that only sound alike match too")] if ways.by_ear else []
+    words += [_("two quotation marks ask for what has no value")] if ways.empty else []
+    words += [_("several values ask for all of them")] if ways.every else []
+    if page.limit is not None:
+        words.append(_("at most %(limit)d answers after %(offset)d") % vars(page))
+    elif page.offset:
+        words.append(_("the answers after the first %d") % page.offset)
+    return words
 
 
 def window_in_words(window: Window) -> str:
@@ -191,6 +207,8 @@ def _now(step: ScheduledProcedureStep, query: QueryLog | None, now: Explanation)
     if now.cut:
         words = _("Every key fits, but more exams match than the device takes: it gets the %d that start last.")
         return [words % now.matches]
+    if now.elsewhere:
+        return [_("Every key fits, but the exam is on another page of the answers than the one that was asked for.")]
     if not now.found:
         sent = query is not None and step.pk in query.step_ids
         words = _("It does not fit any more: %s.") if sent else _("It does not fit: %s.")

@@ -12,6 +12,7 @@ from pydicom.uid import (
 from pynetdicom import AE
 from pynetdicom.association import Association
 from pynetdicom.dsutils import encode
+from pynetdicom.pdu_primitives import SOPClassExtendedNegotiation
 
 from ris.config import Address
 from tests.ports import free_port
@@ -133,18 +134,22 @@ def open_door(notebook: Notebook, **options: Any) -> Iterator[Door]:
 
 
 def associate(
-    door: Door, calling: str = "CT1", called: str = "BUCKY", syntax: str = ExplicitVRLittleEndian
+    door: Door, calling: str = "CT1", called: str = "BUCKY", syntax: str = ExplicitVRLittleEndian, wishes: bytes = b""
 ) -> Association:
+    """Ask for an association. wishes: bytes of extended negotiation for the worklist."""
     scanner = AE(calling)
     scanner.acse_timeout = scanner.dimse_timeout = scanner.network_timeout = 90
     scanner.add_requested_context(MODALITY_WORKLIST_FIND, syntax)
     scanner.add_requested_context(VERIFICATION, syntax)
-    assoc = scanner.associate(door.address.host, door.address.port, ae_title=called)
+    wish = SOPClassExtendedNegotiation()
+    wish.sop_class_uid, wish.service_class_application_information = UID(MODALITY_WORKLIST_FIND), wishes
+    where = door.address.host, door.address.port
+    assoc = scanner.associate(*where, ae_title=called, ext_neg=[wish] if wishes else [])
     # pynetdicom returns when the connection is gone, which may be a moment before it has noted why.
     wait_until(lambda: assoc.is_established or assoc.is_rejected or assoc.is_aborted, what="the answer to a request")
     if assoc.is_aborted and assoc.acceptor.primitive is None:
         # A rejection that came before its thread woke up is taken for a connection that failed.
-        return associate(door, calling, called, syntax)
+        return associate(door, calling, called, syntax, wishes)
     return without_thieves(assoc)
 
 

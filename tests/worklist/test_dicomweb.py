@@ -17,7 +17,7 @@ from tests.worklist.asking import STEP_KEYS, answers, step
 from tests.worklist.web import SEARCH, Device, parts_of, problem
 from worklist import query
 from worklist.attributes import ATTRIBUTES, STEP_ATTRIBUTES
-from worklist.models import StationProfile
+from worklist.models import QueryLog, StationProfile
 from worklist.profiles import Scope, WhenMore
 
 pytestmark = pytest.mark.django_db
@@ -128,7 +128,27 @@ def test_fuzzymatching_finds_names_by_ear(ct1: Device) -> None:
     made = factories.step(patient=factories.patient("Mayr^Anna", "4711"))
     factories.step(patient=factories.patient("Doe^Jane", "4712"))
     assert ct1.steps(PatientName="Meier*") == ct1.steps(PatientName="Meier*", fuzzymatching="false") == []
-    assert ct1.steps(PatientName="Meier*", fuzzymatching="true") == [made.sps_id]
+    assert ct1.steps(PatientName="Meier*", fuzzymatching="true", limit="5") == [made.sps_id]
+    assert QueryLog.objects.order_by("-pk")[0].ways == {"by_ear": True, "limit": 5}
+
+
+def test_emptyvaluematching_finds_what_has_no_value(ct1: Device) -> None:
+    known = factories.step(patient=factories.patient("Doe^Jane", "4711"))
+    factories.step(patient=factories.patient("Roe^Jim", "4712", birth_date=None), start=factories.today_at(11))
+    assert ct1.steps(PatientID='""') == []
+    found = ct1.search(PatientBirthDate='""', emptyvaluematching="true")
+    assert [str(one.PatientID) for one in found] == ["4712"]
+    problem(ct1.client.get(SEARCH, {"PatientBirthDate": '""'}), 400)
+    assert ct1.steps(PatientID="4711", emptyvaluematching="true") == [known.sps_id]
+
+
+def test_multiplevaluematching_asks_for_all_values_and_not_for_any(ct1: Device) -> None:
+    one, *_ = a_day()
+    station = f"{STEP}__ScheduledStationAETitle"
+    assert one.sps_id in ct1.steps(**{station: "CT1\\MR1"})
+    assert ct1.steps(**{station: "CT1\\MR1", "multiplevaluematching": "true"}) == []
+    assert one.sps_id in ct1.steps(**{station: "CT1\\CT1", "multiplevaluematching": "true"})
+    assert one.sps_id in ct1.steps(**{f"{STEP}__Modality": "CT\\MR", "multiplevaluematching": "true"})
 
 
 # --- what an answer holds ------------------------------------------------------------------------------
@@ -187,7 +207,40 @@ def test_pages_make_up_the_whole_list_without_a_gap(ct1: Device) -> None:
 def test_more_than_fits_is_refused_and_not_cut(ct1: Device, settings: Any) -> None:
     settings.BUCKY_WORKLIST_MAX_ANSWERS = 1
     factories.step(), factories.step(start=factories.today_at(11))
-    assert problem(ct1.get(), 413)["detail"] == "More than 1 steps match, ask for fewer"
+    for asked in ("", "offset=1"):
+        detail = problem(ct1.get(query=asked), 413)["detail"]
+        assert detail == "More than 1 steps match, ask for fewer, or for pages with limit and offset"
+
+
+@pytest.mark.parametrize("narrowed", [{}, {f"{STEP}__ScheduledProcedureStepStartDate": "20200101-"}])
+@pytest.mark.parametrize("when_more", WhenMore)
+def test_any_number_of_steps_is_read_in_pages(
+    ct1: Device, settings: Any, narrowed: dict[str, str], when_more: WhenMore
+) -> None:
+    """Whether SQL decides alone or Python looks at each row; and with more asked for than a page may hold."""
+    settings.BUCKY_WORKLIST_MAX_ANSWERS = 2
+    if when_more is WhenMore.NEWEST:
+        StationProfile.objects.create(name="CT", callers="CT1", when_more=when_more)
+    made = [factories.step(start=factories.today_at(8 + number)).sps_id for number in range(5)]
+    factories.step("COMPLETED")
+    keys = {name.replace("__", "."): value for name, value in narrowed.items()}
+    found, remaining = [], []
+    for offset in (0, 2, 4, 6):
+        answer = ct1.client.get(SEARCH, keys | {"limit": "100", "offset": str(offset)})
+        steps = answer.json() if answer.status_code == 200 else []
+        found += [one["00400100"]["Value"][0]["00400009"]["Value"][0] for one in steps]
+        remaining.append(answer.get("Warning", ""))
+    assert found == (made[::-1] if when_more is WhenMore.NEWEST else made)
+    service = "299 http://testserver/dicomweb"
+    more = [f'{service}: "There are {left} additional results that can be requested"' for left in (3, 1)]
+    assert remaining == [*more, "", ""]
+
+
+def test_how_many_match_can_be_asked_alone(ct1: Device) -> None:
+    factories.step(), factories.step(start=factories.today_at(11))
+    answer = ct1.get(query="limit=0")
+    assert answer.status_code == 204
+    assert "There are 2 additional results" in answer["Warning"]
 
 
 def test_the_profile_of_the_device_holds_and_a_cut_is_told(ct1: Device) -> None:
@@ -309,6 +362,13 @@ def test_what_cannot_be_answered_is_406(ct1: Device, query: str, accept: str) ->
         (f"{STEP}.ScheduledProcedureStepStartTime=noon", "is not a time"),
         (f"{STEP}.ScheduledProcedureStepStartDate=-", "is a range without ends"),
         ("PatientID=" + "9" * 2000, "is too long"),
+        ("StudyInstanceUID=,", "A UID is missing in the list of StudyInstanceUID"),
+        ("StudyInstanceUID=1.2,", "A UID is missing in the list of StudyInstanceUID"),
+        ("StudyInstanceUID=1.2,,1.3", "A UID is missing in the list of StudyInstanceUID"),
+        ("StudyInstanceUID=%5C1.2", "A UID is missing in the list of StudyInstanceUID"),
+        ("StudyInstanceUID=%20", "A UID is missing in the list of StudyInstanceUID"),
+        ("emptyvaluematching=yes", "emptyvaluematching is true or false"),
+        (f"{STEP}.ScheduledStationAETitle=CT*%5CMR1&multiplevaluematching=true", "has a wildcard among several values"),
     ],
 )
 def test_what_cannot_be_understood_is_400_and_says_why(ct1: Device, query: str, says: str) -> None:
@@ -318,15 +378,13 @@ def test_what_cannot_be_understood_is_400_and_says_why(ct1: Device, query: str, 
 
 def test_what_is_not_matched_is_read_over_with_a_warning_and_comes_back(ct1: Device) -> None:
     factories.step()
-    answer = ct1.get(query="PatientWeight=70&Manufacturer=ACME&00091001=x&emptyvaluematching=true")
+    answer = ct1.get(query="PatientWeight=70&Manufacturer=ACME&00091001=x")
     assert answer.status_code == 200
     (found,) = answer.json()
     assert found["00080070"] == {"vr": "LO"}
     assert found["00091001"] == {"vr": "UN"}
-    service = "299 http://testserver/dicomweb"
     assert answer["Warning"] == (
-        f'{service}: "The emptyvaluematching parameter is not supported. Only literal matching has been performed.", '
-        f'{service}: "These attributes are not matched: PatientWeight Manufacturer 00091001"'
+        '299 http://testserver/dicomweb: "These attributes are not matched: PatientWeight Manufacturer 00091001"'
     )
 
 

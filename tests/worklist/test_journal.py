@@ -70,6 +70,7 @@ def test_a_scanner_that_polls_is_one_row() -> None:
         {"step_ids": [4, 5]},
         {"status": "A700"},
         {"keys": {"Modality": "CT"}},
+        {"ways": {"by_ear": True}},
         {"calling_ae_title": "CT2"},
         {"address": "10.0.0.8"},
         {"at": NOON + timedelta(days=1)},

@@ -9,6 +9,7 @@ from tests import factories
 from tests.worklist.asking import CT1, door_sends, keys
 from tests.worklist.test_profiles import agreed
 from worklist.query import Caller, find
+from worklist.ways import Ways
 
 pytestmark = pytest.mark.django_db
 
@@ -47,7 +48,7 @@ def test_a_name_is_found_by_how_it_sounds_where_that_is_agreed(key: str, exactly
     factories.step(patient=yamada, start=factories.today_at(10))
     values = key.split("\\") if "\\" in key else key
     assert found(PatientName=values) == exactly
-    assert found(Caller("CT1", by_ear=True), PatientName=values) == by_ear
+    assert found(Caller("CT1", ways=Ways(by_ear=True)), PatientName=values) == by_ear
 
 
 # --- by numbers -----------------------------------------------------------------------------------------

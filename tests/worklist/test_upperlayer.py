@@ -2,6 +2,7 @@
 
 import struct
 from collections.abc import Iterable
+from dataclasses import replace
 from itertools import pairwise
 
 import pytest
@@ -30,9 +31,10 @@ from worklist.dimse import (
     encode_command,
     respond,
 )
-from worklist.negotiation import MODALITY_WORKLIST_FIND, VERIFICATION, choose, extended, judge
+from worklist.negotiation import MODALITY_WORKLIST_FIND, VERIFICATION, choose, extended, judge, ways_of
 from worklist.pdu import AbortReason, ContextResult, Limits, Request
 from worklist.upperlayer import Acceptor, Ended, Event, Message, ReleaseRequested, State
+from worklist.ways import LITERAL, Ways
 
 IMPLICIT, EXPLICIT = "1.2.840.10008.1.2", "1.2.840.10008.1.2.1"
 CT_STORAGE = "1.2.840.10008.5.1.4.1.1.2"
@@ -154,6 +156,26 @@ def test_pynetdicom_reads_our_acceptance() -> None:
     assert pdu.user_information.async_ops_window.maximum_number_operations_invoked == 1
     assert pdu.user_information.ext_neg[0].app_info == b"\1\1\1\0"
     assert acceptor.contexts == {1: (MODALITY_WORKLIST_FIND, EXPLICIT), 3: (VERIFICATION, EXPLICIT)}
+
+
+@pytest.mark.parametrize(
+    ("offered", "answered", "agreed"),
+    [
+        (b"", b"", LITERAL),
+        (b"\1\1\0", b"\1\1\0", LITERAL),
+        (b"\1\1\1", b"\1\1\1", Ways(by_ear=True)),
+        (b"\1\1\1\1", b"\1\1\1\0", Ways(by_ear=True)),
+        (b"\0\0\0\0\1\0", b"\0\0\0\0\1\0", Ways(empty=True)),
+        (b"\1\1\1\1\1\1\1", b"\1\1\1\0\1\1", Ways(by_ear=True, empty=True, every=True)),
+    ],
+)
+def test_extended_negotiation_is_answered_byte_by_byte_and_kept(offered: bytes, answered: bytes, agreed: Ways) -> None:
+    (request,) = Acceptor(LIMITS).receive(request_pdu())
+    assert isinstance(request, Request)
+    request = replace(request, extended={MODALITY_WORKLIST_FIND: offered, VERIFICATION: b"\1"})
+    assert extended(request) == {MODALITY_WORKLIST_FIND: answered}
+    assert ways_of(request) == agreed
+    assert ways_of(replace(request, extended={})) == LITERAL
 
 
 @pytest.mark.parametrize(

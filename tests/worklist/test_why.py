@@ -25,6 +25,7 @@ from worklist.errors import QueryError
 from worklist.models import QueryLog, RefusedCall, StationProfile, UnknownCaller
 from worklist.query import Caller, find
 from worklist.tasks import purge_query_log
+from worklist.ways import LITERAL, Ways, kept
 from worklist.why import explain, near_misses
 
 pytestmark = pytest.mark.django_db
@@ -34,18 +35,18 @@ def today(days: int = 0) -> str:
     return f"{factories.today_at(12, days=days):%Y%m%d}"
 
 
-def asked(ae_title: str = "CT1", *, ago: timedelta = timedelta(), **values: Any) -> QueryLog:
+def asked(ae_title: str = "CT1", *, ago: timedelta = timedelta(), ways: Ways = LITERAL, **values: Any) -> QueryLog:
     """Write down a query as the door does, with what it got; keys as for `keys`, else the usual ones."""
     log: dict[str, Any] = {name: values.pop(name) for name in ("status", "comment", "step_ids") if name in values}
     identifier = keys(**(values or {"ScheduledStationAETitle": ae_title, "ScheduledProcedureStepStartDate": today()}))
     log.setdefault("status", "0000")
     at = timezone.now() - ago
     if "step_ids" not in log:
-        result = find(identifier, Caller(ae_title))
+        result = find(identifier, Caller(ae_title, ways=ways))
         log |= {"step_ids": [one.step_id for one in result], "skipped": result.skipped, "matches": result.matches}
     return QueryLog.objects.create(
         at=at, last_at=at, calling_ae_title=ae_title, called_ae_title="BUCKY", address="10.0.0.7",
-        keys=as_json(identifier), **log,
+        keys=as_json(identifier), ways=kept(ways), **log,
     )  # fmt: skip
 
 
@@ -246,7 +247,7 @@ def test_it_would_match_exactly_if_the_engine_returns_it(
         told = explain(step, identifier, CT1)
         assert told.found is (step.pk in found)
         assert (told.against == []) is (step.pk in found)
-    missed = near_misses(identifier, CT1.ae_title, NEAR_ALL)
+    missed = near_misses(identifier, CT1, NEAR_ALL)
     assert not {miss.step_id for miss in missed} & found
     for miss in missed[:3]:
         (only,) = explain(ScheduledProcedureStep.objects.get(pk=miss.step_id), identifier, CT1).against

@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from django.http import QueryDict
 from pydicom import config
@@ -14,6 +14,7 @@ from pydicom.tag import BaseTag, Tag
 from worklist.attributes import ATTRIBUTES, BY_TAG, ITEMS_BY_TAG, NOT_KEYS, STEP_SEQUENCE, Attribute
 from worklist.dicomweb.problems import bad_request
 from worklist.matching import Kind
+from worklist.ways import LITERAL, WHOLE, Page, Ways
 
 DEEPEST = 4
 """Levels of one attribute's path; the worklist's information model has three."""
@@ -29,18 +30,12 @@ Table = Mapping[BaseTag, Attribute]
 
 @dataclass
 class Search:
-    """A search as it was asked. limit: most answers, None for all; offset: answers to skip.
-
-    by_ear: names that only sound like the key match too. ignored: attributes that had a value and cannot be matched.
-    warnings: what else the sender has to be told.
-    """
+    """A search as it was asked. ignored: attributes that had a value and cannot be matched."""
 
     identifier: Dataset
-    limit: int | None = None
-    offset: int = 0
-    by_ear: bool = False
+    page: Page = WHOLE
+    ways: Ways = LITERAL
     ignored: list[str] = field(default_factory=list)
-    warnings: list[str] = field(default_factory=list)
 
 
 def read_search(query: QueryDict) -> Search:
@@ -160,14 +155,20 @@ def _put_value(
     if text and (attribute is None or attribute.kind is Kind.NONE):
         search.ignored.append(_name_of(path))
         text = None  # never matched, so never read
-    data_set.add(DataElement(tag, vr, _values(vr, text), validation_mode=config.IGNORE))
+    data_set.add(DataElement(tag, vr, _values(path, vr, text), validation_mode=config.IGNORE))
 
 
-def _values(vr: str, text: str | None) -> str | list[str] | None:
-    """Return the values of a key; UIDs are a list with commas or backslashes (PS3.18 section 8.3.4.1)."""
+def _values(path: Path, vr: str, text: str | None) -> str | list[str] | None:
+    """Return the values of a key; UIDs are a list with commas or backslashes (PS3.18 section 8.3.4.1).
+
+    A list has a UID in each place. Read as an empty key, `,` would ask for everybody's steps.
+    """
     if vr != "UI" or not text:
         return text or None
-    return [uid.strip() for uid in re.split(r"[,\\]", text)]
+    uids = [uid.strip() for uid in re.split(r"[,\\]", text)]
+    if not all(uids):
+        raise bad_request(f"A UID is missing in the list of {_name_of(path)}", parameter=_name_of(path))
+    return uids
 
 
 def _path(name: str) -> Path:
@@ -224,11 +225,11 @@ def _number(name: str, text: str) -> int:
 
 
 def _limit(search: Search, name: str, text: str) -> None:
-    search.limit = _number(name, text)
+    search.page = replace(search.page, limit=_number(name, text))
 
 
 def _offset(search: Search, name: str, text: str) -> None:
-    search.offset = _number(name, text)
+    search.page = replace(search.page, offset=_number(name, text))
 
 
 def _flag(name: str, text: str) -> bool:
@@ -238,19 +239,23 @@ def _flag(name: str, text: str) -> bool:
 
 
 def _fuzzy(search: Search, name: str, text: str) -> None:
-    search.by_ear = _flag(name, text)
+    search.ways = replace(search.ways, by_ear=_flag(name, text))
 
 
-def _not_supported(search: Search, name: str, text: str) -> None:
-    """Read one of the ways of matching that Bucky does not have: asked for, it is read over with a warning."""
-    if _flag(name, text):
-        search.warnings.append(f"The {name} parameter is not supported. Only literal matching has been performed.")
+def _empty_values(search: Search, name: str, text: str) -> None:
+    search.ways = replace(search.ways, empty=_flag(name, text))
+
+
+def _multiple_values(search: Search, name: str, text: str) -> None:
+    search.ways = replace(search.ways, every=_flag(name, text))
 
 
 _OPTIONS = {
     "limit": _limit,
     "offset": _offset,
     "fuzzymatching": _fuzzy,
-    "emptyvaluematching": _not_supported,
-    "multiplevaluematching": _not_supported,
+    "emptyvaluematching": _empty_values,
+    "multiplevaluematching": _multiple_values,
 }
+PARAMETERS = ("includefield", *_OPTIONS, *sorted(REQUEST_PARAMETERS))
+"""What a search knows beside attributes."""

@@ -40,14 +40,27 @@ PARAMETERS = (
         " attribute.",
     ),
     ("`includefield`", "Further attributes with commas between them, may be repeated; or `all`, alone."),
-    ("`limit`, `offset`", "A page of the answers, which are in the order of start and step ID."),
+    (
+        "`limit`, `offset`",
+        "A page of the answers. They are in the order of start and step ID; with a profile that sends the newest, the"
+        " latest first.",
+    ),
     ("`fuzzymatching`", "`true`: Patient's Name also fits as with fuzzy semantic matching in C-FIND."),
-    ("`emptyvaluematching`, `multiplevaluematching`", "`true` is read over with a warning."),
+    ("`emptyvaluematching`", '`true`: `""` as a value asks for what has none (PS3.4 C.2.2.2.7).'),
+    (
+        "`multiplevaluematching`",
+        "`true`: several values of an attribute that may have several, with backslashes between them, ask for all of"
+        " them (PS3.4 C.2.2.2.8), without wildcards. Otherwise any of them is meant.",
+    ),
     ("`accept`", "As the header field, which it replaces."),
     ("`charset`", "`utf-8`; another one alone is refused."),
 )
 NOTES = """
 - Each parameter is given once, only `includefield` may be repeated.
+- A page holds at most `BUCKY_WORKLIST_MAX_ANSWERS` steps, or what the profile of the device says. As long as more
+  match, a warning (299) says how many: `There are 120 additional results that can be requested`. Any number of steps
+  can be read in pages. A step that cannot be written counts for `offset` all the same.
+- A list of UIDs has a UID in each place: `1.2,` is refused.
 - An attribute that Bucky does not match is read over and comes back without a value, with a warning that names it. An
   attribute of the worklist in the wrong place (`Modality` outside of the step sequence) is refused: read over, it would
   widen the list.
@@ -55,7 +68,7 @@ NOTES = """
   request. One without a value is there with its VR alone.
 - Text is in UTF-8; Specific Character Set, where it is there, says ISO_IR 192.
 - A step that cannot be written is left out; a warning says how many.
-- The profile of the device holds here too; where it cuts the list to the newest, a warning says so.
+- The profile of the device holds here too; where it cuts a list without `limit` to the newest, a warning says so.
 - The query log has each page as a query of its own, with the answers of that page.
 - HEAD does what GET does, without the body. OPTIONS names the methods.
 
@@ -70,7 +83,7 @@ STATUSES = (
     ("403", "The token or the person's roles do not allow it, the AE title is no station, or the session's own check."),
     ("405", "Another method; `Allow` names those that are done."),
     ("406", "Nothing of what is accepted can be answered; `offered` names what can."),
-    ("413", "More than `BUCKY_WORKLIST_MAX_ANSWERS` steps match."),
+    ("413", "More steps match than a page may hold, and the request has no `limit`."),
     ("429", "Too many wrong tokens from this address; `Retry-After` says how long."),
     ("500", "A fault in Bucky."),
     ("503", "The database cannot be reached; ask again."),

@@ -14,22 +14,23 @@ from django.utils import timezone, translation
 from django.views.decorators.csrf import csrf_exempt
 
 from ris.audit import address_of
-from worklist.answer import Row
 from worklist.attributes import PATIENT
 from worklist.describe import as_json
 from worklist.dicomweb import media, trail
 from worklist.dicomweb.access import Right, Visitor, admit, bearer_of
-from worklist.dicomweb.parameters import Search, read_search
+from worklist.dicomweb.parameters import PARAMETERS, Search, read_search
 from worklist.dicomweb.problems import Problem
 from worklist.errors import OUT_OF_RESOURCES, QueryError, TooManyAnswers
 from worklist.journal import QueryEntry, write_now
 from worklist.query import Result, find
+from worklist.ways import kept
 
 log = logging.getLogger(__name__)
 
 Handler = Callable[..., HttpResponse]
 IGNORED = "These attributes are not matched: {}"
 CUT = "More steps match; these are among the newest {}"
+MORE = "There are {} additional results that can be requested"
 LEFT_OUT = "{} matching steps hold values that cannot be written"
 
 
@@ -99,7 +100,7 @@ def capabilities(request: HttpRequest) -> HttpResponse:
         "resource": reverse("dicomweb_scheduled"),
         "methods": ["GET"],
         "answered": _described(media.SEARCH_OFFERS),
-        "parameters": ["{attribute}", "includefield", "fuzzymatching", "limit", "offset", "accept", "charset"],
+        "parameters": ["{attribute}", *PARAMETERS],
     }
     performed = {
         "resource": f"{reverse('dicomweb')}modality-performed-procedure-steps/{{mppsUID}}",
@@ -135,16 +136,14 @@ def search_steps(request: HttpRequest) -> HttpResponse:
 def _search(request: HttpRequest, visitor: Visitor, entry: QueryEntry) -> HttpResponse:
     offer = media.choose(request, media.SEARCH_OFFERS)
     asked = read_search(request.GET)
-    entry.keys = as_json(asked.identifier)
+    entry.keys, entry.ways = as_json(asked.identifier), kept(asked.ways, asked.page)
     try:
-        result = find(asked.identifier, replace(visitor.caller, by_ear=asked.by_ear))
+        result = find(asked.identifier, replace(visitor.caller, ways=asked.ways), page=asked.page)
     except QueryError as reason:
         entry.status, entry.comment = f"{reason.status:04X}", reason.comment
         raise _problem_of(reason) from None
     if result.cut:
-        entry.comment = f"Only the newest {result.matches} were sent"
-    whole = result.matches
-    result.rows = _page(result.rows, asked)
+        entry.comment = f"Only the newest {result.most} were sent"
     entry.matches = result.matches
     models = []
     for one in result:
@@ -158,21 +157,17 @@ def _search(request: HttpRequest, visitor: Visitor, entry: QueryEntry) -> HttpRe
         response = HttpResponse(body, content_type=media_type)
     else:  # PS3.18 section 8.3.4.4.1
         response = HttpResponse(status=HTTPStatus.NO_CONTENT)
-    media.warn(request, response, _warnings(asked, result, whole))
+    media.warn(request, response, _warnings(asked, result))
     return response
 
 
-def _page(rows: list[Row], asked: Search) -> list[Row]:
-    """Return the page that was asked for; rows are in the order of start and step ID."""
-    end = None if asked.limit is None else asked.offset + asked.limit
-    return rows[asked.offset : end]
-
-
-def _warnings(asked: Search, result: Result, whole: int) -> list[str]:
-    """Return what the device has to be told. whole: how many steps match, on all pages."""
-    texts = list(asked.warnings)
+def _warnings(asked: Search, result: Result) -> list[str]:
+    """Return what the device has to be told."""
+    texts = []
+    if result.remaining:  # PS3.18 section 8.3.4.4.1
+        texts.append(MORE.format(result.remaining))
     if result.cut:
-        texts.append(CUT.format(whole))
+        texts.append(CUT.format(result.most))
     if asked.ignored:
         texts.append(IGNORED.format(" ".join(asked.ignored)))
     if result.skipped:
@@ -183,7 +178,7 @@ def _warnings(asked: Search, result: Result, whole: int) -> list[str]:
 def _problem_of(reason: QueryError) -> Problem:
     """Return what a refused query is over HTTP."""
     if isinstance(reason, TooManyAnswers):
-        return Problem(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, reason.comment)
+        return Problem(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, f"{reason.comment}, or for pages with limit and offset")
     if reason.status == OUT_OF_RESOURCES:
         return away()
     return Problem(HTTPStatus.BAD_REQUEST, reason.comment)
