@@ -1,6 +1,6 @@
 """Time that becomes free is offered to the first on the waiting list who can use it."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
@@ -9,15 +9,30 @@ from typing import Any
 
 from django.utils import timezone
 
+from ris import intervals
 from ris.actions import places
 from ris.actor import Actor
-from ris.models import Event, EventKind, OfferState, ScheduledProcedureStep, SlotOffer, Station, WaitingListEntry
+from ris.models import (
+    Booking,
+    Event,
+    EventKind,
+    OfferState,
+    ResourceKind,
+    ScheduledProcedureStep,
+    SlotOffer,
+    Station,
+    WaitingListEntry,
+)
 from ris.models.base import Diff
 from ris.models.step import end_of
 from ris.states import OPEN, StepState
 
+GRID = timedelta(minutes=5)
+"""Appointments begin at whole five minutes after the start of the freed time."""
 LOOKED_AT = 200
 """Entries of a modality that are looked at for one freed time."""
+AGAIN = 10
+"""Freed times that are offered again when somebody comes on the list, or asks for other times."""
 TRIED = 20
 """Of these, so many have their calendars and bookings read: whoever cancels should not wait for long."""
 
@@ -74,9 +89,10 @@ def _before(step: ScheduledProcedureStep, diff: Diff, name: str) -> Any:
 
 
 def offer(slot: Slot, *, by: Actor) -> SlotOffer | None:
-    """Offer a time to the first on the waiting list who can use it; None where nobody can, or where it is over.
+    """Offer a time to the first on the waiting list who can use it or a part of it; what is left goes to the next.
 
-    Nobody is offered again what they declined. One time is offered to one patient at once.
+    Returns the first offer; None where nobody can, or where it is over. Nobody is offered again what they declined.
+    One time is offered to one patient at once.
     """
     if slot.start <= timezone.now():
         return None
@@ -94,14 +110,81 @@ def offer(slot: Slot, *, by: Actor) -> SlotOffer | None:
     if not rows:
         return None
     station = Station.objects.select_related("site").get(pk=slot.station)
-    refused = set(
-        SlotOffer.objects.filter(station=station, start=slot.start, state=OfferState.DECLINED).values_list(
-            "entry", flat=True
-        )
+    made = [
+        written
+        for entry, start in _chosen(slot, station, rows)
+        if (written := _make(entry, station, start, slot, by=by)) is not None
+    ]
+    return made[0] if made else None
+
+
+def _chosen(
+    slot: Slot, station: Station, rows: Sequence[WaitingListEntry]
+) -> Iterator[tuple[WaitingListEntry, datetime]]:
+    """Choose who is offered which part of a freed time, in the order of the list."""
+    there = SlotOffer.objects.filter(station=station, start__lt=slot.end, end__gt=slot.start)
+    declined = set(there.filter(state=OfferState.DECLINED).values_list("entry", flat=True))
+    taken = list(there.open().values_list("start", "end"))
+    tried = 0
+    for entry in rows:
+        starts = [
+            start
+            for start in _starts(slot, entry.step.duration)
+            if wants(entry, station, start) and not _overlap(start, end_of(start, entry.step.duration), taken)
+        ]
+        if entry.pk in declined or not starts:
+            continue
+        tried += 1
+        start = first_fit(entry.step, station, starts)
+        if start is not None:
+            taken.append((start, end_of(start, entry.step.duration)))
+            yield entry, start
+        if tried >= TRIED or not intervals.subtract([(slot.start, slot.end)], intervals.union(taken)):
+            return
+
+
+def _starts(slot: Slot, minutes: int) -> Iterator[datetime]:
+    """Return when an exam can begin: with the freed time, or later where it is over before the end of it."""
+    yield slot.start
+    start = slot.start + GRID
+    while end_of(start, minutes) <= slot.end:
+        yield start
+        start += GRID
+
+
+def _overlap(start: datetime, end: datetime, periods: Sequence[tuple[datetime, datetime]]) -> bool:
+    return any(begins < end and start < ends for begins, ends in periods)
+
+
+def look_again(entry: WaitingListEntry, *, by: Actor) -> None:
+    """Offer once more what was given up and is free still, as far as somebody may want it who is new on the list.
+
+    That is the time of cancelled exams, and what was offered before.
+    """
+    now, modality = timezone.now(), entry.step.modality
+    canceled = Booking.objects.filter(
+        active=False, resource__station__modality=modality, resource__kind=ResourceKind.SCANNER, start__gt=now
     )
-    wanting = [row for row in rows if row.pk not in refused and wants(row, station, slot.start)]
-    entry = next((row for row in wanting[:TRIED] if _fits(row.step, station, slot.start)), None)
-    return _make(entry, station, slot, by=by) if entry else None
+    offered = SlotOffer.objects.filter(station__modality=modality, start__gt=now)
+    rows = [
+        *canceled.order_by("start").values_list("resource__station", "start", "end", "step")[:LOOKED_AT],
+        *offered.order_by("start").values_list("station", "start", "end", "freed_by")[:LOOKED_AT],
+    ]
+    known = {(station, start): Slot(station, start, end, step) for station, start, end, step in rows}
+    stations = Station.objects.active().select_related("site").in_bulk({slot.station for slot in known.values()})
+    wanted = [
+        slot
+        for slot in sorted(known.values(), key=lambda slot: slot.start)
+        if slot.station in stations
+        and any(wants(entry, stations[slot.station], start) for start in _starts(slot, entry.step.duration))
+    ]
+    for slot in wanted[:AGAIN]:
+        offer(slot, by=by)
+
+
+def suits(made: SlotOffer) -> bool:
+    """Tell whether an offer is still what its entry asks for, and can be booked."""
+    return wants(made.entry, made.station, made.start) and bool(first_fit(made.entry.step, made.station, [made.start]))
 
 
 def wants(entry: WaitingListEntry, station: Station, start: datetime) -> bool:
@@ -119,30 +202,31 @@ def wants(entry: WaitingListEntry, station: Station, start: datetime) -> bool:
     )
 
 
-def _fits(step: ScheduledProcedureStep, station: Station, start: datetime) -> bool:
+def first_fit(step: ScheduledProcedureStep, station: Station, starts: Sequence[datetime]) -> datetime | None:
+    """Return the first of these times at which a station can take a step, with all that it needs."""
     wish = places.wish_of(step)
     allowed = places.stations_for(modality=wish.modality, exam=wish.procedure.exam, site=station.site)
     if station.pk not in {row.pk for row in allowed}:
-        return False
-    return not places.Timetable(wish, [station], start, end_of(start, wish.minutes)).place(station, start).reasons
+        return None
+    table = places.Timetable(wish, [station], starts[0], end_of(starts[-1], wish.minutes))
+    return next((start for start in starts if not table.place(station, start).reasons), None)
 
 
-def _make(entry: WaitingListEntry, station: Station, slot: Slot, *, by: Actor) -> SlotOffer | None:
+def _make(entry: WaitingListEntry, station: Station, start: datetime, slot: Slot, *, by: Actor) -> SlotOffer | None:
     """Write the offer, unless the time is offered to somebody already."""
-    end = end_of(slot.start, entry.step.duration)
     made = SlotOffer(
         entry=entry,
         station=station,
-        start=slot.start,
-        end=end,
+        start=start,
+        end=end_of(start, entry.step.duration),
         freed_by_id=slot.freed_by,
-        expires_at=slot.start - timedelta(hours=entry.notice),
+        expires_at=start - timedelta(hours=entry.notice),
     )
     # Left to the database: somebody may offer the same time in this moment.
     SlotOffer.objects.bulk_create([made], ignore_conflicts=True)
-    written = SlotOffer.objects.open().filter(entry=entry, station=station, start=slot.start).first()
+    written = SlotOffer.objects.open().filter(entry=entry, station=station, start=start).first()
     if written is not None:
-        tell(EventKind.SLOT_OFFERED, written, by=by, diff={"station": [None, station.pk], "start": [None, slot.start]})
+        tell(EventKind.SLOT_OFFERED, written, by=by, diff={"station": [None, station.pk], "start": [None, start]})
     return written
 
 

@@ -28,7 +28,8 @@ from ris.models.waiting_list import CAN_WAIT
 def put_on(*, by: Actor, step: ScheduledProcedureStep, reason: str = "", **wishes: Any) -> WaitingListEntry:
     """Put a step on the waiting list, or change what it waits for when it is there; returns the entry.
 
-    wishes: columns of WaitingListEntry. Raises ForbiddenMove for a step that needs no place, InvalidValue.
+    Offers that no longer fit what it waits for go to the next; what was given up before and is free still is offered
+    again. wishes: columns of WaitingListEntry. Raises ForbiddenMove for a step that needs no place, InvalidValue.
     """
     step = schedule.locked(step)
     if step.state not in CAN_WAIT or not step.modality:
@@ -45,6 +46,10 @@ def put_on(*, by: Actor, step: ScheduledProcedureStep, reason: str = "", **wishe
         if not diff:
             return entry
     _tell(EventKind.WAITING_LISTED, entry, step, by=by, reason=reason, diff=diff)
+    for offer in _with_step(entry.offers.open()):
+        if not freed.suits(offer) and _close(offer, OfferState.EXPIRED, EventKind.SLOT_EXPIRED, by=by, reason=reason):
+            _pass_on(offer, by=by)
+    freed.look_again(entry, by=by)
     return entry
 
 
@@ -122,7 +127,12 @@ def _with_step(offers: Any) -> list[SlotOffer]:
     """Read offers with all that the verbs and events ask of them, in their order."""
     return list(
         offers.select_related(
-            "station__site", "entry__step__requested_procedure__order__patient", "entry__step__station"
+            "station__site",
+            "entry__step__station",
+            "entry__step__requested_procedure__exam",
+            "entry__step__requested_procedure__order__patient",
+            "entry__step__requested_procedure__order__site",
+            "entry__step__requested_procedure__order__visit",
         ).order_by("pk")
     )
 

@@ -276,3 +276,78 @@ def test_who_needs_no_place_cannot_wait_for_one() -> None:
         waits(factories.step("COMPLETED"))
     with refused(InvalidValue):
         waits(booked(), earliest=today_in(3), latest=today_in(2))
+
+
+# --- a part of a freed time, and changed wishes ---------------------------------------------------------------------
+
+
+def short(name: str, **values: Any) -> ScheduledProcedureStep:
+    """A step of twenty minutes that has no place yet."""
+    return factories.step("REQUESTED", start=None, patient=factories.patient(name), **values)
+
+
+def long(hour: int = 10) -> ScheduledProcedureStep:
+    """An hour's appointment in three days."""
+    return booked(hour, exam=factories.exam("CTLONG", duration=60))
+
+
+def test_what_a_shorter_exam_leaves_of_a_freed_time_goes_to_the_next() -> None:
+    gone, first, second = long(), waits(short("Roe^Ann")), waits(short("Poe^Eve"))
+    exams.go("cancel", by=BY, step=gone)
+    assert offers() == [(first.pk, "10:00"), (second.pk, "10:20")]
+
+
+def test_a_freed_time_is_offered_from_where_it_is_free_on() -> None:
+    gone, entry = long(), waits(short("Roe^Ann"))
+    factories.order(start=factories.today_at(10, days=3))  # promised by its sender, on top
+    exams.go("cancel", by=BY, step=gone)
+    assert offers() == [(entry.pk, "10:20")]
+
+
+def test_what_a_shortened_exam_leaves_is_offered() -> None:
+    step, entry = long(), waits(short("Roe^Ann"))
+    schedule.book(by=BY, step=step, duration=30)
+    assert offers() == [(entry.pk, "10:30")]
+
+
+def test_who_declines_a_part_is_not_offered_another_part_of_it() -> None:
+    gone = long()
+    waits(short("Roe^Ann"))
+    exams.go("cancel", by=BY, step=gone)
+    assert waiting_list.decline(by=BY, offer=SlotOffer.objects.get()) is None
+    assert offers() == []
+
+
+def test_an_offer_that_does_not_fit_a_changed_wish_goes_to_the_next() -> None:
+    gone, entry, second = booked(), waits(), waits(booked(12, days=9))
+    exams.go("cancel", by=BY, step=gone)
+    waits(entry.step, earliest=today_in(4))
+    assert offers() == [(second.pk, "10:00")]
+    assert SlotOffer.objects.get(entry=entry).state == OfferState.EXPIRED
+
+
+def test_an_offer_that_fits_a_changed_wish_stays() -> None:
+    gone, entry = booked(), waits()
+    exams.go("cancel", by=BY, step=gone)
+    waits(entry.step, notes="has a car")
+    assert offers() == [(entry.pk, "10:00")]
+    assert SlotOffer.objects.count() == 1
+
+
+@pytest.mark.parametrize("when", ["who comes on the list later", "who wanted other times"])
+def test_a_time_that_was_given_up_before_is_offered_to(when: str) -> None:
+    gone, step = booked(), booked(days=9, name="Roe^Ann")
+    if when == "who wanted other times":
+        waits(step, earliest=today_in(4))
+    exams.go("cancel", by=BY, step=gone)
+    assert offers() == []
+    entry = waits(step, earliest=None)
+    assert offers() == [(entry.pk, "10:00")]
+
+
+def test_a_time_that_was_given_away_again_is_not_offered_to_who_comes_later() -> None:
+    gone = booked()
+    exams.go("cancel", by=BY, step=gone)
+    booked()
+    waits()
+    assert offers() == []
