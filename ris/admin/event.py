@@ -33,7 +33,7 @@ class EventDayFilter(DayFilter):
 class EventAdmin(PatientDataAdmin):
     """Search the audit trail."""
 
-    list_display = ("at", "kind", "actor_name", "actor_kind", "address", "patient", "order", "subject", "cause")
+    list_display = ("at", "kind", "who", "actor_kind", "address", "patient", "order", "subject", "cause")
     list_filter = (EventDayFilter, "actor_kind", "kind")
     list_select_related = ("patient", "order")
     search_fields = ("actor_name",)  # shows the box; what it finds is decided in get_search_results
@@ -42,9 +42,9 @@ class EventAdmin(PatientDataAdmin):
     sortable_by = ()
     fields = (
         *("at", "kind", "patient", "order", "step", "subject", "reason", "details"),
-        *("actor_kind", "actor_name", "user", "address", "cause"),
+        *("actor_kind", "who", "user", "address", "cause"),
     )
-    readonly_fields = ("details",)
+    readonly_fields = ("details", "who")
 
     def patient_of(self, row: Event) -> int | None:
         """Return the patient whom the event is about, if it is about one."""
@@ -62,7 +62,8 @@ class EventAdmin(PatientDataAdmin):
         by_account = Q(user__in=list(User.objects.filter(username__iexact=text).values_list("pk", flat=True)))
         found = queryset.filter(searching.about(text) | by_account)
         # Senders and devices have no key: they are looked for only when nothing else is called so.
-        return (found if found.exists() else queryset.filter(actor_name__iexact=text)), False
+        sender = Q(actor_name__iexact=text) | Q(actor_name__iexact="|".join(part.strip() for part in text.split(",")))
+        return (found if found.exists() else queryset.filter(sender)), False
 
     def get_object(self, request: HttpRequest, object_id: str, from_field: str | None = None) -> Any:
         """Tell that somebody looks at one event."""
@@ -70,6 +71,11 @@ class EventAdmin(PatientDataAdmin):
         if event is not None and self.has_view_permission(request, event):
             self.tell_list(request, [event], "")
         return event
+
+    @admin.display(description=_("who"))
+    def who(self, event: Event) -> str:
+        """Show the account, device or sender as people read it."""
+        return story.who(event)
 
     @admin.display(description=_("details"))
     def details(self, event: Event) -> SafeString:

@@ -6,7 +6,7 @@ from django.contrib import admin
 from django.db.models import Prefetch, QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.urls import URLPattern, path
-from django.utils.html import format_html, format_html_join
+from django.utils.html import format_html_join
 from django.utils.safestring import SafeString, mark_safe
 from django.utils.translation import gettext_lazy as _
 
@@ -99,12 +99,9 @@ class OrderAdmin(PatientDataAdmin):
         return step.station.name if step and step.station else ""
 
     @admin.display(description=_("needs attention"))
-    def marks(self, order: Order) -> SafeString | str:
-        """Show that a person has to look, and why."""
-        if not order.attention:
-            return ""
-        reasons = " ".join(str(mark.label) for mark in order.attentions)
-        return format_html('<span class="mark" title="{}">{}</span>', reasons, _("look"))
+    def marks(self, order: Order) -> SafeString:
+        """Say why a person has to look."""
+        return format_html_join(" ", '<span class="why">{}</span>', ((mark.label,) for mark in order.attentions))
 
 
 def _first_step(order: Order) -> ScheduledProcedureStep | None:

@@ -14,7 +14,7 @@ from django.utils.translation import gettext_lazy as _
 from ris.actions import exams, orders, patients, schedule, visits
 from ris.actions.requests import ProcedureRequest
 from ris.actor import system
-from ris.demo import calendars, details, screening
+from ris.demo import calendars, details, screening, waiting
 from ris.demo.exams import EXAMS
 from ris.demo.fates import Happening, Place
 from ris.demo.plan import PlannedOrder, make_plan
@@ -73,6 +73,8 @@ def load(*, seed: int, patients: int, orders: int, now: datetime | None = None) 
         with clock_at(happening.at):
             actors.act(order, happening)
     calendars.keep(actors.sites, actors.stations, now.astimezone(zone).date())
+    with clock_at(now):
+        waiting.keep(by=BY, now=now, zone=zone)
 
 
 def _people(people: Sequence[Any]) -> list[Patient]:

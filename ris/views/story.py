@@ -15,6 +15,7 @@ from django.utils.formats import date_format
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy as _lazy
 
+from ris import person_name
 from ris.models import Attention, Event, EventKind, Exam, Order, Patient, RequestedProcedure, Site, Station
 
 DOCUMENTS = {"letter": _lazy("appointment letter"), "label": _lazy("label"), "wristband": _lazy("wristband")}
@@ -24,6 +25,14 @@ NAMED: tuple[tuple[str, type[models.Model]], ...] = (
     *(("replaced_by", Order), ("parent", Order)),
 )
 """Columns that hold keys, or a list of keys, and the rows that these name."""
+PERSONS = frozenset(
+    {
+        *("patient_name", "patient_name_ideographic", "patient_name_phonetic"),
+        *("requesting_physician", "referring_physician", "performing_physician"),
+    }
+)
+"""Columns that hold a person's name as DICOM writes it."""
+MERGES = (EventKind.PATIENT_MERGED, EventKind.PATIENT_UNMERGED)
 READS = (EventKind.PATIENT_VIEWED, EventKind.PATIENTS_LISTED, EventKind.RECORD_VIEWED)
 
 
@@ -43,6 +52,16 @@ class Line:
     event: Event
     what: str
     changes: list[Change] = field(default_factory=list)
+
+    @property
+    def who(self) -> str:
+        """Return who did it as people read it."""
+        return who(self.event)
+
+
+def who(event: Event) -> str:
+    """Return the account, device or sender of an event; a sender, "application|facility", as two words."""
+    return ", ".join(part for part in event.actor_name.split("|") if part)
 
 
 def tell(events: Iterable[Event]) -> list[Line]:
@@ -69,6 +88,10 @@ def _names(events: list[Event]) -> Names:
         keys = {key for key in flat if isinstance(key, int)}
         if keys:
             found[name] = {row.pk: str(row) for row in model._default_manager.filter(pk__in=keys)}
+    merged = {event.data.get(name) for event in events if event.kind in MERGES for name in ("survivor", "loser")}
+    if merged:
+        patients = Patient.objects.filter(pk__in=merged).prefetch_related("identifiers")
+        found["patient"] = {patient.pk: patient.patient_id for patient in patients}
     return found
 
 
@@ -87,6 +110,10 @@ def _changes(event: Event, names: Names) -> list[Change]:
     if event.kind == EventKind.DOCUMENT_PRINTED:
         name = event.data.get("document", "")
         return [Change(_("document"), "", str(DOCUMENTS.get(name, name)))]
+    if event.kind in MERGES:
+        loser, survivor = (names["patient"].get(event.data.get(name), "") for name in ("loser", "survivor"))
+        pair = (loser, survivor) if event.kind == EventKind.PATIENT_MERGED else (survivor, loser)
+        return [Change(_("patient ID"), *pair)]
     rows = event.data.get("rows", ()) if isinstance(event.data, dict) else ()
     return [*changes, *(Change(str(row.get("row", "")), "", _change_word(row.get("change"))) for row in rows)]
 
@@ -128,6 +155,8 @@ def _text(model: type[models.Model] | None, name: str, value: Any, names: Names,
         return names[name].get(value, str(value))
     if name == "attention":
         return " ".join(str(Attention(code).label) for code in str(value).split() if code in Attention.values)
+    if name in PERSONS:
+        return person_name.display(str(value))
     if isinstance(value, bool):
         return _("yes") if value else _("no")
     if isinstance(value, str) and (moment := _moment(value)):

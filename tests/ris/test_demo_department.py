@@ -32,7 +32,9 @@ from ris.models import (
     Patient,
     ScheduledProcedureStep,
     Site,
+    SlotOffer,
     Station,
+    WaitingListEntry,
 )
 from ris.states import OPEN, StepState, roll_up
 
@@ -169,6 +171,16 @@ def test_every_placed_step_has_its_bookings_and_none_is_overbooked(demo: None) -
     assert Booking.objects.filter(resource__kind="SCANNER").count() == placed.count()
     assert not Booking.objects.filter(overbooked=True).exists()
     assert Booking.objects.filter(resource__role="Injector").exists()
+
+
+def test_some_wait_for_an_earlier_place_and_freed_times_are_offered_to_them(demo: None) -> None:
+    waiting = WaitingListEntry.objects.waiting()
+    assert waiting.count() >= 5
+    assert {entry.step.state for entry in waiting} == {"REQUESTED", "SCHEDULED"}
+    assert all(entry.since < NOON for entry in waiting)
+    standing = SlotOffer.objects.filter(state="OPEN", start__gt=NOON)
+    assert 2 <= standing.count() <= 6
+    assert standing.values("entry").distinct().count() >= 2
 
 
 def test_appointments_are_within_hours_and_never_during_a_closure(demo: None) -> None:

@@ -1,0 +1,58 @@
+"""What happened, in words that people read: names without carets, senders in two words, merges with both numbers."""
+
+import pytest
+
+from ris.actions import orders, patients
+from ris.actions.unmerging import unmerge
+from ris.models import Attention, Event
+from ris.roles import Role
+from tests import factories
+from tests.ris.desk import Desk, text_of
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def expert() -> Desk:
+    """Somebody who sees everything."""
+    return Desk(Role.INFORMATICS)
+
+
+def test_names_and_senders_are_written_as_people_read_them(expert: Desk) -> None:
+    jane = factories.patient("Doe^Jane")
+    patients.update(by=factories.HIS, patient=jane, patient_name="Doe-Müller^Jane^^Dr")
+    page = text_of(expert.get(f"/ris/patient/{jane.pk}/change/"))
+    assert "name: Doe, Jane → Doe-Müller, Jane (Dr)" in page
+    assert "HIS, HOSPITAL (HL7 sender)" in page
+    order = factories.order(patient=jane)
+    orders.change(by=factories.HIS, order=order, requesting_physician="Curie^Eve")
+    page = text_of(expert.get(f"/ris/order/{order.pk}/change/"))
+    assert "requesting physician: Curie, Marie → Curie, Eve" in page
+    assert "^" not in page
+
+
+def test_the_trail_is_searched_by_the_sender_as_it_is_shown(expert: Desk) -> None:
+    jane = factories.patient("Doe^Jane")
+    patients.update(by=factories.HIS, patient=jane, patient_name="Roe^Jane")
+    for search in ("HIS, HOSPITAL", "HIS|HOSPITAL"):
+        page = text_of(expert.get(f"/ris/event/?q={search}"))
+        assert "patient updated" in page.lower(), search
+    event = Event.objects.filter(actor_name="HIS|HOSPITAL").latest("pk")
+    assert "HIS, HOSPITAL" in text_of(expert.get(f"/ris/event/{event.pk}/change/"))
+
+
+def test_a_merge_and_its_undoing_name_both_numbers(expert: Desk) -> None:
+    stays, goes = factories.patient("Doe^Jane", "4712"), factories.patient("Doe^Jane", "4711")
+    patients.merge(by=factories.CLERK, survivor=stays, loser=goes)
+    assert "patient ID: 4711 → 4712" in text_of(expert.get(f"/ris/patient/{stays.pk}/change/"))
+    goes.refresh_from_db()
+    unmerge(by=factories.CLERK, loser=goes)
+    assert "patient ID: 4712 → 4711" in text_of(expert.get(f"/ris/patient/{stays.pk}/change/"))
+
+
+def test_lists_say_what_needs_attention(expert: Desk) -> None:
+    factories.step()
+    order = factories.step().requested_procedure.order
+    words = str(Attention.DOUBLE_BOOKED.label)
+    for address in ("/ris/order/", f"/ris/patient/{order.patient_id}/change/"):
+        assert words in text_of(expert.get(address))
