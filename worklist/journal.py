@@ -162,13 +162,10 @@ class Journal:
 
     def _written(self, batch: list[Entry]) -> bool:
         """Write a batch in one transaction; on trouble say so once and keep it."""
-        kept = dict(self._rows)
         try:
             close_old_connections()
-            with transaction.atomic():
-                self.write(batch)
+            self.commit(batch)
         except DatabaseError as trouble:
-            self._rows = kept
             if not self._in_trouble:
                 log.error("the query log cannot be written, will try again (%s)", type(trouble).__name__)
             self._in_trouble = True
@@ -178,8 +175,20 @@ class Journal:
         self._in_trouble = False
         return True
 
-    def write(self, batch: Sequence[Entry]) -> None:
-        """Write entries, those that are the same as one before by counting them."""
+    def commit(self, batch: Sequence[Entry]) -> None:
+        """Write entries in one transaction. Raises DatabaseError; then nothing is written, and nothing remembered."""
+        with transaction.atomic():
+            made = self.write(batch)
+        if len(self._rows) > REMEMBERED:
+            self._rows.clear()
+        self._rows |= made
+
+    def write(self, batch: Sequence[Entry]) -> dict[str, int]:
+        """Write entries, those that are the same as one before by counting them.
+
+        Returns the new rows by the identity of their entries: they can be counted on once they are committed.
+        """
+        made: dict[str, int] = {}
         same: dict[str, list[QueryEntry]] = {}
         for entry in batch:
             if isinstance(entry, UnknownCallerEntry):
@@ -189,19 +198,18 @@ class Journal:
             else:
                 same.setdefault(entry.identity(), []).append(entry)
         for identity, entries in same.items():
-            self._count(identity, entries)
+            if not self._counted(identity, entries):
+                known = vars(entries[0]) | {"milliseconds": entries[-1].milliseconds}
+                row = QueryLog.objects.create(last_at=entries[-1].at, times=len(entries), **known)
+                made[identity] = row.pk
+        return made
 
-    def _count(self, identity: str, entries: list[QueryEntry]) -> None:
-        """Write down queries that are the same, in one row."""
-        first, last = entries[0], entries[-1]
+    def _counted(self, identity: str, entries: list[QueryEntry]) -> bool:
+        """Count queries that are the same as one before in its row; tells whether there is one."""
+        last = entries[-1]
         repeated = QueryLog.objects.filter(pk=self._rows.get(identity, 0))
         times = F("times") + len(entries)
-        if repeated.update(last_at=last.at, times=times, milliseconds=last.milliseconds):
-            return
-        if len(self._rows) > REMEMBERED:
-            self._rows.clear()
-        known = vars(first) | {"milliseconds": last.milliseconds}
-        self._rows[identity] = QueryLog.objects.create(last_at=last.at, times=len(entries), **known).pk
+        return bool(repeated.update(last_at=last.at, times=times, milliseconds=last.milliseconds))
 
 
 _journal = Journal()
@@ -210,8 +218,7 @@ _journal = Journal()
 def write_now(entry: Entry) -> None:
     """Write one entry in this thread, for a process that has no journal running; what cannot be written is lost."""
     try:
-        with transaction.atomic():
-            _journal.write([entry])
+        _journal.commit([entry])
     except DatabaseError as trouble:
         log.error("the query log cannot be written: an entry of %a is lost (%s)", _who(entry), type(trouble).__name__)
 

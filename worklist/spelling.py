@@ -77,7 +77,7 @@ class Style:
         else:
             value = self._text(attribute, value, notes) or None
         if value and Setting.LONGEST in rules:
-            value = _cut(attribute, value, int(rules[Setting.LONGEST]), notes)
+            value = _cut(attribute, value, int(rules[Setting.LONGEST]), notes) or None
         if attribute.vr in CHARACTER_SET_VRS and value:
             notes.texts.extend(value if isinstance(value, list) else [value])
         return value
@@ -147,7 +147,7 @@ def _cut(attribute: Attribute, value: str | list[str], longest: int, notes: Note
             return "=".join(group[:longest].rstrip("^ ") for group in text.split("="))
         return text[:longest].rstrip()
 
-    cut = [short(one) for one in value] if isinstance(value, list) else short(value)
+    cut = [text for text in map(short, value) if text] if isinstance(value, list) else short(value)
     if cut != value:
         notes.changes.append(Change(attribute.keyword, What.CUT))
     return cut

@@ -2,14 +2,14 @@
 
 import json
 import logging
-from collections.abc import Sequence
-from contextlib import nullcontext
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, nullcontext
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 from django.contrib.auth.models import Group, Permission
-from django.db import OperationalError
+from django.db import OperationalError, transaction
 from django.utils import timezone
 from pydicom.dataset import Dataset
 
@@ -19,7 +19,7 @@ from tests.waiting import wait_until
 from tests.worklist.asking import keys
 from worklist import journal
 from worklist.describe import as_json, as_lines
-from worklist.journal import Entry, Journal, QueryEntry, RefusedCallEntry, UnknownCallerEntry
+from worklist.journal import Entry, Journal, QueryEntry, RefusedCallEntry, UnknownCallerEntry, write_now
 from worklist.models import QueryLog, RefusedCall, UnknownCaller
 from worklist.preview import station_worklist
 from worklist.tasks import purge_query_log
@@ -91,6 +91,28 @@ def test_a_row_that_was_purged_in_between_is_written_anew() -> None:
 
 
 @pytest.mark.django_db
+def test_a_row_that_was_not_committed_is_not_counted_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    """SQLite gives its number to the next row: a query of CT1 would count as one of CT2."""
+    atomic = transaction.atomic
+
+    @contextmanager
+    def that_fails() -> Iterator[None]:
+        with atomic():
+            yield
+            raise OperationalError("disk full")
+
+    monkeypatch.setattr(journal, "_journal", Journal())
+    with monkeypatch.context() as patch:
+        patch.setattr("worklist.journal.transaction.atomic", that_fails)
+        write_now(asked())
+    assert not QueryLog.objects.exists()
+    write_now(asked(calling_ae_title="CT2"))
+    write_now(asked())
+    found = QueryLog.objects.order_by("calling_ae_title").values_list("calling_ae_title", "times")
+    assert list(found) == [("CT1", 1), ("CT2", 1)]
+
+
+@pytest.mark.django_db
 def test_an_unknown_caller_is_one_row_and_counted() -> None:
     first = UnknownCallerEntry(NOON, "STRANGER", "10.0.0.9", refused=False)
     again = UnknownCallerEntry(NOON + timedelta(hours=1), "STRANGER", "10.0.0.9", refused=True)
@@ -122,11 +144,12 @@ class Disk(Journal):
         self.failures = failures
         self.kept: list[Entry] = []
 
-    def write(self, batch: Sequence[Entry]) -> None:
+    def write(self, batch: Sequence[Entry]) -> dict[str, int]:
         if self.failures:
             self.failures -= 1
             raise OperationalError("DETAIL: Doe^Jane")
         self.kept += batch
+        return {}
 
 
 @pytest.fixture

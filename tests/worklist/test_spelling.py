@@ -152,6 +152,21 @@ def test_values_that_are_forced_defaulted_and_shortened() -> None:
     assert "Modality" not in step(answered(PatientID=None)[0])  # what is not asked for is not sent
 
 
+def test_a_name_of_which_nothing_is_left_leaves_the_step_out() -> None:
+    """One letter of `^Jane` is none: the device must not get an exam without a name."""
+    profile = agreed("CT1")
+    rule(profile, "PatientName", "LONGEST", "1")
+    rule(profile, "ScheduledProcedureStepDescription", "LONGEST", "1")
+    nameless = factories.step(patient=factories.patient("^Jane", "1"))
+    factories.step(patient=factories.patient("Doe^Jane", "2"), start=factories.today_at(15))
+    asked = keys(PatientName=None, ScheduledProcedureStepDescription=None)
+    result = find(asked, Caller("CT1"))
+    found = [one.data_set for one in result]
+    assert [str(one.PatientName) for one in found] == ["D"]
+    assert result.faults == {nameless.pk: "PatientName"}
+    door_sends(asked, found, Caller("CT1"))
+
+
 @pytest.mark.parametrize(
     ("keyword", "setting", "value", "field"),
     [
