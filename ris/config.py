@@ -147,21 +147,31 @@ def names(text: str) -> list[str]:
     return [name.strip() for name in text.split(",") if name.strip()]
 
 
-def logins(text: str) -> dict[str, str]:
-    """Read logins of other systems: NAME=basic USER:PASSWORD or NAME=bearer TOKEN, with ; between them.
+class Login(NamedTuple):
+    """How to sign in to another system. url: where, and nowhere else. authorization: value of the HTTP header."""
 
-    Returns NAME -> value of the HTTP header Authorization (RFC 7617, RFC 6750).
+    url: str
+    authorization: str
+
+
+_LOGIN = re.compile(
+    r"(?P<name>[^=]*[^=\s])\s*=\s*(?P<url>https?://\S+)\s+"
+    r"(?:(?P<basic>basic)\s+(?P<user>\S.*:.*)|bearer\s+(?P<token>[A-Za-z0-9._~+/=-]+))"
+)
+
+
+def logins(text: str) -> dict[str, Login]:
+    """Read logins of other systems: NAME=URL basic USER:PASSWORD or NAME=URL bearer TOKEN, with ; between them.
+
+    Returns NAME -> login (RFC 7617, RFC 6750).
     """
-    found: dict[str, str] = {}
+    found: dict[str, Login] = {}
     for part in filter(None, (part.strip() for part in text.split(";"))):
-        name, _equals, login = (piece.strip() for piece in part.partition("="))
-        kind, _blank, secret = login.partition(" ")
-        if kind == "basic" and ":" in secret:
-            found[name] = f"Basic {b64encode(secret.strip().encode()).decode()}"
-        elif kind == "bearer" and re.fullmatch(r"[A-Za-z0-9._~+/=-]+", secret.strip()):
-            found[name] = f"Bearer {secret.strip()}"
-        if not name or name not in found:
-            raise ValueError("is not NAME=basic USER:PASSWORD or NAME=bearer TOKEN, with ; between several")
+        read = _LOGIN.fullmatch(part)
+        if read is None:
+            raise ValueError("is not NAME=URL basic USER:PASSWORD or NAME=URL bearer TOKEN, with ; between several")
+        secret = f"Basic {b64encode(read['user'].encode()).decode()}" if read["basic"] else f"Bearer {read['token']}"
+        found[read["name"]] = Login(read["url"], secret)
     return found
 
 
@@ -234,7 +244,8 @@ SETTINGS = (
     Setting(
         "BUCKY_ARCHIVE_LOGINS",
         "",
-        "Logins for the DICOMweb of archives: NAME=basic USER:PASSWORD or NAME=bearer TOKEN, with ; between several.",
+        "Logins for the DICOMweb of archives, by name and address: NAME=URL basic USER:PASSWORD or"
+        " NAME=URL bearer TOKEN, with ; between several.",
         logins,
         secret=True,
     ),

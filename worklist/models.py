@@ -13,6 +13,7 @@ from django.utils.translation import gettext_lazy as _
 
 from ris.models import PerformedProcedureStep
 from ris.models.catalog import AE_TITLE
+from worklist.logins import WrongAddress, login_for
 from worklist.profile_models import ProfileValue as ProfileValue
 from worklist.profile_models import StationProfile as StationProfile
 from worklist.tokens import ApiToken as ApiToken
@@ -250,6 +251,15 @@ class Archive(models.Model):
 
     def __str__(self) -> str:
         return self.name
+
+    def clean(self) -> None:
+        """Refuse an address that the login of the archive is not for."""
+        try:
+            if self.dicomweb_url:
+                login_for(self.name, self.dicomweb_url)
+        except WrongAddress as wrong:
+            words = _("BUCKY_ARCHIVE_LOGINS has a login for an archive of this name at %s, and for no other address.")
+            raise ValidationError({"dicomweb_url": words % wrong.url}) from None
 
 
 class Forwarding(models.Model):

@@ -13,6 +13,7 @@ from urllib.parse import urlencode, urlsplit
 
 from django.conf import settings
 
+from worklist.logins import WrongAddress, login_for
 from worklist.scu import CallFailed
 
 SECONDS = 20.0
@@ -33,10 +34,14 @@ def study(base: str, name: str, uid: str) -> Study | None:
     """Return what an archive says of a study; None when it has none of this UID. Raises CallFailed.
 
     base: the address of its DICOMweb services. name: of the archive, for BUCKY_ARCHIVE_LOGINS.
+    Where the login is for another address, nothing is asked.
     """
     keys = [("StudyInstanceUID", uid), ("includefield", MODALITIES_IN_STUDY), ("includefield", STUDY_RELATED_INSTANCES)]
     headers = {"Accept": "application/dicom+json"}
-    login = settings.BUCKY_ARCHIVE_LOGINS.get(name)
+    try:
+        login = login_for(name, base)
+    except WrongAddress as reason:
+        raise CallFailed(str(reason)) from None
     if login:
         headers["Authorization"] = login
     return _read(_body(f"{base.rstrip('/')}/studies?{urlencode(keys)}", headers), uid)

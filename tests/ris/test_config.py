@@ -33,8 +33,11 @@ def test_a_new_department_needs_no_settings() -> None:
         ("BUCKY_DATA", "/srv/bucky", Path("/srv/bucky")),
         (
             "BUCKY_ARCHIVE_LOGINS",
-            "PACS=basic bucky:se=cret; VNA 2=bearer abc.d_e==;",
-            {"PACS": "Basic YnVja3k6c2U9Y3JldA==", "VNA 2": "Bearer abc.d_e=="},
+            "PACS=https://pacs/dicom-web?a=b basic bucky:se=cret; VNA 2=http://10.0.0.9:8042 bearer abc.d_e==;",
+            {
+                "PACS": config.Login("https://pacs/dicom-web?a=b", "Basic YnVja3k6c2U9Y3JldA=="),
+                "VNA 2": config.Login("http://10.0.0.9:8042", "Bearer abc.d_e=="),
+            },
         ),
         ("REDIS_URL", "redis://127.0.0.1:6379/0", "redis://127.0.0.1:6379/0"),
     ],
@@ -86,8 +89,8 @@ def test_a_value_is_read(name: str, text: str, value: object) -> None:
         ("REDIS_URL", "127.0.0.1", "REDIS_URL: the value does not begin with redis:// or rediss://"),
         (
             "BUCKY_ARCHIVE_LOGINS",
-            "PACS=secret",
-            "BUCKY_ARCHIVE_LOGINS: the value is not NAME=basic USER:PASSWORD or NAME=bearer TOKEN,"
+            "PACS=basic bucky:secret",
+            "BUCKY_ARCHIVE_LOGINS: the value is not NAME=URL basic USER:PASSWORD or NAME=URL bearer TOKEN,"
             " with ; between several",
         ),
         (

@@ -12,6 +12,7 @@ from pydicom import config, dcmwrite
 from pydicom.dataset import Dataset, FileMetaDataset
 from pydicom.uid import CTImageStorage, ExplicitVRLittleEndian, generate_uid
 
+from ris.config import Login
 from ris.models import Evidence, ScheduledProcedureStep, StepClosure
 from tests import factories
 from tests.services import Orthanc
@@ -154,7 +155,7 @@ def test_orthanc_is_asked_by_qido_and_closes_an_exam(settings: Any) -> None:
         orthanc.store(ct_image(study_of(step)))
         close_what_is_archived(now)
         assert not Sighting.objects.exists(), "without a login it says nothing"
-        settings.BUCKY_ARCHIVE_LOGINS = {"PACS": "Basic YnVja3k6c2VjcmV0"}
+        settings.BUCKY_ARCHIVE_LOGINS = {"PACS": Login(url, "Basic YnVja3k6c2VjcmV0")}
         assert close_what_is_archived(now) == 0
         assert close_what_is_archived(now + QUIET) == 1
     assert (state(step), state(other)) == ("COMPLETED", "STARTED")

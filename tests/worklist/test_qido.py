@@ -14,6 +14,7 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 from django.core.exceptions import ValidationError
 
+from ris.config import Login
 from tests.certificates import make_certificate
 from worklist import qido
 from worklist.models import Archive
@@ -68,12 +69,35 @@ def web(status: int = 200, body: Any = b"", headers: dict[str, str] | None = Non
 
 
 def test_the_study_is_asked_for_by_its_uid_with_the_login_of_this_archive(settings: Any) -> None:
-    settings.BUCKY_ARCHIVE_LOGINS = {"PACS": "Bearer t0ken", "OTHER": "Bearer no"}
     with web(body=[row("9.9"), row()]) as archive:
+        logins = {"PACS": Login(archive.url, "Bearer t0ken"), "OTHER": Login(archive.url, "Bearer no")}
+        settings.BUCKY_ARCHIVE_LOGINS = logins
         assert study(archive.url + "/", "PACS", UID) == Study(("CT",), 12)
         study(archive.url, "THIRD", UID)
     fields = {"StudyInstanceUID": [UID], "includefield": ["00080061", "00201208"]}
     assert archive.asked == [("/dicom-web/studies", fields, "Bearer t0ken"), ("/dicom-web/studies", fields, None)]
+
+
+@pytest.mark.parametrize(
+    ("url", "other"),
+    [
+        ("https://pacs.example/dicom-web", "https://pacs.evil/dicom-web"),
+        ("https://pacs.example/dicom-web", "http://pacs.example/dicom-web"),
+        ("https://pacs.example/dicom-web", "https://pacs.example:8443/dicom-web"),
+        ("https://pacs.example/dicom-web", "https://pacs.example/other"),
+        ("https://pacs.example/dicom-web", "https://pacs.example/dicom-web/../other"),
+        ("https://pacs.example", "https://pacs.example.evil"),
+    ],
+)
+def test_a_login_goes_to_no_other_address(settings: Any, url: str, other: str) -> None:
+    settings.BUCKY_ARCHIVE_LOGINS = {"PACS": Login(url, "Bearer t0ken")}
+    with pytest.raises(CallFailed, match="The login of PACS in BUCKY_ARCHIVE_LOGINS is for another address"):
+        study(other, "PACS", UID)
+    with pytest.raises(ValidationError) as refused:
+        Archive(name="PACS", ae_title="PACS", host="127.0.0.1", dicomweb_url=other).clean()
+    assert url in str(refused.value)
+    Archive(name="PACS", dicomweb_url=url.replace("pacs", "PACS") + "/").clean()
+    Archive(name="PACS 2", dicomweb_url=other).clean()
 
 
 @pytest.mark.parametrize(
