@@ -6,6 +6,7 @@ Knows the attribute table and nothing of the database.
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
+from django.utils.translation import gettext_noop as _
 from pydicom.dataelem import DataElement
 from pydicom.dataset import Dataset
 from pydicom.multival import MultiValue
@@ -85,13 +86,17 @@ def read(identifier: Dataset, ways: Ways = LITERAL) -> Request:
     except QueryError:
         raise
     except Exception:  # pydicom reads values when they are looked at, and fails in many ways
-        raise QueryError(IDENTIFIER_DOES_NOT_FIT, "The identifier cannot be decoded") from None
+        raise QueryError(IDENTIFIER_DOES_NOT_FIT, _("The identifier cannot be decoded")) from None
     if not any(key.attribute for key in keys):
-        raise QueryError(IDENTIFIER_DOES_NOT_FIT, "No key of the worklist is asked for")
+        raise QueryError(IDENTIFIER_DOES_NOT_FIT, _("No key of the worklist is asked for"))
     request = reader.request
     request.keys = keys
     request.window = reader.window()
     return request
+
+
+def _bad_key(tag: BaseTag, fault: str) -> QueryError:
+    return QueryError(CANNOT_UNDERSTAND, f"Key {tag} {fault}", tag, fault)
 
 
 class _Reader:
@@ -123,10 +128,10 @@ class _Reader:
     def items(self, element: DataElement, attribute: Attribute) -> tuple[Key, ...]:
         """Read the item of a sequence key. No item, or one without attributes, asks for everything in it."""
         if element.VR != "SQ":
-            raise QueryError(IDENTIFIER_DOES_NOT_FIT, "Not a sequence", attribute.tag)
+            raise QueryError(IDENTIFIER_DOES_NOT_FIT, _("Not a sequence"), attribute.tag)
         items: Sequence[Dataset] = element.value or ()
         if len(items) > 1:
-            raise QueryError(IDENTIFIER_DOES_NOT_FIT, "More than one item in a sequence key", attribute.tag)
+            raise QueryError(IDENTIFIER_DOES_NOT_FIT, _("More than one item in a sequence key"), attribute.tag)
         keys = self.level(items[0], ITEMS_BY_TAG[attribute.tag]) if items else ()
         return keys or _everything(attribute)
 
@@ -138,14 +143,14 @@ class _Reader:
                 self.request.partial = True
             return
         if any(len(value) > LONGEST_VALUE for value in values):
-            raise QueryError(CANNOT_UNDERSTAND, f"Key {attribute.tag} is too long", attribute.tag)
+            raise _bad_key(attribute.tag, _("is too long"))
         try:
             if attribute.vr == "PN":
                 self.request.matches.extend(_name_matches(attribute, values, self.request.ways))
                 return
             found = condition(attribute.kind, attribute.vr, values, self.request.ways, many=attribute.has_many)
         except BadKeyError as reason:
-            raise QueryError(CANNOT_UNDERSTAND, f"Key {attribute.tag} {reason}", attribute.tag) from None
+            raise _bad_key(attribute.tag, str(reason)) from None
         if attribute.tag in (START_DATE, START_TIME) and found is not EMPTY:
             self.start[attribute.tag] = found
         elif found is not UNIVERSAL:
@@ -157,7 +162,7 @@ class _Reader:
             return combined(self.start.get(START_DATE, UNIVERSAL), self.start.get(START_TIME, UNIVERSAL))
         except BadKeyError as reason:
             tag = START_TIME if START_TIME in self.start else START_DATE
-            raise QueryError(CANNOT_UNDERSTAND, f"Key {tag} {reason}", tag) from None
+            raise _bad_key(tag, str(reason)) from None
 
 
 def _everything(attribute: Attribute) -> tuple[Key, ...]:

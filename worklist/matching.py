@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
 from enum import StrEnum
 
+from django.utils.translation import gettext_noop as _
+
 from worklist.ways import LITERAL, Ways
 
 
@@ -166,7 +168,7 @@ def condition(kind: Kind, vr: str, values: Sequence[str], ways: Ways = LITERAL, 
         return UNIVERSAL
     if kind is Kind.RANGE:
         if len(texts) > 1:
-            raise BadKeyError("more than one value")
+            raise BadKeyError(_("has more than one value"))
         return _time_span(texts[0]) if vr == "TM" else _date_span(texts[0])
     found = tuple(_text(kind, text) for text in texts)
     return found[0] if len(found) == 1 else AnyOf(found)
@@ -181,14 +183,14 @@ def combined(day: Condition, moment: Condition) -> Window:
     times = moment if isinstance(moment, TimeSpan) else None
     if not isinstance(day, DateSpan):
         if times and times.low and times.high and times.high < times.low:
-            raise BadKeyError("ends before it begins")  # a time range alone does not cross midnight
+            raise BadKeyError(_("ends before it begins"))  # a time range alone does not cross midnight
         return Window(daily=times)
     daily = times if times and times.single and day.low != day.high else None
     inside = TimeSpan(None, None) if times is None or daily else times
     low = None if day.low is None else datetime.combine(day.low, inside.low or time.min)
     high = None if day.high is None else datetime.combine(day.high, inside.high or time.max)
     if low is not None and high is not None and high < low:
-        raise BadKeyError("ends before it begins")
+        raise BadKeyError(_("ends before it begins"))
     return Window(low, high, daily)
 
 
@@ -204,7 +206,7 @@ def _is_universal(text: str) -> bool:
 
 def _every(texts: list[str]) -> Single | AllOf:
     if any("*" in text or "?" in text for text in texts):
-        raise BadKeyError("has a wildcard among several values")
+        raise BadKeyError(_("has a wildcard among several values"))
     found = tuple(Single(text) for text in dict.fromkeys(texts))
     return found[0] if len(found) == 1 else AllOf(found)
 
@@ -222,7 +224,7 @@ def _date_span(text: str) -> DateSpan:
         return DateSpan(day, day)
     span = DateSpan(_date(low) if low else None, _date(high) if high else None)
     if span.low and span.high and span.high < span.low:
-        raise BadKeyError("ends before it begins")
+        raise BadKeyError(_("ends before it begins"))
     return span
 
 
@@ -238,7 +240,7 @@ def _time_span(text: str) -> TimeSpan:
 def _ends(text: str) -> tuple[str, str, bool]:
     low, dash, high = (part.strip() for part in text.partition("-"))
     if dash and not (low or high):
-        raise BadKeyError("is a range without ends")
+        raise BadKeyError(_("is a range without ends"))
     return low, high, bool(dash)
 
 
@@ -250,10 +252,10 @@ def _date(text: str) -> date:
     """Read YYYYMMDD, or YYYY.MM.DD as ACR-NEMA wrote it (PS3.5 6.2, DA)."""
     found = _DATE.fullmatch(text)
     if not found:
-        raise BadKeyError("is not a date")
+        raise BadKeyError(_("is not a date"))
     year, month, day = int(found[1]), int(found[3]), int(found[4])
     if not (year and 1 <= month <= 12 and 1 <= day <= calendar.monthrange(year, month)[1]):
-        raise BadKeyError("is a date that no calendar has")
+        raise BadKeyError(_("is a date that no calendar has"))
     return date(year, month, day)
 
 
@@ -261,10 +263,10 @@ def _time(text: str) -> tuple[time, time]:
     """Read HH, HHMM, HHMMSS or HHMMSS.F to .FFFFFF, also with colons; return its first and last instant."""
     found = _TIME.fullmatch(text)
     if not found:
-        raise BadKeyError("is not a time")
+        raise BadKeyError(_("is not a time"))
     hour, minute, second = int(found[1]), int(found[3] or 0), int(found[4] or 0)
     if hour > 23 or minute > 59 or second > 60:
-        raise BadKeyError("is a time that no clock shows")
+        raise BadKeyError(_("is a time that no clock shows"))
     second = min(second, 59)  # 60 is a leap second, which Python cannot write
     fraction = found[5] or ""
     first = time(hour, minute, second, int(fraction.ljust(6, "0")) if fraction else 0)

@@ -13,6 +13,7 @@ from ris import audit, person_name
 from ris.days import day_named
 from ris.models import Order, ScheduledProcedureStep, Station
 from ris.views import frame
+from worklist import refusals
 from worklist.describe import Line
 from worklist.errors import QueryError
 from worklist.models import QueryLog
@@ -77,7 +78,7 @@ def _shown(request: HttpRequest, station: Station, day: date) -> Shown:
     try:
         listing = station_worklist(station.ae_title, day)
     except QueryError as error:
-        return Shown(problem=str(error))
+        return Shown(problem=_("The scanner gets no list: %s.") % refusals.in_words(error))
     wanted = [*(preview.step_id for preview in listing.previews), *listing.left_out]
     steps = ScheduledProcedureStep.objects.filter(pk__in=wanted).order_by("start", "pk")
     orders = {step.pk: step.requested_procedure.order for step in steps.select_related("requested_procedure__order")}

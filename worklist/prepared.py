@@ -22,7 +22,7 @@ from worklist.callers import profile_for
 from worklist.conditions import this_quarter
 from worklist.describe import as_json
 from worklist.encoding import Plan, decode, syntax_of
-from worklist.errors import OUT_OF_RESOURCES, QueryError
+from worklist.errors import DATABASE_AWAY, OUT_OF_RESOURCES, QueryError
 from worklist.profiles import PLAIN, Profile
 from worklist.query import Caller, Question, note_bad_row, numbers_sent, other_identifiers, question
 from worklist.ways import LITERAL, Ways
@@ -266,4 +266,4 @@ def reply_to(encoded: bytes, transfer_syntax: str, caller: Caller, profile: Prof
         return reply
     except DatabaseError as trouble:
         log.error("query of %a: the database cannot answer (%s)", caller.ae_title, type(trouble).__name__)
-        raise QueryError(OUT_OF_RESOURCES, "The database cannot be reached, ask again") from None
+        raise QueryError(OUT_OF_RESOURCES, DATABASE_AWAY) from None

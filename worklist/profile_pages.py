@@ -8,6 +8,7 @@ from django.utils.translation import gettext_lazy as _lazy
 from ris import audit
 from ris.models import ScheduledProcedureStep
 from ris.views import frame
+from worklist import refusals
 from worklist.callers import profile_for
 from worklist.errors import QueryError
 from worklist.models import StationProfile
@@ -67,5 +68,5 @@ def _sent(step: ScheduledProcedureStep, title: str, profile: Profile | None) -> 
     try:
         shown = sent(step, title, profile)
     except QueryError as error:
-        return None, str(error)
+        return None, _("The device is not sent this exam: %s.") % refusals.in_words(error)
     return shown, "" if shown else _("The device is not sent this exam.")

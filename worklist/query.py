@@ -23,7 +23,7 @@ from worklist.answer import BadRowError, Row, answer
 from worklist.attributes import IDENTIFIER, OTHER_IDENTIFIERS, PATIENT, SITE_ZONE
 from worklist.callers import profile_for
 from worklist.conditions import Check, authority_of, matching, number_asked, replacements
-from worklist.errors import OUT_OF_RESOURCES, QueryError, TooManyAnswers
+from worklist.errors import DATABASE_AWAY, OUT_OF_RESOURCES, QueryError, TooManyAnswers
 from worklist.identifier import Request
 from worklist.negotiation import ways_of
 from worklist.pdu import Request as AssociateRequest
@@ -189,7 +189,7 @@ def find(identifier: Dataset, caller: Caller, profile: Profile | None = None, pa
                 row[OTHER_IDENTIFIERS] = found.get(row[PATIENT + "pk"], [])
     except DatabaseError as trouble:
         log.error("query of %s: the database cannot answer (%s)", caller.ae_title, type(trouble).__name__)
-        raise QueryError(OUT_OF_RESOURCES, "The database cannot be reached, ask again") from None
+        raise QueryError(OUT_OF_RESOURCES, DATABASE_AWAY) from None
     style = Style(asked.profile, character_set=caller.character_set) if caller.character_set else asked.style
     for path, put in asked.replaced.items():
         for row in rows:

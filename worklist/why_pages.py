@@ -13,6 +13,7 @@ from django.utils.translation import gettext as _
 from ris import audit
 from ris.models import Event, ScheduledProcedureStep, Station
 from ris.views import frame, story
+from worklist import refusals
 from worklist.callers import profile_for
 from worklist.describe import from_json, is_whole
 from worklist.errors import QueryError
@@ -126,7 +127,7 @@ def near(request: HttpRequest, pk: int) -> HttpResponse:
     try:
         misses = near_misses(from_json(query.keys), _caller(query), around)
     except QueryError as reason:
-        problem, misses = str(reason), []
+        problem, misses = _("This query cannot be answered: %s.") % refusals.in_words(reason), []
     steps = ScheduledProcedureStep.objects.select_related("station__site", "requested_procedure__order__patient")
     found = steps.in_bulk([miss.step_id for miss in misses])
     for miss in misses:

@@ -11,6 +11,7 @@ from django.utils.translation import gettext_lazy as _lazy
 from ris.models import ScheduledProcedureStep
 from ris.models.step import Gate
 from ris.states import ON_WORKLIST, StepState
+from worklist import refusals
 from worklist.answer import Row
 from worklist.charsets import UTF_8
 from worklist.conditions import PROFILE_RULES, wall_clock
@@ -200,7 +201,7 @@ def _now(step: ScheduledProcedureStep, query: QueryLog | None, now: Explanation)
     """Tell what the same query would be answered now."""
     if now.refused:
         words = _("This query cannot be answered: %(comment)s (status %(status)s).")
-        return [words % {"comment": now.refused.comment, "status": f"{now.refused.status:04X}"}]
+        return [words % {"comment": refusals.in_words(now.refused), "status": f"{now.refused.status:04X}"}]
     if now.unwritable:
         words = _("Every key fits, but the exam is left out: %s is missing or cannot be written in DICOM.")
         return [words % now.unwritable]

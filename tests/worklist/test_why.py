@@ -438,7 +438,7 @@ def _too_long(step: ScheduledProcedureStep) -> None:
         (_not_its_own, "Station profile a station that the device may see: CT2 CT1 no"),
         (_alias, "OLDNAME, which means CT1 CT1 yes"),
         (_cut, "more exams match than the device takes: it gets the 1 that start last."),
-        (_full, "This query cannot be answered: More than 1 steps match, ask for fewer (status A700)."),
+        (_full, "This query cannot be answered: more than 1 exams match, and a list holds no more (status A700)."),
         (_too_long, "The query was too long to be kept whole"),
     ],
 )
@@ -509,7 +509,7 @@ def test_a_query_shows_what_one_key_alone_has_kept_off() -> None:
 def test_a_query_that_cannot_be_understood_has_no_near_misses() -> None:
     query = asked(step_ids=[], status="C001", ScheduledProcedureStepStartDate="x")
     words = text_of(Desk(Role.INFORMATICS).get(f"/worklist/querylog/{query.pk}/near/"))
-    assert "C001 Key (0040,0002) is not a date" in words
+    assert "This query cannot be answered: the key Scheduled Procedure Step Start Date is not a date." in words
 
 
 # --- from a shell ------------------------------------------------------------------------------------------
