@@ -10,7 +10,9 @@ import re
 from types import TracebackType
 from typing import Any
 
-_QUERY_STRING = re.compile(r"(/[^\s?\"']*)\?[^\s\"']*")
+# From the beginning of a word on, and without a way back: a line may be as long as an address that a stranger makes up.
+_QUERY_STRING = re.compile(r"(?<![^\s?\"'])([^\s?\"'/]*+/[^\s?\"']*+)\?[^\s\"']*")
+_CONTROLS = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029]")
 
 
 class PrivateFormatter(logging.Formatter):
@@ -28,8 +30,9 @@ class PrivateFormatter(logging.Formatter):
         return super().format(record)
 
     def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802 (the name is logging's)
-        """Give the line without query strings."""
-        return _QUERY_STRING.sub(r"\1", super().formatMessage(record))
+        """Give the line without query strings, as one line: what a stranger sent must not look like a line of ours."""
+        line = _QUERY_STRING.sub(r"\1", super().formatMessage(record).rstrip())
+        return _CONTROLS.sub(lambda sign: f"\\x{ord(sign[0]):02x}", line)
 
     def formatException(  # noqa: N802
         self,

@@ -4,8 +4,11 @@ import logging
 import sys
 
 import pytest
+from gunicorn.config import Config
+from gunicorn.http.errors import InvalidChunkSize, InvalidHeaderName, InvalidHTTPVersion, InvalidRequestLine
 
 from ris.logs import PrivateFormatter, logging_config
+from ris.web_log import WebLogger
 
 NAME = "Ødegaard^Åse"
 
@@ -31,6 +34,45 @@ def test_a_line_names_its_level_and_logger() -> None:
 
 def test_a_query_string_is_cut_off() -> None:
     assert formatted("Not Found: /ris/patient/?q=%s&x=1 (404)", NAME) == "ERROR ris: Not Found: /ris/patient/ (404)"
+
+
+@pytest.mark.parametrize(
+    ("said", "kept"),
+    [
+        ('a/b/?q=x then /c?d and "/e?f"', 'a/b/ then /c and "/e"'),
+        ("why? because of a?b/c?d", "why? because of a?b/c"),
+        ("https://pacs/studies?PatientName=x", "https://pacs/studies"),
+    ],
+)
+def test_only_query_strings_are_cut_off(said: str, kept: str) -> None:
+    assert formatted(said) == f"ERROR ris: {kept}"
+
+
+def test_an_address_of_slashes_is_no_work() -> None:
+    address = "/" * 1_000_000  # with a way back this takes hours
+    assert formatted("%s", address) == f"ERROR ris: {address}"
+
+
+def test_what_a_stranger_sent_stays_on_its_line() -> None:
+    assert formatted("Not Found: %s", "/x\nERROR ris: all is lost\x1b[2J") == (
+        r"ERROR ris: Not Found: /x\x0aERROR ris: all is lost\x1b[2J"
+    )
+
+
+@pytest.mark.parametrize(
+    ("fault", "said"),
+    [
+        (InvalidHTTPVersion("Hugo Ødegaard HTTP/1.1"), "Invalid HTTP Version:"),
+        (InvalidRequestLine("GET /?q=Ødegaard"), "Invalid HTTP request line:"),
+        (InvalidHeaderName("O'Ødegaard"), "Invalid HTTP header name:"),
+        (InvalidChunkSize(b"Hugo"), "Invalid chunk size:"),
+    ],
+)
+def test_a_request_that_cannot_be_read_is_not_quoted(
+    fault: Exception, said: str, capfd: pytest.CaptureFixture[str]
+) -> None:
+    WebLogger(Config()).warning(f"Invalid request from ip=::1: {fault}")
+    assert capfd.readouterr().err.endswith(f"Invalid request from ip=::1: {said}\n")
 
 
 def test_an_exception_keeps_its_class_and_its_places_and_loses_its_words() -> None:
