@@ -1,5 +1,7 @@
 """Every view of a patient's data, every sign-in and every change of the catalogue leaves one event."""
 
+import re
+from collections.abc import Iterator
 from datetime import timedelta
 from typing import Any
 
@@ -7,6 +9,7 @@ import pytest
 from django.contrib.auth.models import Group
 from django.contrib.sessions.models import Session
 from django.test import Client
+from django.urls import URLResolver, get_resolver
 from django.utils import timezone
 
 from ris.models import Event, EventKind, Exam, Site, Station, User
@@ -78,6 +81,38 @@ def test_a_step_leads_to_its_order_and_is_one_view(expert: Desk) -> None:
     step = factories.step()
     response = expert.client.get(f"/ris/scheduledprocedurestep/{step.pk}/change/")
     assert response["Location"] == f"/ris/order/{step.requested_procedure.order_id}/change/#step-{step.pk}"
+
+
+def addresses() -> Iterator[str]:
+    """Every address of Bucky as a pattern, `ris/patient/<int:pk>/edit/`."""
+
+    def walk(resolver: URLResolver, prefix: str = "") -> Iterator[str]:
+        for pattern in resolver.url_patterns:
+            if isinstance(pattern, URLResolver):
+                yield from walk(pattern, prefix + str(pattern.pattern))
+            else:
+                yield prefix + str(pattern.pattern)
+
+    return walk(get_resolver())
+
+
+def test_no_address_names_a_patient_without_telling_or_for_a_cache() -> None:
+    step = factories.step(patient=factories.patient("Quasimodo^Hugo", "4711", phone="0800"))
+    order = step.requested_procedure.order
+    keys = {"ris/patient": order.patient_id, "ris/order": order.pk, "ris/scheduledprocedurestep": step.pk}
+    chief = Desk(None, superuser=True)
+    named = 0
+    for pattern in addresses():
+        key = keys.get("/".join(pattern.split("/")[:2]), 1)
+        address = re.sub("<[^>]*procedure>", str(step.requested_procedure_id), pattern)
+        before = Event.objects.count()
+        response = chief.client.get(f"/{re.sub('<[^>]*>', str(key), address)}")
+        page = b"".join(response) if response.streaming else response.content
+        if b"Quasimodo" in page or b"4711" in page or response["Content-Type"] == "application/pdf":
+            named += 1
+            assert Event.objects.count() > before, f"{pattern} tells nobody"
+            assert "no-store" in response["Cache-Control"], f"{pattern} may be kept by a browser"
+    assert named > 15
 
 
 def test_pages_without_a_patient_leave_no_event(expert: Desk) -> None:
