@@ -49,14 +49,19 @@ def language(get_response: GetResponse) -> GetResponse:
     The browser's own wish (Accept-Language) is not asked: it is what somebody installed, not who sits there. Nothing
     else in Bucky leaves English, so what doors answer and what the trail keeps is the same for all.
     """
-    offered = frozenset(code for code, _name in settings.LANGUAGES)
 
     def answer(request: HttpRequest) -> HttpResponse:
-        wishes = (getattr(request.user, "language", ""), request.COOKIES.get(settings.LANGUAGE_COOKIE_NAME, ""))
-        with translation.override(next((code for code in wishes if code in offered), settings.BUCKY_LANGUAGE)):
+        with translation.override(language_for(request, getattr(request.user, "language", ""))):
             return get_response(request)
 
     return answer
+
+
+def language_for(request: HttpRequest, account: str = "") -> str:
+    """Return the language to answer in. account: the one of the account, where it is known."""
+    offered = dict(settings.LANGUAGES)
+    wishes = (account, request.COOKIES.get(settings.LANGUAGE_COOKIE_NAME, ""))
+    return next((code for code in wishes if code in offered), settings.BUCKY_LANGUAGE)
 
 
 _GLANCE = "bucky.glance"

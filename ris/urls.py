@@ -19,6 +19,8 @@ def _doors() -> list[URLResolver]:
     return [path(prefix, include(module)) for prefix, module in served]
 
 
+handler500 = "ris.views.trouble.failed"
+
 urlpatterns = [
     path("healthz", healthz),
     path("language", language.choose, name="language"),

@@ -7,7 +7,7 @@ import pytest
 from gunicorn.config import Config
 from gunicorn.http.errors import InvalidChunkSize, InvalidHeaderName, InvalidHTTPVersion, InvalidRequestLine
 
-from ris.logs import PrivateFormatter, logging_config
+from ris.logs import PrivateFormatter, logging_config, without_stack
 from ris.web_log import WebLogger
 
 NAME = "Ødegaard^Åse"
@@ -112,6 +112,14 @@ def test_a_failed_task_is_named_without_its_words() -> None:
     line = PrivateFormatter().format(record)
     assert "Task hl7.tasks.flag[5] raised unexpected" in line
     assert NAME not in line
+
+
+def test_the_clock_says_in_one_line_what_it_could_not_send() -> None:
+    error = caught(ConnectionError("refused"))
+    words = ("Message Error: %s\n%s", ("Couldn't apply scheduled task: refused", ["  File x\n"]))
+    record = logging.LogRecord("celery.beat", logging.ERROR, __file__, 1, *words, (ConnectionError, error, None))
+    assert without_stack(record)
+    assert PrivateFormatter().format(record) == "Message Error: Couldn't apply scheduled task: refused"
 
 
 @pytest.mark.parametrize(("debug", "formatter"), [(False, "ris.logs.PrivateFormatter"), (True, "logging.Formatter")])

@@ -8,6 +8,7 @@ from django.conf import settings
 from django.contrib.auth import get_user_model
 from django.contrib.auth.password_validation import validate_password
 from django.core.exceptions import BadRequest, PermissionDenied, ValidationError
+from django.db import OperationalError
 from django.http import Http404, HttpRequest, HttpResponse
 from django.test import Client
 from django.test.utils import override_settings
@@ -15,6 +16,7 @@ from django.urls import path
 from django.utils import timezone
 
 from ris.models import Event
+from ris.urls import handler500 as real_handler500
 from ris.urls import urlpatterns as real_urls
 
 PASSWORD = "correct horse battery staple"
@@ -122,26 +124,39 @@ FAILURES = {
     403: PermissionDenied("MRN 4711"),
     404: Http404("MRN 4711"),
     500: ValueError("MRN 4711"),
+    503: OperationalError("MRN 4711"),
 }
 
 
 class Broken:
     """A URLconf with views that fail."""
 
+    handler500 = real_handler500
     urlpatterns = [*(path(str(status), failing_with(error)) for status, error in FAILURES.items()), *real_urls]
 
 
 @pytest.mark.parametrize(
     ("status", "words"),
-    [(400, "cannot be read"), (403, "Not allowed"), (404, "Not found"), (500, "Something went wrong")],
+    [
+        (400, "cannot be read"),
+        (403, "Not allowed"),
+        (404, "Not found"),
+        (500, "Something went wrong"),
+        (503, "in a moment"),
+    ],
 )
-def test_an_error_page_is_plain_and_tells_nothing_about_patients(db: None, status: int, words: str) -> None:
+def test_an_error_page_is_plain_and_tells_nothing_about_patients(
+    db: None, status: int, words: str, caplog: pytest.LogCaptureFixture
+) -> None:
     client = Client(raise_request_exception=False)
     with override_settings(ROOT_URLCONF=Broken):
         answer = client.get(f"/{status}")
     assert answer.status_code == status
     assert words in answer.content.decode()
     assert "4711" not in answer.content.decode()
+    if status == 503:
+        assert answer["Retry-After"] == "10"
+        assert caplog.messages == ["the database is away (OperationalError): a page was answered 503"]
 
 
 def test_a_stale_form_is_explained(db: None) -> None:
