@@ -6,6 +6,7 @@ from typing import Any
 from celery import Celery
 from celery.contrib.django.task import DjangoTask
 from django.db import transaction
+from kombu.transport import TRANSPORT_ALIASES
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "ris.settings")
 
@@ -25,6 +26,8 @@ class NudgeTask(DjangoTask):  # type: ignore[type-arg]  # generic in its stub on
 
         transaction.on_commit(nudge, robust=True)
 
+
+TRANSPORT_ALIASES["filesystem"] = "ris.file_broker:Transport"
 
 app = Celery("bucky", task_cls=NudgeTask)
 app.config_from_object("django.conf:settings", namespace="CELERY")

@@ -1,7 +1,10 @@
 """Background work is woken after a commit; a broker that is away disturbs nobody."""
 
+import errno
 import importlib
+from collections.abc import Iterator
 from datetime import timedelta
+from pathlib import Path
 
 import pytest
 from celery import shared_task
@@ -9,9 +12,11 @@ from django.conf import settings
 from django.contrib.sessions.models import Session
 from django.db import transaction
 from django.utils import timezone
-from kombu.exceptions import OperationalError
+from kombu import Connection
+from kombu.exceptions import ChannelError, OperationalError
 
 from ris.celery import NudgeTask, app
+from ris.file_broker import Transport
 from ris.tasks import clear_sessions
 
 
@@ -49,6 +54,43 @@ def test_nothing_is_sent_when_the_transaction_is_undone(
     with transaction.atomic():
         after_commit()
     assert sent == [True]
+
+
+@pytest.fixture
+def directory(tmp_path: Path) -> Iterator[Connection]:
+    """A broker of files."""
+    folders = dict.fromkeys(("data_folder_in", "data_folder_out", "control_folder"), str(tmp_path))
+    with app.connection("filesystem://", transport_options=folders) as connection:
+        assert isinstance(connection.transport, Transport)
+        yield connection
+
+
+def test_a_file_that_was_cut_off_does_not_end_the_worker(directory: Connection, tmp_path: Path) -> None:
+    with directory.SimpleQueue("cut") as queue:
+        queue.put({"task": "first"})
+        queue.put({"task": "second"})
+        first, _second = sorted(tmp_path.glob("*.cut.msg"))
+        first.write_text("")  # by a disk that was full, or half written when the power failed
+        assert queue.get(timeout=5).payload == {"task": "second"}
+        with pytest.raises(queue.Empty):
+            queue.get(block=False)
+
+
+def test_a_full_disk_leaves_nothing_behind_and_the_next_message_goes(
+    directory: Connection, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, "no space left")
+
+    with directory.SimpleQueue("full") as queue:
+        before = set(tmp_path.iterdir())
+        with monkeypatch.context() as patch:
+            patch.setattr(Path, "rename", full)
+            with pytest.raises(ChannelError):
+                queue.put({"task": "lost"})
+        assert set(tmp_path.iterdir()) == before
+        queue.put({"task": "next"})
+        assert queue.get(timeout=5).payload == {"task": "next"}
 
 
 @pytest.mark.parametrize("entry", settings.CELERY_BEAT_SCHEDULE.values(), ids=settings.CELERY_BEAT_SCHEDULE)
