@@ -20,7 +20,7 @@ def _doors() -> list[URLResolver]:
 
 
 handler500 = "ris.views.trouble.failed"
-
+admin.autodiscover()
 urlpatterns = [
     path("healthz", healthz),
     path("language", language.choose, name="language"),
