@@ -33,6 +33,8 @@ def merge(message: Message, event: str, *, by: Actor, warnings: list[str]) -> No
     for pair in pairs(message):
         said = mapping.fill(mapping.PATIENT, {"PID": pair.pid}, zone, warnings)
         survivor = people.keep_patient(pair.pid, said, by=by, warnings=warnings)
+        if survivor.deleted_at is not None:
+            patients.restore(by=by, patient=survivor)
         loser = _loser(pair.mrg, by=by)
         with refusals({}, Place("MRG", pair.mrg.number, 1)):
             patients.merge(by=by, survivor=survivor, loser=loser)

@@ -70,14 +70,24 @@ class Group:
 
 
 def order_groups(message: Message) -> list[Group]:
-    """Return the orders of a message; ORCs with the same control, status and placer number are one order."""
+    """Return the orders of a message; ORCs with the same control, status and placer number are one order.
+
+    Earlier results that OMG^O19 brings along (PRIOR_RESULT: a PID behind the order, or ORC-1 PR) are not ordered again.
+    """
     groups: list[Group] = []
     shared: list[Segment] = []
     previous = ""
+    prior = False
     for segment in message:
         if segment.name == "ORC":
-            groups.append(Group(segment))
+            control = _said(segment, "1").upper()
+            prior = bool(groups) and (control == _PRIOR or (prior and not control))
+            if not prior:
+                groups.append(Group(segment))
         elif groups:
+            prior = prior or segment.name == "PID"
+            if prior:
+                continue
             _add(groups[-1], segment, previous)
         elif segment.name == "DG1" or _is_further(segment):
             shared.append(segment)
@@ -88,6 +98,9 @@ def order_groups(message: Message) -> list[Group]:
             detail.diagnoses = detail.diagnoses or [segment for segment in shared if segment.name == "DG1"]
     return _joined(groups)
 
+
+_PRIOR = "PR"
+"""ORC-1 (table 0119) of previous results that come with a new order."""
 
 _FURTHER = ("IN1", "IN2", "IN3", "GT1")
 

@@ -34,6 +34,9 @@ def apply(message: Message, event: str, *, by: Actor, warnings: list[str]) -> li
     groups = order_groups(message)
     if not groups:
         raise _out_of_order(Place("ORC"), "The message has no ORC segment.")
+    unread = len(message.all("OBR")) - sum(len(group.details) for group in groups)
+    if unread:
+        warnings.append(f"{unread} OBR of earlier results, or before any ORC, were not read as orders")
     _read_actions(groups)
     return apply_groups(message, groups, by=by, warnings=warnings)
 

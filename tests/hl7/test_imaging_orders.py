@@ -7,7 +7,7 @@ from django.utils import timezone
 
 from hl7.models import MessageState
 from ris.actions import exams
-from ris.models import Attention, Booking, Event, EventKind, Order, ScheduledProcedureStep
+from ris.models import Attention, Booking, Event, EventKind, Order, RequestedProcedure, ScheduledProcedureStep
 from tests import factories
 from tests.hl7.stories import Accepted
 from tests.messages import msh, obr, orc, pid, pv1, segment
@@ -161,6 +161,24 @@ class TestSeveralIPCs:
         row = accepted(omi("NW", ipc(1), ipc(2, _5="a/b", _9="")))
         assert [step.modality for step in self.steps()] == ["CT", "CT"], "as the first one"
         assert "IPC[2]-5: this is not a modality" in row.warnings
+
+
+@pytest.mark.parametrize(
+    "prior",
+    [
+        [pid(), "ORC", obr(placer="OLD")],
+        [pid(), pv1(), "AL1|1", obr(placer="OLD"), "OBX|1|TX|X||normal"],
+        ["ORC|PR|OLD", obr(placer="OLD"), "NTE|1||normal"],
+    ],
+)
+def test_earlier_results_beside_an_order_are_not_ordered_again(accepted: Accepted, prior: list[str]) -> None:
+    row = accepted(written(msh("OMG^O19"), pid(), orc(), obr(), *prior, orc(placer="P2"), obr("MRHEAD", "P2")))
+    assert sorted(Order.objects.values_list("placer_order_number", flat=True)) == ["P1", "P2"]
+    assert [(one.code, one.comments) for one in RequestedProcedure.objects.order_by("pk")] == [
+        ("CTABD", ""),
+        ("MRHEAD", ""),
+    ]
+    assert row.warnings[-1] == "1 OBR of earlier results, or before any ORC, were not read as orders"
 
 
 def test_a_station_that_nobody_knows_is_told_with_its_place(accepted: Accepted) -> None:

@@ -37,6 +37,12 @@ class TestPatients:
         assert PatientMerge.objects.count() == 1
 
     @pytest.mark.parametrize("event", PATIENTS)
+    def test_a_survivor_who_was_deleted_is_in_use_again(self, accepted: Accepted, event: str) -> None:
+        for raw in (adt("A28", pid("1")), adt("A29", pid("1")), adt(event, pid("1"), mrg("2"))):
+            accepted(raw)
+        assert [patient.deleted_at for patient in Patient.objects.all()] == [None, None]
+
+    @pytest.mark.parametrize("event", PATIENTS)
     def test_several_pairs_and_an_unknown_loser(self, accepted: Accepted, event: str) -> None:
         accepted(adt(event, pid("1"), mrg("2"), pv1(), pid("3"), mrg("4")))
         assert set(Patient.objects.current().values_list("identifiers__value", flat=True)) == {"1", "3"}
