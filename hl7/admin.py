@@ -30,7 +30,7 @@ from hl7.filters import (
     TypeFilter,
     touching,
 )
-from hl7.models import OPEN_STATES, InboundMessage, MessageState
+from hl7.models import OPEN_STATES, Chosen, InboundMessage, MessageState
 from ris import audit
 from ris.admin.lists import PatientDataAdmin
 from ris.desk import Page, Panel, register_page, register_panel
@@ -117,7 +117,7 @@ class InboundMessageAdmin(PatientDataAdmin):
     @admin.action(description=_("Send again"), permissions=["replay"])
     def send_again(self, request: HttpRequest, queryset: QuerySet[InboundMessage]) -> HttpResponse | None:
         """Send the chosen messages again, as far as they are open."""
-        return self._start(request, queryset, str(_("Chosen in the list")))
+        return self._start(request, queryset, Chosen.TICKED)
 
     def replay_found(self, request: HttpRequest) -> HttpResponse:
         """Ask, then send again every open message that the list would show with the same search and filters."""
@@ -126,7 +126,7 @@ class InboundMessageAdmin(PatientDataAdmin):
         said = " ".join(f"{name}={value}" for name, value in request.GET.items())
         audit.record_viewed(request, self.opts.label_lower, search=said)
         if request.method == "POST":
-            answer = self._start(request, found, _without_values(request.GET.keys()) or str(_("All")))
+            answer = self._start(request, found, _without_values(request.GET.keys()) or Chosen.ALL)
             return answer or frame.leads_to("hl7_inboundmessage_changelist")
         count = found.order_by()[: replaying.MOST].count()
         context = {"title": _("Send messages again"), "count": count, "said": said, "query": request.GET.urlencode()}

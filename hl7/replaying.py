@@ -99,7 +99,7 @@ def dismiss(*, by: Actor, message: InboundMessage, reason: str) -> None:
 def start(*, by: Actor, messages: Iterable[int], about: str) -> Replay:
     """Note which messages are to be sent again; those that are not open are left out when their turn comes.
 
-    messages: their primary keys, MOST at most. about: which ones they are, in words.
+    messages: their primary keys, MOST at most. about: which ones they are: a code of Chosen, or words of no language.
     """
     with transaction.atomic():
         replay = Replay.objects.create(started_by_id=by.user_id, about=about[:250])

@@ -2,13 +2,14 @@
 
 from hl7.models.agreement import CodeTranslation, FieldSource
 from hl7.models.endpoint import Endpoint
-from hl7.models.inbox import Hold, MessageText, Replay, ReplayItem
+from hl7.models.inbox import Chosen, Hold, MessageText, Replay, ReplayItem
 from hl7.models.message import APPLIED_STATES, OPEN_STATES, InboundMessage, MessageState
 from hl7.models.order_control import OrderControl
 
 __all__ = [
     "APPLIED_STATES",
     "OPEN_STATES",
+    "Chosen",
     "CodeTranslation",
     "Endpoint",
     "FieldSource",

@@ -24,6 +24,13 @@ class MessageText(models.Model):
         return f"text of {self.message_id}"
 
 
+class Chosen(models.TextChoices):
+    """How the messages of a replay were chosen, where no search and no filter says it."""
+
+    TICKED = "chosen", _("Chosen in the list")
+    ALL = "all", _("All")
+
+
 class Replay(models.Model):
     """Messages that somebody sends again together. The clock works it off; everybody sees how far it is."""
 
@@ -35,6 +42,7 @@ class Replay(models.Model):
     stopped_by = models.ForeignKey(
         settings.AUTH_USER_MODEL, models.PROTECT, null=True, blank=True, related_name="+", verbose_name=_("stopped by")
     )
+    # A code of Chosen, or names that have no language: everybody reads it in their own.
     about = models.CharField(_("which messages"), max_length=250, blank=True)
     held_until = models.DateTimeField(null=True, blank=True, editable=False, help_text="Until then one process has it")
 
@@ -46,6 +54,11 @@ class Replay(models.Model):
 
     def __str__(self) -> str:
         return str(self.pk)
+
+    @property
+    def which(self) -> str:
+        """Which messages they are, in the reader's language."""
+        return str(Chosen(self.about).label) if self.about in Chosen.values else self.about
 
 
 class ReplayItem(models.Model):

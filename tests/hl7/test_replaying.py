@@ -5,7 +5,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from django.utils import timezone
+from django.utils import timezone, translation
 
 from hl7 import intake, replaying, tasks
 from hl7.models import InboundMessage, MessageState, Replay
@@ -200,6 +200,8 @@ def test_the_chosen_ones_are_sent_again(expert: Desk, send: Send, nudged: list[i
     page = expert.post("/hl7/inboundmessage/", action="send_again", _selected_action=chosen)
     assert "0 of 2" in text_of(page)
     assert "CA0" not in text_of(page)
+    with translation.override("de"):
+        assert (Replay.objects.get().about, Replay.objects.get().which) == ("chosen", "In der Liste gewählt")
     page = expert.post("/hl7/inboundmessage/", action="send_again", _selected_action=[row("DONE").pk])
     assert "None of these messages waits to be mended." in page
     assert 'name="action"' not in Desk(Role.ADMINISTRATOR).get("/hl7/inboundmessage/")
