@@ -2,6 +2,7 @@
 
 APPOINTED: tuple[tuple[str, str], ...] = (
     ("performing_physician", "AIP-3 of the first AIP whose role (AIP-4) is not a technologist's or a nurse's"),
+    ("technologist", "AIP-3 of the first AIP whose role (AIP-4) is a technologist's"),
     (
         "comments",
         "NTE-3 below SCH and the AIS: of the procedure where the order came with the appointment, else of the step",

@@ -14,7 +14,7 @@ from zoneinfo import ZoneInfo
 from hl7 import values
 from hl7.ack import Place
 from hl7.dialect import CodeTable
-from hl7.message import NULL, Segment
+from hl7.message import NULL, Repetition, Segment
 from hl7.values import Doubt
 
 Segments = Mapping[str, Segment]
@@ -128,6 +128,11 @@ AMBULATORY: dict[str, str] = {
 
 PREGNANT = "B6"
 
+TECHNOLOGISTS = frozenset(
+    {"T", "TECH", "TECHNOLOGIST", "TECHNICIAN", "RADIOGRAPHER", "RT", "MTR", "MTRA", "CNMT", "RDMS"}
+)
+"""Degrees (OBR-34) and roles (AIP-4, a table of the site's own) of people who work at the scanner."""
+
 PATIENT_ID_TYPES = ("MR", "PI", "PT")
 """CX-5 (table 0203) of numbers that name a patient, the surest first. Others are kept but never find anybody."""
 
@@ -227,6 +232,33 @@ def _physicians(segment: Segment, path: str) -> str | None:
     return "; ".join(name for name in names if name and name is not NULL) or None
 
 
+_TECHNOLOGIST, _PERFORMER = "procedure.technologist", "procedure.performing_physician"
+
+
+def _performer(segment: Segment, path: str) -> str | None:
+    """OBR-34 as IHE RAD-4 has it: the performing physician, unless a degree or the endpoint says that it is another."""
+    if _is_agreed(segment, path, _TECHNOLOGIST) and not _is_agreed(segment, path, _PERFORMER):
+        return None
+    names = (values.performer_of(one) for one in segment.repetitions(int(path)) if not _is_technologist(one))
+    return next((name for name in names if name), None)
+
+
+def _technologist(segment: Segment, path: str) -> str | None:
+    """OBR-34 as HL7 has it: the technician, where a degree or the endpoint says so."""
+    agreed = _is_agreed(segment, path, _TECHNOLOGIST)
+    found = segment.repetitions(int(path))
+    names = (values.performer_of(one) for one in found if agreed or one.raw == NULL or _is_technologist(one))
+    return next((name for name in names if name), None)
+
+
+def _is_technologist(repetition: Repetition) -> bool:
+    return values.degree_of(repetition) in TECHNOLOGISTS
+
+
+def _is_agreed(segment: Segment, path: str, argument: str) -> bool:
+    return f"{segment.name}-{path}" in segment.dialect.sources.get(argument, ())
+
+
 # --- the tables -----------------------------------------------------------------------------------
 
 
@@ -301,13 +333,14 @@ PROCEDURE = _table(
     Row("duration", ("ORC-7.3", "OBR-27.3"), _duration),
     Row("station", ("IPC-9", "ORC-18"), values.text),
     Row("sps_id", ("IPC-4", "OBR-20"), values.text),
-    Row("performing_physician", ("OBR-34",), values.performer, 64),
+    Row("performing_physician", ("OBR-34",), _performer, 64),
+    Row("technologist", ("OBR-34",), _technologist, 64),
 )
 """ris.actions.requests.ProcedureRequest, one for each OBR; NTE-3 below it fills comments."""
 
 WHOLE_TEXTS = (
-    *(values.words, values.coded_text, values.location, values.phone, values.physician, values.performer),
-    _physicians,
+    *(values.words, values.coded_text, values.location, values.phone, values.physician),
+    *(_physicians, _performer, _technologist),
 )
 """Readers of a whole field, whose components are texts as well."""
 

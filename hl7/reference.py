@@ -228,6 +228,9 @@ def _fields() -> str:
                 f"Types that find a patient, the surest first: {', '.join(mapping.PATIENT_ID_TYPES)}. "
                 "Without a type it is MR; without an authority it is the one of the endpoint, else "
                 "`BUCKY_PATIENT_ID_ISSUER`.",
+                "OBR-34 names the performing physician (IHE RAD-4). Whoever has a technologist's degree there (the "
+                f"seventh part of the name: {', '.join(sorted(mapping.TECHNOLOGISTS))}) is the technologist instead.",
+                "OMG^O19: earlier results (behind a further PID, or below ORC-1 PR) are not taken for orders.",
                 "AL1-3 of all AL1 fills `allergies`; OBX-5 adds to it, or fills what else OBX-3 names (below); "
                 "NTE-3 below PID fills `comments` of the patient.",
                 "IN1, IN2, IN3, GT1 and Z-segments of ADT are kept with the patient, for people to read; those that "

@@ -242,16 +242,21 @@ def physician_of(repetition: Repetition) -> str | None:
     return _xpn(repetition, first=2) or repetition.get(1)
 
 
-def performer(segment: Segment, path: str) -> str | None:
+def performer_of(repetition: Repetition) -> str | None:
     """Read NDL, whose first component is a name cut by subcomponents (id&family&given); some send XCN instead."""
-    repetitions = segment.repetitions(int(path))
-    if not repetitions:
-        return None
-    first = repetitions[0]
-    parts = [first.get(1, number) or "" for number in range(1, 7)]
-    if first.raw == NULL or not any(parts[1:]):
-        return physician_of(first)
+    parts = [repetition.get(1, number) or "" for number in range(1, 7)]
+    if repetition.raw == NULL or not any(parts[1:]):
+        return physician_of(repetition)
     return person_name.join(parts[1], parts[2], parts[3], parts[5], parts[4])
+
+
+def degree_of(repetition: Repetition) -> str:
+    """Return the degree of NDL (its seventh subcomponent) or XCN (its seventh component), without what follows it.
+
+    "R.T.(R)(CT)" is RT.
+    """
+    degree = repetition.get(1, 7) or repetition.get(7) or ""
+    return degree.partition("(")[0].replace(".", "").strip().upper()
 
 
 def location(segment: Segment, path: str) -> str | None:

@@ -35,7 +35,8 @@ def request_of(case: Case, catalogue: Catalogue, service: Service, read: Filled)
         start=read.values.get("start"),
         duration=read.values.get("duration"),
         station=case.station(service),
-        performing_physician=_physician(service) or None,
+        performing_physician=_short(service.physician()) or None,
+        technologist=_short(service.technologist()) or None,
         reason=_reason(case) or None,
         comments=_comments(case, service) or None,
         asked=True,
@@ -91,9 +92,10 @@ def describe(case: Case, service: Service, steps: Sequence[ScheduledProcedureSte
     Comments of an order that came with its appointment are those of the exam. An order of somebody else keeps its own,
     and its reason; the notes of the appointment are the comments of the steps.
     """
-    physician, comments, reason = _physician(service), _comments(case, service), _reason(case)
+    comments, reason = _comments(case, service), _reason(case)
     own = case.is_ordered_by_appointment
-    said: dict[str, Any] = {"performing_physician": physician} if physician else {}
+    people = {"performing_physician": service.physician(), "technologist": service.technologist()}
+    said: dict[str, Any] = {name: _short(who) for name, who in people.items() if who}
     if comments and not own:
         said["comments"] = comments
     for step in steps if said else ():
@@ -118,8 +120,8 @@ def _tell(case: Case, procedure: RequestedProcedure, request: ProcedureRequest) 
     orders.change(by=case.by, order=case.order, requests=[ProcedureRequest(**wish)], reason=case.reason())
 
 
-def _physician(service: Service) -> str:
-    return service.physician()[:_LONGEST_NAME].rstrip()
+def _short(name: str) -> str:
+    return name[:_LONGEST_NAME].rstrip()
 
 
 def _comments(case: Case, service: Service) -> str:

@@ -1,5 +1,6 @@
 """The services of a scheduling message: what is to be done, when and where (HL7 v2.5.1 section 10.4)."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from zoneinfo import ZoneInfo
 
@@ -55,14 +56,18 @@ class Service:
 
     def physician(self) -> str:
         """Return who performs the service: AIP-3 of the first whose role (AIP-4) is not that of somebody else."""
+        return next((name for name, role in self._people() if not role & _OTHERS), "")
+
+    def technologist(self) -> str:
+        """Return who is at the scanner: AIP-3 of the first whose role (AIP-4) is a technologist's."""
+        return next((name for name, role in self._people() if role & mapping.TECHNOLOGISTS), "")
+
+    def _people(self) -> Iterator[tuple[str, set[str]]]:
+        """Return the people whom the service has, each with the code and the words of their role."""
         for one in self.resources:
-            if one.name != "AIP" or _is_lost(one):
-                continue
-            role = {_said(one.get(f"4.{number}")).upper() for number in (1, 2)}
-            name = values.physician(one, "3")
-            if name and name is not NULL and not role & _OTHERS:
-                return name
-        return ""
+            name = values.physician(one, "3") if one.name == "AIP" and not _is_lost(one) else None
+            if name and name is not NULL:
+                yield name, {_said(one.get(f"4.{number}")).upper() for number in (1, 2)}
 
     def staff(self) -> list[str]:
         """Return the numbers and family names of the people of the service (AIP-3)."""
@@ -70,9 +75,7 @@ class Service:
         return [text for person in people for text in (person.get(1), person.get(2)) if text and text is not NULL]
 
 
-_OTHERS = frozenset(
-    {"T", "TECH", "TECHNOLOGIST", "TECHNICIAN", "RT", "MTR", "MTRA", "N", "RN", "NURSE", "A", "ANESTHETIST", "PORTER"}
-)
+_OTHERS = mapping.TECHNOLOGISTS | {"N", "RN", "NURSE", "A", "ANESTHETIST", "PORTER"}
 """AIP-4 (a table of the site's own) of people who are not the performing physician."""
 
 

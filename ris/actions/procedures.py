@@ -212,6 +212,7 @@ def _add_step(
         duration=plan.duration,
         protocol_codes=plan.protocol_codes,
         performing_physician=request.performing_physician or "",
+        technologist=request.technologist or "",
         contrast_agent=contrast_agent,
         pre_medication=procedure.exam.pre_medication if procedure.exam else "",
         comments=wish.comments or "",
@@ -289,6 +290,7 @@ def _replace(
         duration=request.duration,
         station=request.station or same_station,
         performing_physician=request.performing_physician or first.performing_physician,
+        technologist=request.technologist or first.technologist,
         protocol_codes=request.protocol_codes,
         asked=request.asked,
         steps=tuple(replace(wish, sps_id=None) for wish in request.steps),
@@ -349,7 +351,7 @@ def _steps(procedure: RequestedProcedure) -> list[ScheduledProcedureStep]:
 
 def _describe_steps(*, by: Actor, procedure: RequestedProcedure, request: ProcedureRequest) -> None:
     """Change who performs the steps and which protocols they follow, where a request says so."""
-    values = request.said("performing_physician")
+    values = request.said("performing_physician", "technologist")
     if request.protocol_codes is not None and procedure.exam is None:
         values["protocol_codes"] = [entry.as_dict() for entry in request.protocol_codes]
     if not values and not request.steps:

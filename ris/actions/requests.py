@@ -65,6 +65,7 @@ class ProcedureRequest:
     station: Station | None = None
     sps_id: str | None = None
     performing_physician: str | None = None
+    technologist: str | None = None
     protocol_codes: tuple[CodedEntry, ...] | None = None
     # Whether the start is a question, to be refused where it is taken or closed, and not promised to the patient yet.
     asked: bool = False

@@ -78,6 +78,8 @@ class ScheduledProcedureStep(Noun):
     end = models.DateTimeField(_("end"), null=True, blank=True, editable=False)
     duration = models.PositiveSmallIntegerField(_("duration (min)"), default=15, validators=[MinValueValidator(1)])
     performing_physician = models.CharField(_("performing physician"), max_length=64, blank=True)
+    # For the department alone: DICOM has an attribute for the physician, none for who is planned at the scanner.
+    technologist = models.CharField(_("technologist"), max_length=64, blank=True)
     protocol_codes = models.JSONField(
         _("protocol codes"), default=list, blank=True, help_text=_("List of {code, coding_scheme, meaning}")
     )

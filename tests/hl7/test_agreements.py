@@ -43,6 +43,14 @@ class TestFields:
         accepted(written(msh("ORM^O01"), pid(), orc(), obr(fields={13: "fall from a horse", 31: "R52^Pain"})))
         assert procedure().reason == "fall from a horse"
 
+    def test_the_technician_of_obr_34_is_the_technologist_where_that_is_agreed(
+        self, his: Endpoint, accepted: Accepted
+    ) -> None:
+        fills(his, procedure__technologist="OBR-34")
+        accepted(written(msh("ORM^O01"), pid(), orc(), obr(fields={34: "8&Poe&Tom"})))
+        step = procedure().steps.get()
+        assert (step.performing_physician, step.technologist) == ("", "Poe^Tom")
+
     def test_a_segment_of_the_hospitals_own_does(self, his: Endpoint, accepted: Accepted) -> None:
         fills(his, patient__phone="ZPI-3.2", visit__location="ZPV-1")
         accepted(adt("A04", pid(), pv1(), "ZPI|1||home^555 1234", "ZPV|NORTH^7"))

@@ -211,6 +211,9 @@ class TestAnAppointmentThatChanges:
         )
         assert row.warnings == []
         assert (step().performing_physician, step().comments) == ("Curie^Marie", "Comes with her son\nSober")
+        assert step().technologist == "Roe^Tess"
+        change = Event.objects.filter(kind=EventKind.STEP_CHANGED, step=step()).latest("pk").data["changes"]
+        assert change["technologist"] == ["", "Roe^Tess"]
         assert step().requested_procedure.reason == "Pain in the back"
 
     def test_leaves_the_reason_of_whoever_ordered(self, accepted: Accepted) -> None:

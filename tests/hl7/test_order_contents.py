@@ -7,7 +7,7 @@ import pytest
 from django.utils import timezone
 from pydicom.dataset import Dataset
 
-from ris.models import Order
+from ris.models import Order, ScheduledProcedureStep
 from ris.roles import Role
 from tests.hl7.stories import Accepted
 from tests.messages import msh, obr, orc, pid, pv1, segment
@@ -128,6 +128,29 @@ def test_a_change_that_leaves_it_out_leaves_it_as_it_is(accepted: Accepted, orde
     procedure = order.procedures.get()
     assert [segment["segment"] for segment in order.sent_along] == ["IN1", "ZPV"]
     assert (procedure.reason, procedure.diagnosis) == ("Worse", "Appendicitis; Follow-up")
+
+
+@pytest.mark.parametrize(
+    ("said", "physician", "technologist"),
+    [
+        ("7&Roe&Rita", "Roe^Rita", ""),  # IHE RAD-4: the physician's name
+        ("8&Poe&Tom&&&&R.T.(R)(CT)", "", "Poe^Tom"),  # HL7: the technician
+        ("8^Poe^Tom^^^^MTRA", "", "Poe^Tom"),
+        ("8&Poe&Tom&&&&RT~7&Roe&Rita&&&&MD", "Roe^Rita", "Poe^Tom"),
+    ],
+)
+def test_who_is_at_the_scanner_is_not_called_a_physician(
+    accepted: Accepted, said: str, physician: str, technologist: str
+) -> None:
+    accepted(written(msh("ORM^O01"), pid(), orc(start=NINE), obr(fields={34: said})))
+    step = ScheduledProcedureStep.objects.get()
+    assert (step.performing_physician, step.technologist) == (physician, technologist)
+    words = text_of(Desk(Role.FRONT_DESK).get(f"/ris/order/{step.requested_procedure.order_id}/change/"))
+    for name, label in ((physician, "Physician Roe, Rita"), (technologist, "Technologist Poe, Tom")):
+        assert (label in words) == bool(name)
+    accepted(written(msh("ORM^O01"), pid(), orc("XO"), obr(fields={34: "9&Doe&Ann&&&&MTR"})))
+    step.refresh_from_db()
+    assert (step.performing_physician, step.technologist) == (physician, "Doe^Ann")
 
 
 def test_a_diagnosis_before_the_orders_is_about_each_of_them(accepted: Accepted) -> None:
