@@ -7,7 +7,7 @@ from pydicom.uid import UID
 
 from ris.reference import markdown_table, page
 from ris.states import ON_WORKLIST, StepState
-from worklist import charsets, errors, negotiation, peer
+from worklist import answering, charsets, errors, negotiation, peer
 from worklist import mpps_rules as rules
 from worklist.attributes import ATTRIBUTES, STEP_SEQUENCE, Attribute, Fault
 from worklist.charsets import ASCII_ONLY
@@ -236,7 +236,7 @@ def _statuses() -> Iterator[tuple[str, str]]:
     yield "FF00", "one step, more to come"
     yield "FF01", "the same; a key that Bucky cannot match had a value"
     yield "0000", "done"
-    yield f"{peer.CANCELED:04X}", "cancelled by C-CANCEL"
+    yield f"{answering.CANCELED:04X}", "cancelled by C-CANCEL"
     yield (
         f"{errors.OUT_OF_RESOURCES:04X}",
         "the database is away or too slow, or more steps match than `BUCKY_WORKLIST_MAX_ANSWERS` or the profile allow",

@@ -43,8 +43,8 @@ from tests.worklist.door import (
     three_steps,
 )
 from tests.worklist.test_upperlayer import FIND, request_pdu
+from worklist import answering, server
 from worklist import peer as peers
-from worklist import server
 from worklist.answer import Row
 from worklist.errors import OUT_OF_RESOURCES, QueryError
 from worklist.identifier import read
@@ -92,6 +92,14 @@ def test_no_part_of_an_answer_waits_for_an_acknowledgement(door: Door) -> None:
         (peer,) = door._peers
         assert peer._socket
         assert peer._socket.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
+
+
+def test_a_cancel_that_comes_too_late_does_not_cancel_the_next_query(door: Door) -> None:
+    """Scanners use the same message ID again and again."""
+    with scanner(door) as assoc:
+        assert statuses(query(assoc)) == [0xFF00] * 3 + [0]
+        assoc.send_c_cancel(1, query_model=MODALITY_WORKLIST_FIND)
+        assert statuses(query(assoc)) == [0xFF00] * 3 + [0]
 
 
 def test_the_query_is_written_down_with_what_was_shown(door: Door, notebook: Notebook) -> None:
@@ -267,9 +275,9 @@ def test_cancel_ends_the_answer(notebook: Notebook) -> None:
     class Slowly(list[Row]):
         def __iter__(self) -> Iterator[Row]:
             for number, one in enumerate(rows(10_000)):
-                if number == 2 * peers.BATCH:
+                if number == 2 * answering.BATCH:
                     assert sent.wait(60)
-                if number > 2 * peers.BATCH:
+                if number > 2 * answering.BATCH:
                     time.sleep(0.001)
                 yield one
 
@@ -280,7 +288,7 @@ def test_cancel_ends_the_answer(notebook: Notebook) -> None:
         found = []
         for status, _ in assoc.send_c_find(keys(**ASKED), MODALITY_WORKLIST_FIND, msg_id=9):
             found.append(status.Status)
-            if len(found) == peers.BATCH:
+            if len(found) == answering.BATCH:
                 assoc.send_c_cancel(9, query_model=MODALITY_WORKLIST_FIND)
                 sent.set()
     assert found[-1] == 0xFE00
