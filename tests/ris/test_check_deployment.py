@@ -29,7 +29,7 @@ def said(word: str) -> bool:
 @pytest.fixture(autouse=True)
 def _data(db: None, tmp_path: Path, settings: Settings) -> None:
     tmp_path.chmod(0o700)
-    settings.BUCKY_DATA = tmp_path
+    settings.BUCKY_DATA = settings.BASE_DIR = tmp_path
 
 
 @pytest.mark.parametrize(
@@ -38,6 +38,7 @@ def _data(db: None, tmp_path: Path, settings: Settings) -> None:
         ({"DEBUG": True}, "BUCKY_DEBUG"),
         ({"BUCKY_HTTP": Address("0.0.0.0", 80)}, "BUCKY_HTTP is open"),  # noqa: S104
         ({"BUCKY_DICOM": Address("10.0.0.1", 104), "BUCKY_UNKNOWN_CALLERS": "accept"}, "BUCKY_UNKNOWN_CALLERS"),
+        ({"BUCKY_DICOM_TLS": Address("10.0.0.1", 2762), "BUCKY_UNKNOWN_CALLERS": "accept"}, "BUCKY_UNKNOWN_CALLERS"),
         ({"CELERY_BROKER_URL": "filesystem://"}, "REDIS_URL is not set"),
         ({"CELERY_BROKER_URL": "redis://127.0.0.1:1/0"}, "Redis does not answer"),
     ],
@@ -54,6 +55,10 @@ def test_what_is_wrong_is_named(settings: Settings, changes: dict[str, Any], wor
         ({"DEBUG": False}, "BUCKY_DEBUG"),
         ({"BUCKY_HTTP": Address("0.0.0.0", 80), "BUCKY_HTTPS": True}, "BUCKY_HTTP is open"),  # noqa: S104
         ({"BUCKY_DICOM": Address("10.0.0.1", 104), "BUCKY_UNKNOWN_CALLERS": "refuse"}, "BUCKY_UNKNOWN_CALLERS"),
+        (
+            {"BUCKY_DICOM_TLS": Address("10.0.0.1", 2762), "BUCKY_TLS_CLIENT_CA": Path("scanners.pem")},
+            "BUCKY_UNKNOWN_CALLERS",
+        ),
     ],
 )
 def test_what_is_right_is_not(settings: Settings, changes: dict[str, Any], word: str) -> None:
@@ -62,10 +67,24 @@ def test_what_is_right_is_not(settings: Settings, changes: dict[str, Any], word:
     assert not said(word)
 
 
-def test_a_secret_that_others_can_read_is_named(tmp_path: Path) -> None:
-    (tmp_path / "secret_key").write_text("x")
-    (tmp_path / "secret_key").chmod(0o644)
-    assert said("secret_key can be read by other accounts")
+@pytest.mark.parametrize("name", ["secret_key", "admin_password", ".env"])
+def test_a_secret_that_others_can_read_is_named(tmp_path: Path, name: str) -> None:
+    (tmp_path / name).write_text("x")
+    (tmp_path / name).chmod(0o640)
+    assert said(f"{name} can be read by other accounts")
+    (tmp_path / name).chmod(0o600)
+    assert not said(f"{name} can be read")
+
+
+def test_a_key_that_everybody_can_read_is_named(tmp_path: Path, settings: Settings) -> None:
+    settings.BUCKY_TLS_CERT = tmp_path / "bucky.pem"
+    settings.BUCKY_TLS_CERT.write_text("-----BEGIN CERTIFICATE-----\n")
+    settings.BUCKY_TLS_CERT.chmod(0o644)
+    assert not said("bucky.pem")
+    settings.BUCKY_TLS_CERT.write_text("-----BEGIN PRIVATE KEY-----\n-----BEGIN CERTIFICATE-----\n")
+    assert said("bucky.pem can be read by every account")
+    settings.BUCKY_TLS_CERT.chmod(0o640)
+    assert not said("bucky.pem")
 
 
 def test_the_first_password_must_be_changed(tmp_path: Path) -> None:

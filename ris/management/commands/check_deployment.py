@@ -47,18 +47,29 @@ def encryption() -> Iterator[str]:
 
 
 def callers() -> Iterator[str]:
-    """A worklist is a list of patients."""
-    if not _is_loopback(settings.BUCKY_DICOM) and settings.BUCKY_UNKNOWN_CALLERS == "accept":
+    """A worklist is a list of patients. Over TLS a certificate may be asked for, which says more than an AE title."""
+    tls = settings.BUCKY_DICOM_TLS
+    is_open = not _is_loopback(settings.BUCKY_DICOM)
+    is_open |= tls is not None and not _is_loopback(tls) and settings.BUCKY_TLS_CLIENT_CA is None
+    if is_open and settings.BUCKY_UNKNOWN_CALLERS == "accept":
         yield "BUCKY_UNKNOWN_CALLERS is accept: any AE title gets the worklist. Set it to refuse."
 
 
 def files() -> Iterator[str]:
-    """Only the account that runs Bucky may read its data directory and its secrets."""
-    for path in (settings.BUCKY_DATA, settings.BUCKY_DATA / "secret_key", password_file()):
-        if path.exists() and stat.S_IMODE(path.stat().st_mode) & 0o077:
+    """Only the account that runs Bucky may read its data directory and its secrets; a key also a group of its own."""
+    own = (settings.BUCKY_DATA, settings.BUCKY_DATA / "secret_key", password_file(), settings.BASE_DIR / ".env")
+    for path in own:
+        if _opens_to(path, 0o077):
             yield f"{path} can be read by other accounts: chmod go= {path}"
+    key = settings.BUCKY_TLS_KEY or settings.BUCKY_TLS_CERT
+    if key is not None and _opens_to(key, 0o007) and b"PRIVATE KEY" in key.read_bytes():
+        yield f"{key} can be read by every account: chmod o= {key}"
     if password_file().exists() and _first_password_still_works(password_file()):
         yield f"The first password of admin still works: change it, then delete {password_file()}."
+
+
+def _opens_to(path: Path, others: int) -> bool:
+    return path.exists() and bool(stat.S_IMODE(path.stat().st_mode) & others)
 
 
 def _first_password_still_works(file: Path) -> bool:
