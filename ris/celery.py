@@ -5,8 +5,11 @@ from typing import Any
 
 from celery import Celery
 from celery.contrib.django.task import DjangoTask
+from celery.signals import beat_init, worker_ready
 from django.db import transaction
 from kombu.transport import TRANSPORT_ALIASES
+
+from ris import collector
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "ris.settings")
 
@@ -32,3 +35,9 @@ TRANSPORT_ALIASES["filesystem"] = "ris.file_broker:Transport"
 app = Celery("bucky", task_cls=NudgeTask)
 app.config_from_object("django.conf:settings", namespace="CELERY")
 app.autodiscover_tasks()
+
+
+@beat_init.connect
+@worker_ready.connect
+def _spare_the_old(**_: Any) -> None:
+    collector.spare_the_old()

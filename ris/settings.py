@@ -8,7 +8,9 @@ from typing import Any
 
 from celery.schedules import crontab
 
-from ris import config, logs
+from ris import collector, config, logs
+
+collector.collect_rarely()  # every process of Bucky reads this file first
 
 _values = config.load()
 

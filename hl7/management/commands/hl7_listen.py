@@ -26,6 +26,7 @@ class Command(BaseCommand):
     """Listen on BUCKY_MLLP, and BUCKY_MLLP_TLS where it is set, until told to stop (SIGTERM, SIGINT)."""
 
     help = "Listen for HL7 messages over MLLP."
+    requires_system_checks = []
 
     def handle(self, *args: Any, **options: Any) -> None:
         """Serve; leaves with 0 after a stop, raises CommandError when the address cannot be had."""

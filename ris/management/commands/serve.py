@@ -14,6 +14,7 @@ from django.core.management import call_command
 from django.core.management.base import BaseCommand
 from django.db import OperationalError, connection, connections, transaction
 
+from ris import collector
 from ris.config import ConfigError
 from ris.supervisor import Doors, Supervisor, busy
 
@@ -43,9 +44,12 @@ class Command(BaseCommand):
                 self.stdout.write(_ONE_WRITER)
                 self.stdout.flush()
             connections.close_all()  # no child may inherit a connection
+            collector.spare_the_old()
             supervisor = Supervisor(_doors())
+            # Django's checks look at the code, which our tests have done; they would load the desk into Celery.
+            environment = {**os.environ, "PYTHONUNBUFFERED": "1", "CELERY_SKIP_CHECKS": "1"}
             for name, command in processes().items():
-                supervisor.add(name, command, {**os.environ, "PYTHONUNBUFFERED": "1"})
+                supervisor.add(name, command, environment)
             sys.exit(supervisor.loop())
 
 
