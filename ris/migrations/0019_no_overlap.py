@@ -2,9 +2,9 @@
 
 from typing import Any
 
-from django.contrib.postgres.operations import BtreeGistExtension
 from django.db import migrations
 
+from ris.extensions import need_extension
 from ris.roles import RIS_GRANTS, grant
 
 # A step does not stand in its own way: a move writes the new booking before it takes the old one away.
@@ -66,6 +66,7 @@ OPEN = "'SCHEDULED', 'ARRIVED', 'READY', 'STARTED', 'DEPARTED'"
 def guard(apps: Any, schema_editor: Any) -> None:
     """Make the constraints or triggers of this vendor."""
     if schema_editor.connection.vendor == "postgresql":
+        need_extension(schema_editor, "btree_gist")
         schema_editor.execute(POSTGRESQL_GUARD)
     else:
         for verb in ("INSERT", "UPDATE"):
@@ -97,7 +98,6 @@ def make_roles(apps: Any, schema_editor: Any) -> None:
 class Migration(migrations.Migration):
     dependencies = (("ris", "0018_resources_and_bookings"),)
     operations = (
-        BtreeGistExtension(),
         migrations.RunPython(guard, unguard),
         migrations.RunPython(book_what_is_there, migrations.RunPython.noop),
         migrations.RunPython(make_roles, migrations.RunPython.noop),
