@@ -11,7 +11,7 @@ import sys
 import tempfile
 import time
 from dataclasses import replace
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from statistics import median, quantiles
 from typing import TYPE_CHECKING
 
@@ -25,8 +25,6 @@ if TYPE_CHECKING:
 ASKED = 30
 SCANNERS = 50
 DAYS = 60
-FIRST = date(2030, 1, 7)
-"""A Monday."""
 
 FILL = """
 INSERT INTO ris_booking (step_id, resource_id, start, "end", active, overbooked, reason)

@@ -1,6 +1,5 @@
 """Patients, the identifiers they are known by, and the journal of merges."""
 
-from collections.abc import Iterable
 from typing import Self
 
 from django.core.validators import MaxValueValidator, MinValueValidator
@@ -297,8 +296,3 @@ class PatientLink(Noun):
 
     def __str__(self) -> str:
         return f"{self.first_id} – {self.second_id}"
-
-
-def identifiers_text(identifiers: Iterable[PatientIdentifier]) -> str:
-    """Return identifiers as one line for screens."""
-    return ", ".join(str(identifier) for identifier in identifiers)

@@ -251,11 +251,6 @@ class BlockKind(models.TextChoices):
     EMERGENCIES = "EMERGENCIES", _("reserved for emergencies")
     REFERRER = "REFERRER", _("reserved for a referrer")
 
-    @classmethod
-    def reserving(cls) -> frozenset["BlockKind"]:
-        """Return the kinds that keep out only those for whom the time is not reserved."""
-        return frozenset({cls.INPATIENTS, cls.EMERGENCIES, cls.REFERRER})
-
 
 class Block(Recurring):
     """Hours of a resource that come back and are not for everybody: cleaning, breaks, reserved times."""
