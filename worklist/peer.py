@@ -96,7 +96,7 @@ class Peer(asyncio.Protocol):
     def resume_writing(self) -> None:
         """Send again."""
         self._writable.set()
-        self._wait(IDLE_SECONDS)
+        self._wait(ARTIM_SECONDS if self.upper.closing else IDLE_SECONDS)
 
     def data_received(self, data: bytes) -> None:
         """Take bytes."""

@@ -8,6 +8,7 @@ import struct
 import threading
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from io import BytesIO
 from pathlib import Path
@@ -42,7 +43,7 @@ from tests.worklist.door import (
     still_serves,
     three_steps,
 )
-from tests.worklist.test_upperlayer import FIND, request_pdu
+from tests.worklist.test_upperlayer import FIND, RELEASE, request_pdu
 from worklist import answering, server
 from worklist import peer as peers
 from worklist.answer import Row
@@ -306,6 +307,62 @@ def test_an_abort_in_mid_answer_leaves_nothing_behind(notebook: Notebook) -> Non
         next(responses)
         assoc.abort()
         wait_until(lambda: not door.connections, what="the association to end")
+
+
+RELEASE_RP = b"\x06\0" + struct.pack(">I", 4) + bytes(4)
+
+
+def slowly(go_on: threading.Event, begun: threading.Event) -> Callable[[Dataset, Caller], Result]:
+    """Return an engine whose answers wait in the middle until they may go on."""
+
+    class Rows(list[Row]):
+        def __iter__(self) -> Iterator[Row]:
+            for number, one in enumerate(rows(2 * answering.BATCH)):
+                if number == answering.BATCH:
+                    begun.set()
+                    assert go_on.wait(60)
+                yield one
+
+    return lambda identifier, _caller: Result(0xFF00, read(identifier), Rows(rows(3)))
+
+
+def test_a_release_in_mid_answer_waits_for_the_end_of_the_answer(notebook: Notebook) -> None:
+    go_on, begun = threading.Event(), threading.Event()
+    with open_door(notebook, answers=slowly(go_on, begun)) as door:
+        peer = knock(door, request_pdu())
+        assert peer.recv(1) == b"\2"
+        peer.sendall(FIND + RELEASE)
+        assert begun.wait(60)
+        go_on.set()
+        sent = bytearray()
+        while piece := peer.recv(65536):
+            sent += piece
+            if sent.endswith(RELEASE_RP):
+                peer.close()
+                break
+        assert sent.endswith(RELEASE_RP)
+    assert (notebook.query().status, len(notebook.query().step_ids)) == ("0000", 2 * answering.BATCH)
+
+
+def test_a_door_that_closes_lets_an_answer_finish(notebook: Notebook) -> None:
+    go_on, begun = threading.Event(), threading.Event()
+    with open_door(notebook, answers=slowly(go_on, begun)) as door, ThreadPoolExecutor(2) as threads:
+        assoc = associate(door)
+        found = threads.submit(lambda: statuses(query(assoc)))
+        assert begun.wait(60)
+        closing = threads.submit(door.stop)
+        wait_until(lambda: refuses(door), what="the door to take no more callers")
+        go_on.set()
+        assert found.result(60) == [0xFF00] * 2 * answering.BATCH + [0]
+        closing.result(60)
+
+
+def refuses(door: Door) -> bool:
+    try:
+        knock(door).close()
+    except OSError:
+        return True
+    return False
 
 
 # --- hostile peers -----------------------------------------------------------------------------------------
