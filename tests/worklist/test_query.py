@@ -18,10 +18,11 @@ from ris.models import ScheduledProcedureStep, Site
 from ris.person_name import fold
 from ris.states import ON_WORKLIST, StepState
 from tests import factories
-from tests.worklist.asking import answers, ask, keys, statements, step, step_ids
+from tests.worklist.asking import answers, ask, door_sends, keys, statements, step, step_ids
 from worklist.errors import CANNOT_UNDERSTAND, IDENTIFIER_DOES_NOT_FIT, OUT_OF_RESOURCES, QueryError
 from worklist.matching import Wildcard
 from worklist.query import Caller, find
+from worklist.ways import Ways
 
 pytestmark = pytest.mark.django_db
 
@@ -302,6 +303,39 @@ def test_a_procedure_is_found_by_its_code() -> None:
     assert step_ids(RequestedProcedureCodeSequence=[code]) == [made.sps_id]
     code.CodeValue = "MRHEAD"
     assert step_ids(RequestedProcedureCodeSequence=[code]) == []
+
+
+@pytest.mark.parametrize(
+    ("values", "usually", "found"),
+    [
+        ({"PatientBirthDate": '""'}, None, ["4712"]),
+        ({"PatientSex": '""'}, [], ["4712"]),
+        ({"ScheduledPerformingPhysicianName": '""'}, [], ["4711", "4712"]),
+        ({"AdmissionID": '""'}, [], ["4711", "4712"]),
+        ({"PatientName": '""'}, [], []),
+        ({"PatientID": '""', "IssuerOfPatientID": factories.ISSUER}, [], []),
+        ({"ScheduledStationName": ["CT1", "CT2*"]}, ["4711", "4712"], None),
+        ({"ScheduledStationAETitle": ["CT1", "CT2"]}, ["4711", "4712"], []),
+        ({"ScheduledStationAETitle": ["CT1", "CT1"]}, ["4711"], ["4711"]),
+        ({"Modality": ["CT", "MR"]}, ["4711", "4712"], ["4711", "4712"]),
+    ],
+)
+def test_empty_and_several_values_where_they_are_agreed(
+    values: dict[str, Any], usually: list[str] | None, found: list[str] | None
+) -> None:
+    """Both faces of the engine: data sets, and the bytes that the door sends. None: refused."""
+    factories.step(patient=factories.patient("Doe^Jane", "4711"), station=factories.station("CT1"))
+    nobody = factories.patient("Roe^Jim", "4712", birth_date=None, sex="")
+    factories.step(patient=nobody, station=factories.station("CT2"), start=factories.today_at(15))
+    for ways, expected in ((Ways(), usually), (Ways(empty=True, every=True), found)):
+        caller, asked = Caller("CT1", ways=ways), keys(**({"PatientID": None} | values))
+        if expected is None:
+            with pytest.raises(QueryError, match="C001"):
+                find(asked, caller)
+            continue
+        data_sets = [one.data_set for one in find(asked, caller)]
+        assert [str(one.PatientID) for one in data_sets] == expected
+        door_sends(asked, data_sets, caller)
 
 
 def test_a_key_that_cannot_be_matched_is_ignored_and_told() -> None:
