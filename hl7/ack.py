@@ -13,6 +13,7 @@ import secrets
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import IntEnum, StrEnum
+from functools import lru_cache
 
 from hl7 import mllp
 from hl7.escapes import escape
@@ -198,6 +199,7 @@ def header_of_bytes(head: bytes) -> Header:
         return Header()
 
 
+@lru_cache(maxsize=256)
 def nearest_version(version: str) -> str:
     """Return the version of the table that is the same or the next one below; 2.3.1 when none is named."""
     sent = version_numbers(version)

@@ -32,15 +32,15 @@ from ris.actor import Actor, ActorKind
 from ris.models import Order, Patient, PatientIdentifier, RequestedProcedure, ScheduledProcedureStep, Visit
 from ris.models.event import events_together
 from ris.models.statements import update
-from ris.models.waiting import writes_together
+from ris.models.waiting import Group, Keys, writes_together
 
 log = logging.getLogger(__name__)
 
 _ATTEMPTS = 3
-_MADE_TOGETHER = (
-    (Patient, PatientIdentifier, Visit),
-    (Order, RequestedProcedure, ScheduledProcedureStep),
-)
+_REGISTERED: Group = (Patient, PatientIdentifier, Visit)
+_ORDERED: Group = (Order, RequestedProcedure, ScheduledProcedureStep)
+_OFTEN_NEW = dict.fromkeys(("A01", "A04", "A05", "A28"), _REGISTERED) | dict.fromkeys(("O01", "O19", "O23"), _ORDERED)
+"""Event -> rows that its messages mostly make."""
 _LONGEST = {field.name: field.max_length for field in InboundMessage._meta.concrete_fields}
 # Two transactions got in each other's way; the second attempt finds what the other one did.
 _CONFLICTS = {"40001", "40P01", "55P03"}
@@ -82,6 +82,7 @@ class _Case:
     message: Message | None = None
     warnings: list[str] = field(default_factory=list)
     twins: list[Twin] = field(default_factory=list)
+    keys: Keys = field(default_factory=dict)  # for rows that it may make
     resumed: bool = False  # it was answered when it came, and waited
 
     def answer(self, code: Answer, problem: Problem | None = None, body: Body | None = None) -> Reply:
@@ -120,8 +121,8 @@ def receive(raw: bytes, peer: str, origin: Origin | None = None) -> bytes:
     try:
         message = read_from(raw, peer)
         header = replies.header_of(message)
-        row, twins = _store(raw, peer, header, message, origin)
-        return _process(_Case(row, header, started, message, list(message.warnings), twins))
+        row, twins, keys = _store(raw, peer, header, message, origin)
+        return _process(_Case(row, header, started, message, list(message.warnings), twins, keys))
     except NotHL7:
         return _refuse(raw, peer, header, NOT_HL7, started, origin)
     except (OperationalError, InterfaceError) as error:
@@ -139,7 +140,7 @@ def _refuse(
     raw: bytes, peer: str, header: Header, problem: Problem, started: float, origin: Origin | None = None
 ) -> bytes:
     try:
-        row, _ = _store(raw, peer, header, None, origin)
+        row, *_ = _store(raw, peer, header, None, origin)
         return _reject(_Case(row, header, started), MessageState.FAILED, problem)
     except (OperationalError, InterfaceError) as error:
         return _away(header, error)
@@ -159,8 +160,8 @@ def _hang_up() -> None:
 
 def _store(
     raw: bytes, peer: str, header: Header, message: Message | None, origin: Origin | None = None
-) -> tuple[InboundMessage, list[Twin]]:
-    """Store the bytes as they came; returns the row, and the messages that were applied under its control ID.
+) -> tuple[InboundMessage, list[Twin], Keys]:
+    """Store the bytes as they came; returns the row, the messages that were applied under its control ID, and keys.
 
     A connection that went stale since the last message is made anew, once.
     """
@@ -184,13 +185,14 @@ def _store(
         if isinstance(value, str):
             values[name] = value.replace("\x00", "")[: _LONGEST[name]]
     row = InboundMessage(**values)
+    to_come = _OFTEN_NEW.get(row.event, ())
     try:
-        return row, store(row)
+        return row, *store(row, to_come)
     except (OperationalError, InterfaceError):
         if connection.in_atomic_block:
             raise
         _hang_up()
-        return row, store(row)
+        return row, *store(row, to_come)
 
 
 _LINE_ENDS = re.compile(rb"[\r\n]+")
@@ -297,7 +299,7 @@ def _apply(case: _Case) -> bytes:
             catalogue.forget()  # a row of it may have gone
         case.warnings = list(before)
         try:
-            with transaction.atomic(), writes_together(*_MADE_TOGETHER):
+            with transaction.atomic(), writes_together(_REGISTERED, _ORDERED, keys=case.keys):
                 with events_together():
                     done = handlers.apply(case.message, by=actor, warnings=case.warnings)
                 body = replies.of_done(case.message, done)

@@ -1,6 +1,7 @@
 """The rows of bookings: what a step takes of resources and of its patient. Only other verbs call these."""
 
 from collections.abc import Iterable, Sequence
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 from django.db import IntegrityError, connection, transaction
@@ -8,6 +9,7 @@ from django.db.models import Case, Exists, F, OuterRef, Q, QuerySet, Value, When
 
 from ris.errors import SlotTaken
 from ris.models import Booking, Order, Patient, ScheduledProcedureStep, Station
+from ris.models.statements import Statement
 from ris.models.waiting import refused
 from ris.states import OPEN
 
@@ -71,22 +73,30 @@ def _insert(
     """Write rows; returns key, resource and whether overbooked of those that could be. marked: None looks for it."""
     adapt = connection.ops.adapt_datetimefield_value
     start, end = adapt(step.start), adapt(step.end)
-    rows, values = [], []
-    for owner, value, key in owners:
-        columns = {"resource_id": "NULL", "patient_id": "NULL"} | {owner: value}
-        overbooked = _CLASH.format(owner=owner, value=value) if marked is None else str(marked).upper()
-        rows.append(f"(%s, {columns['resource_id']}, {columns['patient_id']}, %s, %s, TRUE, {overbooked}, %s)")
+    values: list[Any] = []
+    for _owner, _value, key in owners:
         values += [step.pk, key, start, end]
         values += [key, end, start, step.pk] if marked is None else []
         values.append(reason)
+    statement = _insertion(tuple((owner, value) for owner, value, _key in owners), marked)
+    with transaction.mark_for_rollback_on_error(connection.alias), connection.cursor() as cursor:
+        statement.execute(cursor, values)
+        return [(key, resource, bool(overbooked)) for key, resource, overbooked in cursor.fetchall()]
+
+
+@lru_cache(maxsize=64)
+def _insertion(owners: tuple[tuple[str, str], ...], marked: bool | None) -> Statement:
+    """Return the INSERT of a row for each of the owners: column, and how its value is found from a key."""
+    rows = []
+    for owner, value in owners:
+        columns = {"resource_id": "NULL", "patient_id": "NULL"} | {owner: value}
+        overbooked = _CLASH.format(owner=owner, value=value) if marked is None else str(marked).upper()
+        rows.append(f"(%s, {columns['resource_id']}, {columns['patient_id']}, %s, %s, TRUE, {overbooked}, %s)")
     # Only who may overbook goes on after a clash; for all others the refusal of the database is the last word.
     calm = "" if marked is False else "ON CONFLICT DO NOTHING"
-    statement = (
+    return Statement(
         f"INSERT INTO ris_booking ({_COLUMNS}) VALUES {', '.join(rows)} {calm} RETURNING id, resource_id, overbooked"  # noqa: S608 (our own words)
     )
-    with transaction.mark_for_rollback_on_error(connection.alias), connection.cursor() as cursor:
-        cursor.execute(statement, values)
-        return [(key, resource, bool(overbooked)) for key, resource, overbooked in cursor.fetchall()]
 
 
 def _missing(

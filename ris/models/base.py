@@ -7,6 +7,7 @@ from django.db import models
 from django.utils.translation import gettext as _
 
 from ris.errors import InvalidValue
+from ris.models.glances import glances_at, is_storable
 from ris.models.statements import insert, update
 
 Diff = dict[str, list[Any]]
@@ -55,11 +56,15 @@ class Noun(models.Model):
 
     def _check_values(self, only: set[str] | None = None) -> None:
         """Check lengths, types and choices; relations are left to the database, which costs no query here."""
-        exclude = {
-            field.name
-            for field in self._meta.concrete_fields
-            if field.is_relation or (only is not None and field.name not in only)
+        values = self.__dict__
+        doubtful = {
+            glance.name: glance.attname
+            for glance in glances_at(type(self))
+            if (only is None or glance.name in only) and not glance.passes(values.get(glance.attname))
         }
+        if not doubtful:
+            return
+        exclude = {field.name for field in self._meta.concrete_fields} - doubtful.keys()
         try:
             self.clean_fields(exclude=exclude)
         except ValidationError as error:
@@ -68,19 +73,14 @@ class Noun(models.Model):
             # The value itself is left out: it may be a patient's, and the text may end up in an answer or a log.
             reason = first.message % {**first.params, "value": "…"} if first.params else first.message
             raise InvalidValue(f"{label}: {reason}", field=name) from None
-        for name in {field.attname for field in self._meta.concrete_fields} - exclude:
-            if not _is_storable(getattr(self, name)):
+        for name, attname in doubtful.items():
+            if not is_storable(values[attname]):
                 text = _("%(name)s: it holds a character that no database can keep.")
                 raise InvalidValue(text % {"name": name}, field=name)
 
     def _derived_fields(self, changed: set[str]) -> set[str]:
         """Name further columns that `derive` works out from the changed ones."""
         return set()
-
-
-def _is_storable(value: Any) -> bool:
-    """Tell whether a text is one that PostgreSQL takes: no NUL, no half of a surrogate pair."""
-    return not isinstance(value, str) or not ("\x00" in value or any("\ud800" <= char <= "\udfff" for char in value))
 
 
 def _plain(value: Any) -> Any:

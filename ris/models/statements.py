@@ -40,25 +40,23 @@ class Statement:
 
     def execute(self, cursor: CursorWrapper, values: Sequence[Any]) -> None:
         """Carry it out."""
-        cursor.execute(self._ready(), values)
+        cursor.execute(self._ready(cursor.db), values)
 
     def write(self, values: Sequence[Any]) -> None:
         """Carry it out, or let it wait for the next one (see waiting.py)."""
         writes = waiting()
         if writes is not None:
-            writes.add(self._ready(), values)
+            writes.add(self._ready(writes.database), values)
         else:
-            with transaction.mark_for_rollback_on_error(connection.alias), connection.cursor() as cursor:
-                cursor.execute(self._ready(), values)
+            with transaction.mark_for_rollback_on_error(DEFAULT_DB_ALIAS), connection.cursor() as cursor:
+                self.execute(cursor, values)
 
-    def _ready(self) -> str:
+    def _ready(self, database: Any) -> str:
         """Return how it is called; a new connection is told it first."""
-        database = connections[DEFAULT_DB_ALIAS]
         if database.vendor != "postgresql":
             return self._text
         if not self._is_prepared:
             return self._before + self._text
-        database.ensure_connection()
         known = _prepared.setdefault(database.connection, set())
         if self._name not in known:
             # On its own, so that it stays prepared whatever becomes of its first use.
@@ -68,6 +66,21 @@ class Statement:
         return self._call
 
 
+_AS_IT_IS: "dict[type[models.Field[Any, Any]], type]" = {
+    models.CharField: str,
+    models.TextField: str,
+    models.IntegerField: int,
+    models.PositiveSmallIntegerField: int,
+    models.PositiveIntegerField: int,
+    models.BigAutoField: int,
+    models.ForeignKey: int,
+    models.OneToOneField: int,
+    models.BooleanField: bool,
+}
+"""Class of a field -> type of which a value is written as it is. Django would find that out for each value."""
+_UNREAD = object()
+
+
 class _Columns:
     """Some fields of a model, and how their values become those of the database."""
 
@@ -75,11 +88,18 @@ class _Columns:
         quote = connection.ops.quote_name
         self.fields = fields
         self.names = [quote(str(field.column)) for field in fields]
+        self._fields = [(field.attname, _AS_IT_IS.get(type(field)), field) for field in fields]
 
     def of(self, row: models.Model, *, adding: bool) -> list[Any]:
         """Return the values of a row, as they are written."""
         database = connections[DEFAULT_DB_ALIAS]  # once: to ask for it costs more than to convert a value
-        return [field.get_db_prep_save(field.pre_save(row, adding), database) for field in self.fields]
+        values = row.__dict__
+        return [
+            value
+            if type(value := values.get(name, _UNREAD)) is plain or (value is None and plain)
+            else field.get_db_prep_save(field.pre_save(row, adding), database)
+            for name, plain, field in self._fields
+        ]
 
 
 def insertion(model: type[models.Model], count: int = 1, *, keyed: bool = False) -> tuple[str, _Columns]:
@@ -121,13 +141,13 @@ def insert(*rows: models.Model, keys: bool = True) -> None:
     else:
         statement, columns = _insertion(model, len(rows), False, " RETURNING id")
         values = [value for row in rows for value in columns.of(row, adding=True)]
-        with transaction.mark_for_rollback_on_error(connection.alias), connection.cursor() as cursor:
+        with transaction.mark_for_rollback_on_error(DEFAULT_DB_ALIAS), connection.cursor() as cursor:
             statement.execute(cursor, values)
             for row, (key,) in zip(rows, cursor.fetchall(), strict=True):
                 row.pk = key
     for row in rows:
         row._state.adding = False
-        row._state.db = connection.alias
+        row._state.db = DEFAULT_DB_ALIAS
         _tell(row, created=True, names=None)
 
 
@@ -140,5 +160,5 @@ def update(row: models.Model, names: Iterable[str]) -> None:
 
 def _tell(row: models.Model, *, created: bool, names: frozenset[str] | None) -> None:
     if post_save.has_listeners(type(row)):
-        alias = connection.alias
-        post_save.send(type(row), instance=row, created=created, update_fields=names, raw=False, using=alias)
+        sent = {"instance": row, "created": created, "update_fields": names, "raw": False, "using": DEFAULT_DB_ALIAS}
+        post_save.send(type(row), **sent)

@@ -2,7 +2,8 @@
 
 To ask PostgreSQL and hear its answer takes both sides longer than most of what is asked. Within `writes_together` rows
 that are inserted or updated wait, and go along with the next query, in their order, or at the end of the block. So what
-the database refuses is raised later than the verb that wrote it, but before the transaction commits.
+the database refuses is raised later than the verb that wrote it, but before the transaction commits. Where the block is
+the whole of its transaction, BEGIN goes along with the first query and COMMIT with the last writes.
 
 SQLite is no server: nothing waits there.
 """
@@ -13,20 +14,29 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import Any
 
-from django.db import IntegrityError, connection, models, transaction
+import psycopg2
+from django.db import DEFAULT_DB_ALIAS, IntegrityError, connection, connections, models, transaction
+from psycopg2.extensions import TRANSACTION_STATUS_IDLE
 
 Group = tuple[type[models.Model], ...]
+Keys = dict[type[models.Model], deque[int]]
+"""Primary keys that were taken from the sequences and that no row has yet."""
 
 
 class Waiting:
     """The writes that wait, the primary keys that were fetched for rows to come, and the rows that are new."""
 
-    def __init__(self, groups: Sequence[Group]) -> None:
-        """Take groups of models of which rows are mostly made together: their keys are fetched together."""
+    def __init__(self, groups: Sequence[Group], keys: Keys, *, whole: bool) -> None:
+        """Take groups of models of which rows are mostly made together: their keys are fetched together.
+
+        whole: BEGIN and COMMIT are to be sent as well.
+        """
+        self.database = connections[DEFAULT_DB_ALIAS]
         self._groups = groups
-        self._texts: list[str] = []
+        self._whole = whole
+        self._texts: list[str] = ["BEGIN"] if whole else []
         self._values: list[Any] = []
-        self._keys: dict[type[models.Model], deque[int]] = {}
+        self._keys = keys
         self._new: set[tuple[type[models.Model], Any]] = set()
 
     def add(self, text: str, values: Sequence[Any]) -> None:
@@ -43,15 +53,14 @@ class Waiting:
         keys = self._keys.setdefault(model, deque())
         if not keys:
             group = next(group for group in self._groups if model in group)
-            self._fetch([known for known in group if not self._keys.get(known)])
+            self._fetch(tuple(known for known in group if not self._keys.get(known)))
         key = keys.popleft()
         self._new.add((model, key))
         return key
 
-    def _fetch(self, wanted: Sequence[type[models.Model]]) -> None:
-        calls = ", ".join(f"nextval('{model._meta.db_table}_id_seq')" for model in wanted)
+    def _fetch(self, wanted: Group) -> None:
         with connection.cursor() as cursor:
-            cursor.execute(f"SELECT {calls}")
+            cursor.execute(f"SELECT {drawing(wanted)}")
             for model, key in zip(wanted, cursor.fetchone(), strict=True):
                 self._keys.setdefault(model, deque()).append(key)
 
@@ -59,8 +68,12 @@ class Waiting:
         """Tell whether this block made a row. Nobody else can see or change it yet."""
         return (type(row), row.pk) in self._new
 
-    def send(self) -> None:
-        """Send what waits."""
+    def finish(self) -> None:
+        """Send what waits; commit where that is ours to do, unless somebody asked Django to roll back."""
+        if self._texts == ["BEGIN"] or self.database.needs_rollback:
+            return  # nothing was asked, or nothing is to stay
+        if self._whole:
+            self._texts.append("COMMIT")
         if self._texts:
             text, values = self._take()
             with transaction.mark_for_rollback_on_error(connection.alias), connection.cursor() as cursor:
@@ -90,23 +103,59 @@ def waiting() -> Waiting | None:
     return _current.get()
 
 
+def drawing(models_of_rows: Group) -> str:
+    """Return what a SELECT has to name to draw a key for a row of each of these models."""
+    return ", ".join(f"nextval('{model._meta.db_table}_id_seq')" for model in models_of_rows)
+
+
 @contextmanager
-def writes_together(*groups: Group) -> Iterator[None]:
+def writes_together(*groups: Group, keys: Keys | None = None) -> Iterator[None]:
     """Let writes of the block wait for the next query. The block stands within a transaction, undone if it raises.
 
     groups: models of which rows are mostly made together. Rows of other models do not wait.
+    keys: those that were drawn already; what is used is taken out.
     """
     if connection.vendor != "postgresql":
         yield
         return
-    writes = Waiting(groups)
-    token = _current.set(writes)
+    with _ends_of_transaction() as whole:
+        writes = Waiting(groups, {} if keys is None else keys, whole=whole)
+        token = _current.set(writes)
+        try:
+            with connection.execute_wrapper(writes.along):
+                yield
+                writes.finish()
+        finally:
+            _current.reset(token)
+
+
+@contextmanager
+def _ends_of_transaction() -> Iterator[bool]:
+    """Take BEGIN and COMMIT over from the driver, which sends each on its own; tells whether they are ours.
+
+    They are where `transaction.atomic` is the outermost one and nothing was asked in it yet. Django goes on
+    in its block as ever: the driver, which believes that there is no transaction, has nothing to commit or roll back.
+    """
+    driver = connection.connection
+    if driver is None or connection.savepoint_ids or driver.get_transaction_status() != TRANSACTION_STATUS_IDLE:
+        yield False
+        return
+    driver.autocommit = True
     try:
-        with connection.execute_wrapper(writes.along):
-            yield
-            writes.send()
+        yield True
     finally:
-        _current.reset(token)
+        _end(driver)
+
+
+def _end(driver: Any) -> None:
+    """Roll back what was not committed; a connection that cannot is of no use any more."""
+    try:
+        if driver.get_transaction_status() != TRANSACTION_STATUS_IDLE:
+            with driver.cursor() as cursor:
+                cursor.execute("ROLLBACK")
+        driver.autocommit = False
+    except psycopg2.Error:
+        driver.close()
 
 
 def refused(error: IntegrityError, model: type[models.Model]) -> bool:

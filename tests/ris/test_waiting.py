@@ -1,7 +1,9 @@
 """Writes that wait for the next query of their transaction, on the database where that makes a difference."""
 
+from collections import deque
+
 import pytest
-from django.db import IntegrityError, connection, transaction
+from django.db import IntegrityError, OperationalError, connection, transaction
 from django.test.utils import CaptureQueriesContext
 
 from ris.actions import patients
@@ -51,3 +53,85 @@ def test_only_rows_of_this_transaction_count_as_made_here() -> None:
         assert not made_here(jane)
         assert made_here(joan) == (connection.vendor == "postgresql")
     assert not made_here(joan)
+
+
+@pytest.mark.django_db(transaction=True)
+class TestABlockThatIsAWholeTransaction:
+    """BEGIN and COMMIT go along with what is asked, where the driver would send each on its own."""
+
+    def test_is_committed_when_it_ends(self) -> None:
+        with transaction.atomic(), writes_together(GROUP):
+            jane = _register("1")
+        connection.close()
+        assert Patient.objects.get() == jane
+
+    def test_is_as_many_messages_to_postgresql_as_there_are_queries(self) -> None:
+        with (
+            CaptureQueriesContext(connection) as captured,
+            transaction.atomic(),
+            writes_together(GROUP, keys={Patient: deque([7]), PatientIdentifier: deque([9])}),
+        ):
+            assert not Patient.objects.exists()
+            jane = _register("1")
+            assert Patient.objects.get() == jane
+            jane.change(sex="F")
+        sent = [query["sql"] for query in captured if query["sql"] not in ("BEGIN", "COMMIT")]  # Django says so, too
+        if connection.vendor == "postgresql":
+            assert len(sent) == 3
+            assert sent[0].startswith("BEGIN; SELECT")
+            assert sent[2].endswith("; COMMIT")
+            assert (jane.pk, jane.identifiers.get().pk) == (7, 9)
+        else:
+            assert not any("COMMIT" in text for text in sent)
+
+    def test_is_undone_when_it_raises_and_the_next_one_works(self) -> None:
+        def fail() -> None:
+            _register("1")
+            assert Patient.objects.exists()
+            raise LookupError
+
+        with pytest.raises(LookupError), transaction.atomic(), writes_together(GROUP):
+            fail()
+        assert not Patient.objects.exists()
+        with transaction.atomic(), writes_together(GROUP):
+            _register("1")
+        assert Patient.objects.count() == 1
+        assert connection.get_autocommit()
+
+    def test_is_undone_when_django_is_told_to(self) -> None:
+        with transaction.atomic(), writes_together(GROUP):
+            _register("1")
+            transaction.set_rollback(True)
+        assert not Patient.objects.exists()
+
+    def test_is_undone_when_the_commit_is_refused(self) -> None:
+        def refer_to_nobody() -> None:
+            _register("1")
+            PatientIdentifier.new(patient_id=999_999, value="2", issuer="HIS")
+
+        with pytest.raises(IntegrityError), transaction.atomic(), writes_together(GROUP):
+            refer_to_nobody()
+        assert not Patient.objects.exists()
+
+    def test_is_undone_when_the_connection_breaks(self) -> None:
+        def hang_up() -> None:
+            _register("1")
+            with connection.cursor() as cursor:  # SQLite has no such function, which is an OperationalError as well
+                cursor.execute("SELECT pg_terminate_backend(pg_backend_pid())")
+
+        with pytest.raises(OperationalError), transaction.atomic(), writes_together(GROUP):
+            hang_up()
+        assert not Patient.objects.exists()
+
+    def test_with_nothing_in_it_costs_nothing(self) -> None:
+        with transaction.atomic(), writes_together(GROUP):
+            pass
+        assert connection.get_autocommit()
+
+    def test_does_what_was_to_be_done_after_the_commit(self) -> None:
+        done: list[int] = []
+        with transaction.atomic(), writes_together(GROUP):
+            _register("1")
+            transaction.on_commit(lambda: done.append(Patient.objects.count()))
+            assert not done
+        assert done == [1]
