@@ -33,9 +33,10 @@ _NO_EFFECT = Effect([], [], [])
 
 @dataclass(frozen=True)
 class Rehearsal:
-    """What would happen. answer: as it would be sent, empty for a message that is an answer itself.
+    """What would happen.
 
-    kept: it would be accepted and kept for a person, with the reason in the answer.
+    answer: as it would be sent, empty for a message that is an answer itself. code: of the application's answer,
+    whether or not it would be sent. kept: it would be accepted and kept for a person, with the reason in the answer.
     done_by: the message with the same content that was applied before, if one was: whoever sends it again gets its
     answer, and nothing happens.
     """
@@ -70,7 +71,7 @@ def rehearse(raw: bytes, peer: str) -> Rehearsal:
     if not message["MSA"]:
         answered = _answered(header, code, problem, body)
     else:
-        answered = Rehearsal()
+        answered = Rehearsal(code=code)
         warnings += [problem.text] if problem else []
     return replace(answered, warnings=warnings, effect=effect, kept=kept, done_by=_done_by(raw, header))
 

@@ -5,7 +5,7 @@ the same road as any other. The old row is mended once the new one is applied.
 """
 
 import logging
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from datetime import timedelta
 
 from django.db import transaction
@@ -132,12 +132,13 @@ def _hold(key: int) -> bool:
     return bool(Replay.objects.filter(free, pk=key, finished_at=None).update(held_until=now + _HELD))
 
 
-def work_off(key: int, by: Actor) -> int:
+def work_off(key: int, by: Actor, tell: Callable[[int], None] | None = None) -> int:
     """Send the messages of a replay again, in the order in which they came, until it is done or stopped.
 
     One process at a time does it; one that dies leaves the rest to whoever comes next. Returns how many were sent.
+    tell: is told after each message how many this call has gone through.
     """
-    sent = 0
+    sent = passed = 0
     while _hold(key):
         item = (
             ReplayItem.objects.filter(replay=key, done_at=None).select_related("message").order_by("message_id").first()
@@ -159,4 +160,7 @@ def work_off(key: int, by: Actor) -> int:
         item.done_at = timezone.now()
         item.save(update_fields=["result", "done_at"])
         Replay.objects.filter(pk=key).update(held_until=None)
+        passed += 1
+        if tell is not None:
+            tell(passed)
     return sent

@@ -4,9 +4,13 @@ from io import StringIO
 
 import pytest
 from django.core.management import CommandError, call_command
+from django.core.management.base import OutputWrapper
 
+from hl7 import intake
 from hl7.models import InboundMessage, MessageState
+from hl7.progress import MANY, WIDTH, Bar
 from ris.models import Order
+from tests.hl7.conftest import PEER
 from tests.hl7.stories import Send
 from tests.messages import orm
 
@@ -33,6 +37,35 @@ def test_messages_are_tried_and_sent_again_from_a_shell(send: Send) -> None:
     assert Order.objects.get().state == "CANCELED"
     first.refresh_from_db()
     assert (first.state, first.settled_by) == (MessageState.MENDED, None)
+
+
+class Terminal(StringIO):
+    """A screen that somebody looks at."""
+
+    def isatty(self) -> bool:
+        return True
+
+
+def test_many_are_sent_again_with_a_bar(send: Send) -> None:
+    for number in range(MANY):
+        send(orm("CA", placer=f"P{number}"))
+    screen = Terminal()
+    with pytest.raises(CommandError, match=f"{MANY} of {MANY}"):
+        call_command("hl7_replay", "--state", "failed", stdout=StringIO(), stderr=screen)
+    lines = screen.getvalue().split("\r")
+    assert lines[MANY // 2] == f"[{'#' * (WIDTH // 2)}{' ' * (WIDTH // 2)}] {MANY // 2}/{MANY}"
+    assert lines[-1] == f"[{'#' * WIDTH}] {MANY}/{MANY}\n"
+    Bar(OutputWrapper(screen), MANY).clear()
+    assert screen.getvalue().endswith("\r" + " " * (WIDTH + 8) + "\r")
+    assert not Bar(OutputWrapper(screen), MANY - 1).shown, "a few lines say more"
+    assert not Bar(OutputWrapper(StringIO()), MANY).shown, "nobody looks"
+
+
+@pytest.mark.parametrize("asked", [b"AL|NE", b"NE|NE", b"AL|AL"])
+def test_what_would_be_applied_does_not_depend_on_what_is_answered(send: Send, asked: bytes) -> None:
+    intake.receive(orm("CA", placer="P1").replace(b"|P|2.5.1||||", b"|P|2.5.1|||" + asked), PEER)
+    send(orm("NW", placer="P1"))
+    assert replay("--state", "failed", "--dry-run").startswith("1/1 hl7:")
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,6 @@
 """Senders at the HL7 door, over real sockets: clients that we did not write, and several at once."""
 
+import functools
 import os
 import re
 import signal
@@ -17,6 +18,7 @@ from ris.config import PROJECT
 from tests.department import Department
 from tests.messages import adt, msh, orm, pid
 from tests.messages import send as written
+from tests.waiting import wait_until
 
 PEERS = PROJECT / "tests" / "peers"
 CATALOGUE = """
@@ -168,6 +170,59 @@ def test_hl7_send_says_in_words_what_was_answered(door: Department, tmp_path: Pa
     assert "3/3 W3: refused (AE): PID-7 is a date that does not exist." in done.stdout
     assert "1 of 3 message(s) were not accepted" in done.stderr
     assert done.returncode == 1
+
+
+ASKED = {
+    "AL AL": "stored (CA), accepted (AA)",
+    "AL NE": "stored (CA)",
+    "NE NE": "no answer, as it asked for none",
+    "NE ER": "refused (AE): PID-7 is a date that does not exist.",
+    "SU AL": "stored (CA), accepted (AA)",
+}
+"""MSH-15 and MSH-16 -> what is said of the answers."""
+
+
+def test_hl7_send_waits_for_what_each_message_asks_for(door: Department, tmp_path: Path) -> None:
+    file = tmp_path / "enhanced.hl7"
+    for number, (asked, said) in enumerate(ASKED.items()):
+        patient = pid("E1", birth_date="20260230" if "refused" in said else "20000101")
+        raw = adt("A08", patient, control_id=f"E{number}")
+        with file.open("ab") as out:
+            out.write(raw.replace(b"|P|2.5.1||||", b"|P|2.5.1|||" + asked.replace(" ", "|").encode()))
+    done = door.manage("hl7_send", str(file))
+    assert done.stdout.splitlines() == [
+        f"{number}/5 E{number - 1}: {said}" for number, said in enumerate(ASKED.values(), start=1)
+    ]
+
+
+def test_a_replay_that_is_killed_is_taken_up_and_does_nothing_twice(door: Department) -> None:
+    names = [f"KILL{number}" for number in range(60)]
+    with Sender(door.mllp) as sender:
+        for name in names:
+            assert code_of(sender.send(orm("NW", placer=name, control_id=f"NW{name}"))) == "AA"
+            assert code_of(sender.send(orm("ZZ", placer=name, control_id=name))) == "AA"
+    row = "from hl7.models import OrderControl; OrderControl.objects.create(control='ZZ', action='hold')"
+    door.manage("shell", "-v0", "-c", row)
+
+    def held() -> int:
+        return int(door.rows("SELECT count(*) FROM ris_event WHERE kind = 'order.held'")[0][0])
+
+    def has_held(count: int) -> bool:
+        return held() >= count
+
+    words = [sys.executable, "manage.py", "hl7_replay", "--type", "ORM", "--state", "kept"]
+    for enough in (5, 20):
+        with subprocess.Popen(words, cwd=PROJECT, env=door.environment, stdout=subprocess.DEVNULL) as replay:
+            wait_until(functools.partial(has_held, enough), what=f"{enough} messages to be sent again")
+            replay.kill()
+    assert held() < len(names), "it was killed in the middle"
+    assert door.manage(*words[2:]).returncode == 0
+    assert held() == len(names)
+    done = "SELECT control_id FROM hl7_inboundmessage WHERE state = 'applied' AND control_id LIKE 'KILL%'"
+    assert sorted(name for (name,) in door.rows(done)) == sorted(names), "each was applied once"
+    assert door.rows("SELECT count(*) FROM hl7_inboundmessage WHERE state = 'kept' AND control_id LIKE 'KILL%'") == [
+        (0,)
+    ]
 
 
 @pytest.mark.parametrize(

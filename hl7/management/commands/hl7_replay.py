@@ -7,7 +7,9 @@ from django.db.models import Q, QuerySet
 from django.utils.dateparse import parse_date
 
 from hl7 import replaying
+from hl7.ack import Answer
 from hl7.models import OPEN_STATES, InboundMessage
+from hl7.progress import Bar
 from hl7.readable import readable_answer
 from hl7.rehearsal import rehearse
 from ris.actor import system
@@ -47,7 +49,7 @@ class Command(BaseCommand):
             message = InboundMessage.objects.get(pk=key)
             rehearsal = rehearse(bytes(message.raw), message.peer)
             answer = readable_answer(rehearsal.answer)
-            applied += answer is not None and answer.code == "AA" and not rehearsal.kept
+            applied += rehearsal.code == Answer.ACCEPT and not rehearsal.kept
             said = " ".join(filter(None, (answer.code, answer.text))) if answer else "no answer"
             self.stdout.write(f"{number}/{len(keys)} hl7:{key} would be answered {said}")
         return applied
@@ -55,7 +57,8 @@ class Command(BaseCommand):
     def _send(self, keys: list[int]) -> int:
         by = system("hl7_replay")
         replay = replaying.start(by=by, messages=keys, about="hl7_replay")
-        replaying.work_off(replay.pk, by)
+        bar = Bar(self.stderr, len(keys))
+        replaying.work_off(replay.pk, by, bar.show)
         items = replay.items.select_related("result").order_by("message_id")
         applied = 0
         for number, item in enumerate(items, start=1):

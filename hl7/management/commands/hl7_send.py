@@ -8,11 +8,20 @@ from typing import Any
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
-from hl7.message import Message, NotHL7
+from hl7.message import Message, NotHL7, read
+from hl7.progress import Bar
 from hl7.sender import NoAnswer, Sender
 from ris.config import address
 
-_WORDS = {"AA": "accepted", "AE": "refused", "AR": "not taken"}
+_WORDS = {
+    "AA": "accepted",
+    "AE": "refused",
+    "AR": "not taken",
+    "CA": "stored",
+    "CE": "not stored",
+    "CR": "not taken",
+}
+_GOOD = ("AA", "CA")
 _BEGIN = re.compile(rb"(?:^|[\r\n\x0b])(?=MSH)")
 _FRAME = bytes.maketrans(b"\x0b\x1c", b"\r\r")
 
@@ -39,13 +48,9 @@ class Command(BaseCommand):
         messages = [found for name in options["files"] for found in _messages_in(name)]
         if not messages:
             raise CommandError("The files hold no message: none begins with MSH.")
-        accepted = 0
         try:
             with Sender(receiver) as sender:
-                for number, raw in enumerate(messages, start=1):
-                    answer = sender.send(raw)
-                    accepted += answer["MSA"].get("1") == "AA"
-                    self.stdout.write(f"{number}/{len(messages)} {_in_words(answer)}")
+                accepted = self._send(sender, messages)
         except NoAnswer:
             raise CommandError(f"{options['to']} closed the connection without an answer.") from None
         except NotHL7:
@@ -54,6 +59,23 @@ class Command(BaseCommand):
             raise CommandError(f"{options['to']}: {error.strerror or error}") from None
         if accepted < len(messages):
             raise CommandError(f"{len(messages) - accepted} of {len(messages)} message(s) were not accepted.")
+
+    def _send(self, sender: Sender, messages: list[bytes]) -> int:
+        """Send all; where a bar shows how far it is, only what was not accepted gets a line."""
+        accepted = 0
+        bar = Bar(self.stderr, len(messages))
+        for number, raw in enumerate(messages, start=1):
+            answers = sender.answers(raw)
+            good = not answers or answers[-1]["MSA"].get("1") in _GOOD
+            accepted += good
+            if not (good and bar.shown):
+                bar.clear()
+                said = ", ".join(map(_in_words, answers)) or "no answer, as it asked for none"
+                self.stdout.write(f"{number}/{len(messages)} {_name(raw)}: {said}")
+            bar.show(number)
+        if bar.shown:
+            self.stdout.write(f"{accepted} of {len(messages)} message(s) were accepted.")
+        return accepted
 
 
 def _messages_in(name: str) -> Iterator[bytes]:
@@ -69,10 +91,14 @@ def _messages_in(name: str) -> Iterator[bytes]:
             yield text + b"\r"
 
 
+def _name(raw: bytes) -> str:
+    return read(raw)["MSH"].get("10") or "(no control ID)"
+
+
 def _in_words(answer: Message) -> str:
-    """Say an answer as people read it: control ID, what happened, why and where. Names no patient."""
+    """Say an answer as people read it: what happened, why and where. Names no patient."""
     msa, error = answer["MSA"], answer["ERR"]
     code = msa.get("1") or "?"
-    text = f"{msa.get('2') or '(no control ID)'}: {_WORDS.get(code, 'answered')} ({code})"
+    text = f"{_WORDS.get(code, 'answered')} ({code})"
     reason = error.get("8") or msa.get("3") or error.get("3.2") or error.get("1.4.2")
     return f"{text}: {reason}" if reason else text
