@@ -31,11 +31,11 @@ def page_of(desk: Desk, message: InboundMessage) -> str:
 
 def test_the_page_of_a_message_tells_what_it_changed(expert: Desk, accepted: Accepted) -> None:
     words = page_of(expert, accepted(adt("A04")))
-    assert "Patient Doe, Jane (4711) Patient registered name Doe^Jane birth date 1962-04-17" in words
+    assert "Patient Doe, Jane (4711) Patient registered name Doe, Jane birth date 1962-04-17" in words
     assert "number 4711^HIS^MR" in words
     assert "Visit V100 Visit opened" in words
     words = page_of(expert, accepted(adt("A08", pid(name="Roe^Jane"), pv1(location="W9"))))
-    assert "name Doe^Jane Roe^Jane" in words
+    assert "name Doe, Jane Roe, Jane" in words
     assert "location WARD3^12^B W9" in words
     words = page_of(expert, accepted(orm("NW", start=hl7_time(factories.today_at(12)))))
     number = Order.objects.get().accession_number
