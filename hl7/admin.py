@@ -123,6 +123,7 @@ class InboundMessageAdmin(PatientDataAdmin):
         """Ask, then send again every open message that the list would show with the same search and filters."""
         frame.require(request, pages.VIEW, pages.REPLAY)
         found = self.get_changelist_instance(request).get_queryset(request).filter(state__in=OPEN_STATES)
+        found = replaying.once(found.order_by())
         said = " ".join(f"{name}={value}" for name, value in request.GET.items())
         audit.record_viewed(request, self.opts.label_lower, search=said)
         if request.method == "POST":
@@ -133,8 +134,8 @@ class InboundMessageAdmin(PatientDataAdmin):
         return frame.page(request, "hl7/replay_found.html", **context)
 
     def _start(self, request: HttpRequest, rows: QuerySet[InboundMessage], about: str) -> HttpResponse | None:
-        waiting = rows.filter(state__in=OPEN_STATES).order_by("pk").values_list("pk", flat=True)
-        keys = list(waiting[: replaying.MOST])
+        waiting = replaying.once(rows.filter(state__in=OPEN_STATES).order_by())
+        keys = list(waiting.order_by("pk").values_list("pk", flat=True)[: replaying.MOST])
         if not keys:
             messages.warning(request, _("None of these messages waits to be mended."))
             return None

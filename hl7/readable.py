@@ -157,6 +157,17 @@ def readable_answer(raw: bytes) -> ReadableAnswer | None:
     return ReadableAnswer(code, str(CODES.get(code, "")), " · ".join(filter(None, [message["MSA"].get("3"), *errors])))
 
 
+def reason_of(answer: bytes | Message) -> str:
+    """Return why a message was not taken, in the words of ERR, else of MSA; empty where an answer says nothing."""
+    if isinstance(answer, bytes):
+        try:
+            answer = read(answer.split(mllp.BETWEEN)[-1])
+        except NotHL7:
+            return ""
+    msa, error = answer["MSA"], answer["ERR"]
+    return error.get("8") or msa.get("3") or error.get("3.2") or error.get("1.4.2") or ""
+
+
 def _all_parts(segment: ReadableSegment) -> Iterator[Part]:
     for one in segment.fields:
         for repetition in one.repetitions:

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable
 from datetime import timedelta
 
 from django.db import transaction
-from django.db.models import Q, QuerySet
+from django.db.models import F, Q, QuerySet
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
@@ -94,6 +94,15 @@ def dismiss(*, by: Actor, message: InboundMessage, reason: str) -> None:
         if not _settle(rows, by, MessageState.DISMISSED, reason):
             raise ForbiddenMove
         Event.objects.record(EventKind.MESSAGE_DISMISSED, by=by, subject=audit.subject_of(message), reason=reason)
+
+
+def once(rows: "QuerySet[InboundMessage]") -> "QuerySet[InboundMessage]":
+    """Return those of these messages that are sent again together: the text is there, and no attempt is beside it.
+
+    An attempt failed as the message did that it stands for; with both, each replay would make twice as many.
+    """
+    attempts = rows.filter(replay_of__in=rows.values("pk"), content_hash=F("replay_of__content_hash"))
+    return rows.filter(purged_at=None).exclude(pk__in=attempts.values("pk"))
 
 
 def start(*, by: Actor, messages: Iterable[int], about: str) -> Replay:

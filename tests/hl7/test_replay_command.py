@@ -5,6 +5,7 @@ from io import StringIO
 import pytest
 from django.core.management import CommandError, call_command
 from django.core.management.base import OutputWrapper
+from django.utils import timezone
 
 from hl7 import intake
 from hl7.models import InboundMessage, MessageState
@@ -26,8 +27,10 @@ def test_messages_are_tried_and_sent_again_from_a_shell(send: Send) -> None:
     send(orm("CA", placer="P2", control_id="CA2"))
     first, second = InboundMessage.objects.order_by("pk")
     send(orm("NW", placer="P1"))
+    out = StringIO()
     with pytest.raises(CommandError, match=r"1 of 2 message\(s\) would not be applied"):
-        replay("--type", "ORM^O01", "--dry-run")
+        call_command("hl7_replay", "--type", "ORM^O01", "--dry-run", stdout=out)
+    assert f"2/2 hl7:{second.pk} would be answered AE: ORC-2: No order has this number.\n" in out.getvalue()
     assert Order.objects.get().state != "CANCELED"
     assert replay(str(first.pk), "--dry-run") == f"1/1 hl7:{first.pk} would be answered AA\n"
     out = StringIO()
@@ -37,6 +40,20 @@ def test_messages_are_tried_and_sent_again_from_a_shell(send: Send) -> None:
     assert Order.objects.get().state == "CANCELED"
     first.refresh_from_db()
     assert (first.state, first.settled_by) == (MessageState.MENDED, None)
+
+
+def test_what_fails_again_is_sent_once_the_next_time(send: Send) -> None:
+    send(orm("CA", placer="P1"))
+    send(orm("CA", placer="P2"))
+    for rows in (4, 6, 8):
+        with pytest.raises(CommandError, match="2 of 2"):
+            replay("--state", "failed")
+        assert InboundMessage.objects.count() == rows
+    with pytest.raises(CommandError, match="1 of 1"):
+        replay(str(InboundMessage.objects.latest("pk").pk))
+    InboundMessage.objects.update(purged_at=timezone.now())
+    with pytest.raises(CommandError, match="No message"):
+        replay("--state", "failed")
 
 
 class Terminal(StringIO):

@@ -10,7 +10,7 @@ from hl7 import replaying
 from hl7.ack import Answer
 from hl7.models import OPEN_STATES, InboundMessage
 from hl7.progress import Bar
-from hl7.readable import readable_answer
+from hl7.readable import reason_of
 from hl7.rehearsal import rehearse
 from ris.actor import system
 from ris.admin.filters import bounds
@@ -35,7 +35,7 @@ class Command(BaseCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         """Send or try; raises CommandError when not every message was, or would be, applied."""
         rows = _chosen(options)
-        keys = list(rows.order_by("pk").values_list("pk", flat=True)[: replaying.MOST])
+        keys = list(replaying.once(rows).order_by("pk").values_list("pk", flat=True)[: replaying.MOST])
         if not keys:
             raise CommandError("No message that failed, was kept or was interrupted fits.")
         applied = self._try(keys) if options["dry_run"] else self._send(keys)
@@ -48,9 +48,9 @@ class Command(BaseCommand):
         for number, key in enumerate(keys, start=1):
             message = InboundMessage.objects.get(pk=key)
             rehearsal = rehearse(bytes(message.raw), message.peer)
-            answer = readable_answer(rehearsal.answer)
+            answer = reason_of(rehearsal.answer)
             applied += rehearsal.code == Answer.ACCEPT and not rehearsal.kept
-            said = " ".join(filter(None, (answer.code, answer.text))) if answer else "no answer"
+            said = f"{rehearsal.code}: {answer}" if answer else rehearsal.code or "nothing"
             self.stdout.write(f"{number}/{len(keys)} hl7:{key} would be answered {said}")
         return applied
 

@@ -10,6 +10,7 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from hl7.message import Message, NotHL7, read
 from hl7.progress import Bar
+from hl7.readable import reason_of
 from hl7.sender import NoAnswer, Sender
 from ris.config import address
 
@@ -97,8 +98,7 @@ def _name(raw: bytes) -> str:
 
 def _in_words(answer: Message) -> str:
     """Say an answer as people read it: what happened, why and where. Names no patient."""
-    msa, error = answer["MSA"], answer["ERR"]
-    code = msa.get("1") or "?"
+    code = answer["MSA"].get("1") or "?"
     text = f"{_WORDS.get(code, 'answered')} ({code})"
-    reason = error.get("8") or msa.get("3") or error.get("3.2") or error.get("1.4.2")
+    reason = reason_of(answer)
     return f"{text}: {reason}" if reason else text
