@@ -3,6 +3,7 @@
 import asyncio
 import logging
 import ssl
+import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,12 +12,44 @@ from typing import NoReturn
 log = logging.getLogger(__name__)
 
 LOOK_EVERY = 5.0  # seconds
+TOLD_EVERY = 60.0  # seconds
 _CIPHERS = "ECDHE+AESGCM:ECDHE+CHACHA20"  # of TLS 1.2, with forward secrecy; those of TLS 1.3 are all good
 
 
 def _no_pass_phrase() -> str:
     """OpenSSL would ask for it at the terminal, where nobody sits."""
     return ""
+
+
+class _Handshakes:
+    """Which failures were told lately: a device that keeps trying fills no log."""
+
+    def __init__(self) -> None:
+        self._told: dict[str, float] = {}
+
+    def failed(self, reason: str) -> None:
+        """Log a failure, one of a kind once in TOLD_EVERY."""
+        now = time.monotonic()
+        if self._told.get(reason, 0.0) < now:
+            self._told[reason] = now + TOLD_EVERY
+            log.warning("a device could not come in over TLS (%s)", reason)
+
+
+_handshakes = _Handshakes()
+
+
+class _Talkative(ssl.SSLObject):
+    """A side of TLS that says why nobody came in: asyncio drops a connection without a word."""
+
+    def do_handshake(self) -> None:
+        """Shake hands."""
+        try:
+            super().do_handshake()
+        except (ssl.SSLWantReadError, ssl.SSLWantWriteError):
+            raise
+        except ssl.SSLError as trouble:
+            _handshakes.failed(trouble.reason or type(trouble).__name__)
+            raise
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +66,7 @@ class Files:
     def context(self) -> ssl.SSLContext:
         """Read the files. Raises OSError (ssl.SSLError is one) when one is missing, damaged or does not fit."""
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.sslobject_class = _Talkative
         context.minimum_version = ssl.TLSVersion.TLSv1_2
         context.set_ciphers(_CIPHERS)
         context.options |= ssl.OP_NO_RENEGOTIATION | ssl.OP_CIPHER_SERVER_PREFERENCE

@@ -104,8 +104,8 @@ N-CREATE without a SOP Instance UID is given one. Every request is kept as it ca
   and its order is marked for attention; with any other code or none it is discontinued.
 - A sequence in an N-SET replaces the whole sequence. Dates and times are those of the wall clock at the station's site,
   unless Timezone Offset From UTC says otherwise.
-- An attribute of type 1 below is asked for strictly. What else is missing, cannot be read, or may not be changed by
-  N-SET is noted beside the step and does not stop it.
+- An attribute of type 1 below is asked for strictly, but for those of a series. What else is missing, cannot be read,
+  or may not be changed by N-SET is noted beside the step and does not stop it.
 
 ### As SCU: what archives are told
 

@@ -91,6 +91,22 @@ def test_a_scanner_shows_its_certificate_where_one_is_asked_for(ours: tls.Files,
         still_serves(door)
 
 
+def test_why_a_scanner_does_not_come_in_is_told_once(
+    ours: tls.Files, theirs: tls.Files, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tls, "_handshakes", tls._Handshakes())
+    with secure_door(tls.Files(ours.certificate, ours.key, theirs.certificate)) as (_, at):
+        for _ in range(3):
+            assert not echoes(scanner_over_tls(at, ours))
+        assert not echoes(scanner_over_tls(at, ours, ours))
+        assert echoes(scanner_over_tls(at, ours, theirs))
+    said = [record.getMessage() for record in caplog.records if record.name == "ris.tls"]
+    assert said == [
+        "a device could not come in over TLS (PEER_DID_NOT_RETURN_A_CERTIFICATE)",
+        "a device could not come in over TLS (CERTIFICATE_VERIFY_FAILED)",
+    ]
+
+
 def test_a_silent_hello_and_the_wrong_port_hold_nobody_up(ours: tls.Files) -> None:
     with secure_door(ours) as (door, at):
         with socket.create_connection(at, timeout=60) as silent, socket.create_connection(at, timeout=60) as plain:
