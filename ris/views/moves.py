@@ -82,6 +82,12 @@ def next_move(user: Any, step: ScheduledProcedureStep) -> list[Button]:
     return [button for button in offered(user, step) if button.forward][:1]
 
 
+def rest_of(user: Any, step: ScheduledProcedureStep) -> list[Button]:
+    """Return the buttons besides that one."""
+    following = next_move(user, step)
+    return [button for button in offered(user, step) if button not in following]
+
+
 def can_book(user: Any, step: ScheduledProcedureStep) -> bool:
     """Tell whether a person may give a step a time, or another one."""
     sources = STEP_MOVES["book"].sources | STEP_MOVES["move"].sources

@@ -1,5 +1,7 @@
 """The page of one order, and what people do with a whole order."""
 
+from typing import Any
+
 from django.contrib import messages
 from django.db.models import Prefetch
 from django.http import Http404, HttpRequest, HttpResponse
@@ -12,12 +14,19 @@ from ris import audit, desk
 from ris.actions import orders, procedures
 from ris.errors import DomainError
 from ris.forms import ExamForm
-from ris.models import Order, PerformedProcedureStep, RequestedProcedure, ScheduledProcedureStep, StepClosure
+from ris.models import (
+    Order,
+    PerformedProcedureStep,
+    RequestedProcedure,
+    ScheduledProcedureStep,
+    StepClosure,
+    WaitingListEntry,
+)
 from ris.states import BEFORE_START, StepState
 from ris.views import frame, story, waiting_list
 from ris.views.against import reasons_against
 from ris.views.gates import gated
-from ris.views.moves import ORDER_BUTTONS, can_book, offered, offered_for_order
+from ris.views.moves import ORDER_BUTTONS, can_book, next_move, offered_for_order, rest_of
 
 EVENTS_SHOWN = 100
 VERBS = {
@@ -50,17 +59,7 @@ def show(request: HttpRequest, object_id: str) -> HttpResponse:
         procedures=[
             {
                 "row": row,
-                "steps": [
-                    {
-                        "row": step,
-                        "buttons": offered(user, step),
-                        "book": can_book(user, step),
-                        "waits": waits.get(step.pk),
-                        "may_wait": waiting_list.may_wait(user, step),
-                        "against": reasons_against(order, row, step),
-                    }
-                    for step in row.steps.all()
-                ],
+                "steps": [_entry(request, order, row, step, waits.get(step.pk)) for step in row.steps.all()],
                 "unknown": row.exam is None and _can_assign(request, row),
             }
             for row in rows
@@ -76,6 +75,27 @@ def show(request: HttpRequest, object_id: str) -> HttpResponse:
     )
     audit.patient_viewed(request, order.patient, order=order)
     return answer
+
+
+def _entry(
+    request: HttpRequest,
+    order: Order,
+    procedure: RequestedProcedure,
+    step: ScheduledProcedureStep,
+    waits: WaitingListEntry | None,
+) -> dict[str, Any]:
+    """Return a step with what may be done with it: what comes next, and all the rest."""
+    user = request.user
+    entry = {
+        "row": step,
+        "next": next_move(user, step),
+        "rest": rest_of(user, step),
+        "book": can_book(user, step),
+        "waits": waits,
+        "may_wait": waiting_list.may_wait(user, step),
+        "against": reasons_against(order, procedure, step),
+    }
+    return entry | {"has_more": entry["rest"] or entry["book"] or entry["may_wait"]}
 
 
 def _can_assign(request: HttpRequest, procedure: RequestedProcedure) -> bool:
