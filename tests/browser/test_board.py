@@ -6,7 +6,7 @@ from datetime import datetime
 from zoneinfo import ZoneInfo
 
 import pytest
-from playwright.sync_api import Browser, Locator, ViewportSize, expect
+from playwright.sync_api import Browser, CDPSession, Locator, ViewportSize, expect
 from pydicom.uid import generate_uid
 
 from tests.browser.chromium import Person, chromium
@@ -175,6 +175,41 @@ def test_a_block_is_dragged_and_told_what_is_in_its_way(scheduler: Person, hospi
     expect(dialog.get_by_label("Why")).to_have_value("Two phases")
     dialog.get_by_role("button", name="Move").click()
     expect(block(scheduler, "Bauer", "CT1")).to_contain_text("45 min")
+    assert scheduler.complaints == []
+
+
+def finger(devtools: CDPSession, kind: str, x: float = 0, y: float = 0) -> None:
+    """Put a finger on the screen, move it or lift it."""
+    points = [] if kind == "touchEnd" else [{"x": x, "y": y}]
+    devtools.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": points})
+
+
+def test_a_finger_that_rests_carries_a_block(scheduler: Person) -> None:
+    page = scheduler.page
+    touch = scheduler.context.new_cdp_session(page)
+    page.set_viewport_size(TALL)
+    scheduler.goes_to("/board/?modality=CT")
+    box, area = block(scheduler, "Adams").bounding_box(), column(scheduler, "CT2").get_by_role("list").bounding_box()
+    assert box
+    assert area
+    x, y = box["x"] + 60, box["y"] + 6
+    finger(touch, "touchStart", x, y)
+    finger(touch, "touchMove", x, y + 40)  # at once: it scrolls
+    finger(touch, "touchEnd")
+    expect(ghost(scheduler)).to_be_hidden()
+    box = block(scheduler, "Adams").bounding_box()
+    assert box
+    finger(touch, "touchStart", x, box["y"] + 6)
+    expect(page.locator("#board.is-carrying")).to_be_visible()
+    finger(touch, "touchMove", area["x"] + 60, box["y"] + 6)
+    expect(ghost(scheduler)).to_contain_text("CT2")
+    finger(touch, "touchEnd")
+    expect(page.get_by_role("dialog")).to_be_visible()
+    page.keyboard.press("Escape")
+    expect(ghost(scheduler)).to_be_hidden()
+    page.set_viewport_size({"width": 390, "height": 800})
+    scheduler.keeps_picture("board_phone", of=page.get_by_role("heading", name="Day board"))
+    assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth")
     assert scheduler.complaints == []
 
 

@@ -1,4 +1,4 @@
-// The day board: what changes elsewhere shows within seconds, and blocks are moved with the mouse or the keyboard.
+// The day board: what changes elsewhere shows within seconds, and blocks are moved with mouse, finger, pen or keyboard.
 // The server draws the board, says whether a place is free, and books; this carries. Without it the board can be read,
 // and each block leads to the page on which it is moved.
 "use strict";
@@ -9,6 +9,7 @@ const TICK = 15000; // ms between two looks at the clock
 const PAUSE = 150; // ms that a block rests before the server is asked about its place
 const GRID = 5; // minutes
 const FAR = 4; // pixels that a pressed mouse moves before it is a drag
+const RESTS = 400; // ms that a finger rests on a block before it picks it up
 const EDGE = 28; // pixels from the edge of the board within which it rolls on under what is held
 const ROLLS = 8; // pixels of one roll
 
@@ -245,33 +246,56 @@ if (dialog) {
   });
 }
 
-// --- with the mouse ---------------------------------------------------------------------------------------------
+// --- with the mouse, a finger or a pen --------------------------------------------------------------------------
 
-let pressed = null; // {block, x, y, resizes, grab}
+let pressed = null; // {block, x, y, nowX, nowY, resizes, grab, rests}
 let hasDragged = false;
 
+// A mouse drags at once. A finger or a pen that moves at once rolls the page; one that rests first picks the block up.
 board.addEventListener("pointerdown", (event) => {
+  if (!event.isPrimary) return;
   hasDragged = false;
   const block = event.target.closest("[data-step]");
-  if (!block || event.button !== 0 || event.pointerType === "touch" || carried) return;
+  if (!block || event.button !== 0 || carried) return;
   const resizes = event.target.matches(".board-grip");
   const grab = block.closest(".board-list") ? event.clientY - block.getBoundingClientRect().top : 0;
-  pressed = { block, x: event.clientX, y: event.clientY, resizes, grab };
+  const [x, y] = [event.clientX, event.clientY];
+  const rests = event.pointerType === "mouse" ? 0 : setTimeout(lift, RESTS);
+  pressed = { block, x, y, nowX: x, nowY: y, resizes, grab, rests };
 });
 
 document.addEventListener("pointermove", (event) => {
-  if (!pressed) return;
+  if (!pressed || !event.isPrimary) return;
   Object.assign(pressed, { nowX: event.clientX, nowY: event.clientY });
   if (carried) follow();
-  else if (Math.hypot(event.clientX - pressed.x, event.clientY - pressed.y) >= FAR) {
-    pick(pressed.block, pressed);
-    hasDragged = true;
-    follow();
-    roll();
+  else if (Math.hypot(event.clientX - pressed.x, event.clientY - pressed.y) >= (pressed.rests ? 2 * FAR : FAR)) {
+    if (pressed.rests) release();
+    else lift();
   }
 });
 
-// Hold the block where the mouse is, in the part of the board that can be seen.
+// While a finger carries a block the page does not roll under it, and no menu of the browser opens.
+const isHeld = () => carried && pressed?.rests;
+document.addEventListener("touchmove", (event) => isHeld() && event.cancelable && event.preventDefault(), {
+  passive: false,
+});
+board.addEventListener("contextmenu", (event) => pressed?.rests && event.preventDefault());
+
+function lift() {
+  if (!pressed || carried) return;
+  pick(pressed.block, pressed);
+  if (!carried) return;
+  hasDragged = true;
+  follow();
+  roll();
+}
+
+function release() {
+  clearTimeout(pressed?.rests);
+  pressed = null;
+}
+
+// Hold the block where the pointer is, in the part of the board that can be seen.
 function follow() {
   if (!carried || !pressed) return;
   const home = carried.resizes && carried.before.list;
@@ -306,12 +330,13 @@ function listAt(x) {
   });
 }
 
-document.addEventListener("pointerup", () => {
-  pressed = null;
+document.addEventListener("pointerup", (event) => {
+  if (!event.isPrimary) return;
+  release();
   if (carried && !carried.byKeys && !dialog.open) drop();
 });
 document.addEventListener("pointercancel", () => {
-  pressed = null;
+  release();
   if (carried && !carried.byKeys && !dialog.open) leave();
 });
 board.addEventListener("dragstart", (event) => event.preventDefault());
@@ -340,7 +365,7 @@ document.addEventListener("keydown", (event) => {
 function carry(event) {
   const { list, minute, lasts, byKeys } = carried;
   if (event.key === "Escape") {
-    pressed = null;
+    release();
     leave();
   } else if (!byKeys) return;
   else if (event.key === "Tab") return leave();
