@@ -97,6 +97,7 @@ class _Actors:
                 code=row.code,
                 name=row.name,
                 accession_prefix=row.accession_prefix,
+                phone=row.phone,
                 time_zone=settings.BUCKY_TIME_ZONE,
                 is_default=row is SITES[0],
             )

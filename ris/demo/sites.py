@@ -12,6 +12,7 @@ class SiteRow:
     code: str
     name: str
     accession_prefix: str
+    phone: str
 
 
 @dataclass(frozen=True)
@@ -38,8 +39,8 @@ _ALWAYS = (time(0, 0), time(23, 55))
 """Emergencies come at night too."""
 
 SITES: Sequence[SiteRow] = (
-    SiteRow("RIVERSIDE", "Riverside Hospital", "R"),
-    SiteRow("HARBOUR", "Harbour Clinic", "H"),
+    SiteRow("RIVERSIDE", "Riverside Hospital", "R", "+00 555 010010"),
+    SiteRow("HARBOUR", "Harbour Clinic", "H", "+00 555 010020"),
 )
 """The first one is the default site."""
 

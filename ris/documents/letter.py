@@ -13,7 +13,7 @@ from reportlab.pdfgen.canvas import Canvas
 
 from ris import person_name
 from ris.documents import codes
-from ris.documents.language import language_of
+from ris.documents.language import language_of, long_date
 from ris.documents.writing import fitting, line, paragraph
 from ris.models import Order, Patient, ScheduledProcedureStep
 from ris.models.examrows import preparation_for
@@ -29,7 +29,7 @@ def parts(order: Order, steps: Sequence[ScheduledProcedureStep]) -> list[str]:
     """Return all texts that the letter would print, to ask whether they can be."""
     patient = order.patient
     rows = [text for step in steps for text in (step.description, _where(step), _preparation(step, patient))]
-    return [order.site.name, *patient.names, patient.address, *rows]
+    return [order.site.name, order.site.phone, *patient.names, patient.address, *rows]
 
 
 def make(order: Order, steps: Sequence[ScheduledProcedureStep], today: date) -> bytes:
@@ -60,11 +60,13 @@ class _Letter:
 
     def write(self, steps: Sequence[ScheduledProcedureStep], today: date) -> bytes:
         patient = self.order.patient
-        self._line(self.order.site.name, LARGE, gap=10)
+        site = self.order.site
+        self._line(site.name, LARGE, gap=0 if site.phone else 10)
+        self._line(_("Phone %s") % site.phone if site.phone else "", gap=10)
         for name in filter(None, map(person_name.display, patient.names)):
             self._line(name)
         self._paragraph(patient.address, gap=6)
-        self._line(date_format(today, "DATE_FORMAT"), SMALL, gap=8)
+        self._line(date_format(today, long_date()), SMALL, gap=8)
         self._line(_("Your appointment"), LARGE, gap=4)
         for step in steps:
             self._step(step)
@@ -79,7 +81,7 @@ class _Letter:
         zone = step.station.site.zone
         begin, end = step.start.astimezone(zone), end_of(step.start, step.duration).astimezone(zone)
         said = {
-            "day": f"{date_format(begin, 'l')}, {date_format(begin, 'DATE_FORMAT')}",
+            "day": f"{date_format(begin, 'l')}, {date_format(begin, long_date())}",
             "hour": date_format(begin, "H:i"),
             "end": date_format(end, "H:i"),
         }
@@ -95,7 +97,13 @@ class _Letter:
             self._paragraph(text, gap=4)
 
     def _closing(self) -> None:
-        self._paragraph(_("Please bring this letter. If you cannot come, tell us as early as you can."), gap=6)
+        phone = self.order.site.phone
+        asked = (
+            _("Please bring this letter. If you cannot come, call us as early as you can: %s.") % phone
+            if phone
+            else _("Please bring this letter. If you cannot come, tell us as early as you can.")
+        )
+        self._paragraph(asked, gap=6)
         self._room(25 * mm)
         number = self.order.accession_number
         codes.draw(self.canvas, LEFT, self.y - 14 * mm, number, width=80 * mm, height=12 * mm)

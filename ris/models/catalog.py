@@ -54,6 +54,9 @@ class Site(Noun):
     code = models.CharField(_("code"), max_length=16, unique=True, help_text=_("As in MSH-4 or PV1-3.4"))
     name = models.CharField(_("name"), max_length=64)
     time_zone = models.CharField(_("time zone"), max_length=64, validators=[check_time_zone])
+    phone = models.CharField(
+        _("phone"), max_length=40, blank=True, help_text=_("Where patients call the department; printed on letters")
+    )
     accession_prefix = models.CharField(
         _("accession prefix"),
         max_length=4,

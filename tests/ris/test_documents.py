@@ -2,7 +2,9 @@
 
 import itertools
 import re
+from datetime import datetime
 from io import BytesIO
+from zoneinfo import ZoneInfo
 
 import pytest
 from pypdf import PdfReader
@@ -61,20 +63,30 @@ def code_in(reader: PdfReader) -> str:
 def test_the_letter_says_when_where_and_how_to_prepare_in_the_patients_language(clerk: Desk) -> None:
     exam = factories.exam(preparation="Nothing to eat for six hours.")
     ExamPreparation.new(exam=exam, language="pl", text="Przez sześć godzin nic nie jeść.")
-    site = factories.site()
+    site = factories.site(phone="030 4711")
     factories.station("CT1", site=site, location="Ground floor")
     for language, sentence in (("pl", "Przez sześć godzin nic nie jeść."), ("", "Nothing to eat for six hours.")):
         patient = factories.patient("Wróbel^Łukasz", primary_language=language, address="Mill 7, 12345 Town")
         order = factories.order(patient=patient, exam=exam, start=factories.today_at(10, 15, days=3))
         letter = pdf(clerk, f"/ris/order/{order.pk}/letter/")
         text = text_in(letter)
-        day = f"{factories.today_at(10, days=3):%Y-%m-%d}"
-        for part in ("Wróbel, Łukasz", "Mill 7", f"{day} at 10:15", "Ground floor", "CT abdomen", sentence):
+        at = factories.today_at(10, days=3)
+        day = f"{at:%A}, {at.day} {at:%B %Y} at 10:15"
+        for part in ("Wróbel, Łukasz", "Mill 7", day, "Ground floor", "CT abdomen", sentence, "Phone 030 4711"):
             assert part in text
+        assert "call us as early as you can: 030 4711." in " ".join(text.split())
         assert code_in(letter) == order.accession_number
     printed = Event.objects.filter(kind=EventKind.DOCUMENT_PRINTED).latest("pk")
     assert (printed.order, printed.user, printed.data) == (order, clerk.user, {"document": "letter"})
     assert "document: appointment letter" in text_of(clerk.get(f"/ris/order/{order.pk}/change/"))
+
+
+def test_a_german_letter_writes_its_dates_in_german(clerk: Desk) -> None:
+    patient = factories.patient(primary_language="de")
+    order = factories.order(patient=patient, start=datetime(2030, 3, 4, 9, 30, tzinfo=ZoneInfo("Europe/Berlin")))
+    text = text_in(pdf(clerk, f"/ris/order/{order.pk}/letter/"))
+    assert "Montag, 4. März 2030" in text
+    assert "Telefon" not in text, "the site has none"
 
 
 def test_the_letter_has_every_appointment_in_order_and_none_that_is_cancelled(clerk: Desk) -> None:
