@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 from babel.messages import Catalog
 from django.apps import apps
+from django.contrib.auth.models import Group
 from django.test import Client
 from django.utils import translation
 from django.utils.functional import Promise
@@ -50,6 +51,15 @@ def test_a_department_has_a_language_of_its_own(settings: Any) -> None:
     assert '<html lang="de"' in clerk.get("/")
     assert '<html lang="en"' in clerk.post("/language", language="en")
     assert translation.get_language() == "en", "outside of a request nothing changes"
+
+
+def test_permissions_of_a_role_are_named_in_german() -> None:
+    admin = Desk(None, superuser=True)
+    admin.post("/language", language="de")
+    page = text_of(admin.get(f"/auth/group/{Group.objects.first().pk}/change/"))  # type: ignore[union-attr]
+    assert "Darf Auftrag ändern" in page
+    assert "Darf Schritte buchen, verschieben und freigeben" in page
+    assert "Can " not in page
 
 
 @pytest.mark.parametrize("language", ["", "xx", "de\x00", "../de"])

@@ -5,8 +5,9 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 from axes.utils import reset as forget_failures
 from django.contrib import admin, messages
 from django.contrib.auth.admin import GroupAdmin, UserAdmin
-from django.contrib.auth.models import Group
+from django.contrib.auth.models import Group, Permission
 from django.http import HttpRequest
+from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from ris import audit
@@ -30,6 +31,33 @@ class RoleAdmin(AuditedAdmin, GroupAdmin):
 
     event_kind = EventKind.ACCOUNT_CHANGED
     search_fields = ("name",)
+
+    def formfield_for_manytomany(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
+        """Name the permissions in the language of the screen; the database keeps them in English."""
+        field = super().formfield_for_manytomany(db_field, request, **kwargs)
+        if field is not None and db_field.name == "permissions":
+            field.label_from_instance = _name_of_permission  # type: ignore[assignment, method-assign]
+        return field
+
+
+_VERBS = {
+    "add": _("Can add %(what)s"),
+    "change": _("Can change %(what)s"),
+    "delete": _("Can delete %(what)s"),
+    "view": _("Can see %(what)s"),
+}
+"""What Django's own permissions let one do."""
+
+
+def _name_of_permission(permission: Permission) -> str:
+    """Return what a screen calls a permission: Django's own four by the name of the model, others by their own."""
+    model = permission.content_type.model_class()
+    verb, _line, of = permission.codename.partition("_")
+    if model is not None and of == model._meta.model_name and verb in _VERBS:
+        name = _VERBS[verb] % {"what": model._meta.verbose_name}
+    else:
+        name = gettext(permission.name)
+    return f"{permission.content_type} | {name}"
 
 
 def _name_of_role(group: Group) -> str:

@@ -37,6 +37,8 @@ def test_the_first_start_prints_a_password_and_the_second_installs_nothing(make_
     assert "logout-form" in Browser(department).first
 
     department.stop()
+    assert ("Bucky runs as root." in first) is (os.geteuid() == 0)
+    assert "Warning" not in department.output
     department.start(["./run"])
     assert "Installing" not in department.latest_output
     assert "password" not in department.latest_output

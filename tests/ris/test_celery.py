@@ -2,12 +2,14 @@
 
 import errno
 import importlib
+import os
 from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
 
 import pytest
 from celery import shared_task
+from celery.platforms import ROOT_DISCOURAGED
 from django.conf import settings
 from django.contrib.sessions.models import Session
 from django.db import transaction
@@ -17,6 +19,7 @@ from kombu.exceptions import ChannelError, OperationalError
 
 from ris.celery import NudgeTask, app
 from ris.file_broker import Transport
+from ris.management.commands.serve import environment_of
 from ris.tasks import clear_sessions
 
 
@@ -104,3 +107,9 @@ def test_sessions_of_people_who_left_are_deleted(db: None) -> None:
     Session.objects.create(session_key="new", expire_date=timezone.now() + timedelta(hours=1))
     clear_sessions()
     assert [session.session_key for session in Session.objects.all()] == ["new"]
+
+
+def test_the_worker_does_not_say_again_in_the_log_that_bucky_runs_as_root() -> None:
+    _action, _colon, words = environment_of("worker")["PYTHONWARNINGS"].rpartition(",")[2].partition(":")
+    assert ROOT_DISCOURAGED.startswith(words)
+    assert environment_of("web").get("PYTHONWARNINGS") == os.environ.get("PYTHONWARNINGS")

@@ -4,6 +4,7 @@ import fcntl
 import os
 import secrets
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import IO, Any
 
@@ -19,6 +20,12 @@ from ris.config import ConfigError
 from ris.supervisor import Doors, Supervisor, busy
 
 _ONE_WRITER = "BUCKY_MLLP_PROCESSES: SQLite has one writer at a time; more processes need PostgreSQL"
+_AS_ROOT = (
+    "Bucky runs as root. That is enough to try it; "
+    "where patients are, give it an account of its own (docs/howto/install.md)."
+)
+_SAID_ALREADY = "ignore:You're running the worker with superuser privileges"
+"""Celery warns of the same in six lines in the middle of the log."""
 ACCESS_LOG = '%(h)s "%(m)s %(U)s" %(s)s %(B)s %(M)sms'  # %(U)s is the path without its query string
 
 
@@ -40,17 +47,32 @@ class Command(BaseCommand):
             if password:
                 self.stdout.write(f"Sign in as admin with the password {password} (kept in {password_file()})")
                 self.stdout.flush()
-            if settings.BUCKY_MLLP_PROCESSES > 1 and connection.vendor == "sqlite":
-                self.stdout.write(_ONE_WRITER)
-                self.stdout.flush()
+            for line in _advice():
+                self.stdout.write(line)
+            self.stdout.flush()
             connections.close_all()  # no child may inherit a connection
             collector.spare_the_old()
             supervisor = Supervisor(_doors())
-            # Django's checks look at the code, which our tests have done; they would load the desk into Celery.
-            environment = {**os.environ, "PYTHONUNBUFFERED": "1", "CELERY_SKIP_CHECKS": "1"}
             for name, command in processes().items():
-                supervisor.add(name, command, environment)
+                supervisor.add(name, command, environment_of(name))
             sys.exit(supervisor.loop())
+
+
+def _advice() -> Iterator[str]:
+    """Give a line for each thing that works but should be otherwise."""
+    if settings.BUCKY_MLLP_PROCESSES > 1 and connection.vendor == "sqlite":
+        yield _ONE_WRITER
+    if os.geteuid() == 0:
+        yield _AS_ROOT
+
+
+def environment_of(name: str) -> dict[str, str]:
+    """Return the environment of a process. What `serve` has said already no worker says again."""
+    # Django's checks look at the code, which our tests have done; they would load the desk into Celery.
+    known = {**os.environ, "PYTHONUNBUFFERED": "1", "CELERY_SKIP_CHECKS": "1"}
+    if name == "worker":
+        known["PYTHONWARNINGS"] = ",".join(filter(None, (os.environ.get("PYTHONWARNINGS"), _SAID_ALREADY)))
+    return known
 
 
 def processes() -> dict[str, list[str]]:
