@@ -94,7 +94,7 @@ class PersonForm(DeskForm):
     )
 
     groups: tuple[tuple[Any, tuple[str, ...]], ...] = (
-        (_("Person"), ("family", "given", "middle", "name_prefix", "name_suffix", "birth_date", "sex")),
+        (_("Person"), ("family", "given", "birth_date", "sex", "middle", "name_prefix", "name_suffix")),
         (_("Contact"), ("phone", "address", "primary_language")),
         (
             _("Name in other scripts"),

@@ -32,7 +32,7 @@ class RoleAdmin(AuditedAdmin, GroupAdmin):
     event_kind = EventKind.ACCOUNT_CHANGED
     search_fields = ("name",)
 
-    def formfield_for_manytomany(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
+    def formfield_for_manytomany(self, db_field: Any, request: HttpRequest | None = None, **kwargs: Any) -> Any:
         """Name the permissions in the language of the screen; the database keeps them in English."""
         field = super().formfield_for_manytomany(db_field, request, **kwargs)
         if field is not None and db_field.name == "permissions":

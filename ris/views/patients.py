@@ -1,6 +1,7 @@
 """The pages of one patient: register, show, change, add a number."""
 
 from collections.abc import Iterable
+from typing import Any
 
 from django.conf import settings
 from django.contrib import messages
@@ -11,7 +12,7 @@ from django.shortcuts import get_object_or_404
 from django.urls import reverse
 from django.utils.translation import gettext as _
 
-from ris import audit
+from ris import audit, findable
 from ris.actions import patients
 from ris.actions.patients import Identifier
 from ris.actor import Actor
@@ -21,6 +22,7 @@ from ris.identifiers import mint_patient_number
 from ris.models import Event, EventKind, Insurance, Order, Patient, RequestedProcedure, ScheduledProcedureStep
 from ris.views import duplicates, frame, story
 from ris.views.kept import typed
+from ris.views.searching import normal
 
 SHOWN = 50
 """Orders and events on a patient's page; older ones are in the lists."""
@@ -109,12 +111,17 @@ def register(request: HttpRequest) -> HttpResponse:
     return frame.page(request, "desk/register.html", title=_("Register a patient"), form=form, alike=alike, asked=True)
 
 
-def _suggested(request: HttpRequest) -> dict[str, str]:
-    """Begin with the name that was searched for in vain; a word with a digit is no part of one."""
-    words = (word for word in request.GET.get("name", "").split() if not any(sign.isdigit() for sign in word))
-    family, _comma, given = " ".join(words).partition(",")
+def _suggested(request: HttpRequest) -> dict[str, Any]:
+    """Begin with what was searched for: a birth date, and the name; another word with a digit is no part of one.
+
+    Without a comma the first word is taken for the family name, as people are called at a counter.
+    """
+    text = request.GET.get("name") or request.GET.get("q") or ""
+    days = [word.day for word in findable.words(normal(text)) if word.day]
+    name = " ".join(word for word in text.split() if not any(sign.isdigit() for sign in word))
+    family, _separator, given = name.partition("," if "," in name else " ")
     suggested = {"token": frame.new_token(), "family": family.strip(), "given": given.strip()}
-    return suggested | {"issuer": settings.BUCKY_PATIENT_ID_ISSUER}
+    return suggested | {"birth_date": days[0] if days else None, "issuer": settings.BUCKY_PATIENT_ID_ISSUER}
 
 
 def _registered(request: HttpRequest, form: RegisterForm) -> Patient | None:

@@ -71,7 +71,7 @@ def test_a_clerk_registers_orders_books_and_prints_with_few_clicks(clerk: Person
     expect(alike).to_contain_text("“Müller” sounds like “Müler”")
     page.keyboard.press("ArrowDown")
     expect(alike).to_have_attribute("aria-selected", "true")
-    page.get_by_role("link", name="Register a patient").click()  # 1
+    page.get_by_role("button", name="Register a patient").click()  # 1
     expect(page.get_by_label("Family name", exact=True)).to_be_focused()
     page.keyboard.type("Müler")
     page.keyboard.press("Tab")
@@ -132,13 +132,14 @@ def test_who_waits_gets_the_time_of_who_cancels_and_the_scanner_knows(clerk: Per
     assert [answer["patient ID"] for answer in findscu(hospital, "CT1", day)] == ["4721"]
     _order_of(clerk, "4722", "Later, Lea")
     more = page.locator("details.more")
-    more.locator("summary").focus()
+    word = page.locator("details.more > summary")
+    word.focus()
     page.keyboard.press("Enter")
     clerk.keeps_picture("more_to_do", of=more.get_by_role("link", name="Waiting list"))
     page.keyboard.press("Escape")
     expect(more.get_by_role("link", name="Waiting list")).to_be_hidden()
-    expect(more.locator("summary")).to_be_focused()
-    more.locator("summary").click()  # 1
+    expect(word).to_be_focused()
+    word.click()  # 1
     more.get_by_role("link", name="Waiting list").click()  # 2
     page.get_by_label("Notes").fill("Lives near")
     clerk.keeps_picture("put_on_waiting_list", of=page.get_by_label("Hours of notice"))

@@ -220,7 +220,11 @@ def test_a_search_in_vain_leads_on_to_the_orders_and_to_the_register(clerk: Desk
     form = clerk.get("/ris/patient/add/?name=Quitter%2C%20Ada%201990-02-01")
     assert 'value="Quitter"' in form
     assert 'value="Ada"' in form
-    assert "1990" not in form
+    assert 'value="1990-02-01"' in form
+    form = clerk.get("/ris/patient/add/?q=Quitter+Ada+4711")
+    assert 'value="Quitter"' in form
+    assert 'value="Ada"' in form
+    assert "4711" not in form
 
 
 def test_the_page_of_a_survivor_tells_what_happened_to_those_merged_into_them(clerk: Desk) -> None:

@@ -32,6 +32,20 @@ function fill(option) {
   box.focus();
 }
 
+// Who types a code and Enter at once means what the list is about to bring, not the form as it stands.
+const PATIENCE = 1500; // ms
+const asking = new WeakMap(); // box -> {since, entered}
+const isAsking = (box) => asking.has(box) && performance.now() - asking.get(box).since < PATIENCE;
+
+document.addEventListener("input", (event) => {
+  const box = event.target.closest("[data-chooses]");
+  if (box?.form?.method === "post" && window.htmx) asking.set(box, { since: performance.now(), entered: false });
+});
+
+document.addEventListener("htmx:afterRequest", (event) => {
+  if (!event.detail.successful) asking.delete(event.detail.elt);
+});
+
 document.addEventListener("keydown", (event) => {
   const box = event.target.closest("[data-chooses]");
   if (!box || event.isComposing) return;
@@ -40,6 +54,7 @@ document.addEventListener("keydown", (event) => {
   const step = { ArrowDown: 1, ArrowUp: -1 }[event.key];
   if (step && options.length) choose(box, options, (now + step + options.length + (now < 0 && step < 0)) % options.length);
   else if (event.key === "Enter" && now >= 0) options[now].click();
+  else if (event.key === "Enter" && isAsking(box)) asking.get(box).entered = true;
   else if (event.key === "Escape" && options.length) close(box);
   else return;
   event.preventDefault();
@@ -62,4 +77,7 @@ document.addEventListener("htmx:afterSwap", (event) => {
   if (!box) return;
   box.setAttribute("aria-expanded", String(optionsOf(box).length > 0));
   box.removeAttribute("aria-activedescendant");
+  const entered = asking.get(box)?.entered;
+  asking.delete(box);
+  if (entered && optionsOf(box).length === 1) optionsOf(box)[0].click();
 });
