@@ -141,7 +141,7 @@ def test_a_name_is_changed_and_the_rest_stays(clerk: Desk) -> None:
     patient.refresh_from_db()
     assert (patient.patient_name, patient.phone) == ("Roe^Jane^^Dr", "123")
     assert patient.patient_name_ideographic == "山本^花子^^^様"
-    assert "name: Doe^Jane^^Dr → Roe^Jane^^Dr" in text_of(page)
+    assert "name: Doe, Jane (Dr) → Roe, Jane (Dr)" in text_of(page)
 
 
 def test_a_patient_gets_one_more_number(clerk: Desk) -> None:
