@@ -192,6 +192,7 @@ AXES_ENABLE_ADMIN = False  # the audit trail shows failed sign-ins, the accounts
 AXES_LOCKOUT_TEMPLATE = "locked_out.html"
 AXES_CLIENT_STR_CALLABLE = "ris.logs.sign_in_origin"
 
+MESSAGE_STORAGE = "django.contrib.messages.storage.session.SessionStorage"  # they name patients: in no cookie
 SESSION_COOKIE_AGE = 15 * 60  # seconds without a click until sign-out
 SESSION_SAVE_EVERY_REQUEST = True
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = LANGUAGE_COOKIE_SECURE = BUCKY_HTTPS

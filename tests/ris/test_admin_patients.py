@@ -4,6 +4,7 @@ from datetime import date
 from typing import Any
 
 import pytest
+from django.contrib.sessions.models import Session
 
 from ris.actions import patients
 from ris.models import Event, EventKind, Patient
@@ -79,6 +80,15 @@ def test_registering_without_a_number_mints_one(clerk: Desk) -> None:
     assert f"registered under number {patient.patient_id}" in text_of(page)
     event = Event.objects.get(kind=EventKind.PATIENT_REGISTERED)
     assert (event.actor_name, event.user, event.address) == (clerk.user.username, clerk.user, "10.1.2.3")
+
+
+def test_what_was_said_about_a_patient_is_in_no_cookie_and_not_for_who_comes_next(clerk: Desk) -> None:
+    browser = clerk.client
+    browser.post("/ris/patient/add/", {"token": token_in(clerk.get("/ris/patient/add/")), **PERSON})
+    assert set(browser.cookies) == {"csrftoken", "sessionid"}
+    Session.objects.all().delete()  # fifteen minutes later
+    browser.force_login(factories.user(Role.FRONT_DESK))
+    assert "registered under number" not in clerk.get("/")
 
 
 def test_a_double_click_registers_once(clerk: Desk) -> None:
