@@ -38,7 +38,7 @@ def _keep(message: Message, event: str, *, by: Actor, warnings: list[str]) -> Pa
         return patient
     kept = stays.keep(message, patient, by=by, said=visit, warnings=warnings, event=event)
     if kept is not None and message["MRG"]:
-        stays.merge_prior(message["MRG"], kept, by=by)
+        stays.merge_prior(message["MRG"], kept, by=by, warnings=warnings)
     if event in _ARRIVALS and message.dialect.arrival_checks_in:
         verb, otherwise = _ARRIVALS[event]
         if not verb(by=by, patient=patient, visit=kept, zone=zone):

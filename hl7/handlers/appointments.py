@@ -21,7 +21,8 @@ from hl7.message import Message
 from hl7.values import FieldError
 from ris.actions import appointments, exams, orders, schedule
 from ris.actor import Actor
-from ris.models import Patient, Resource, ScheduledProcedureStep
+from ris.errors import DuplicateOrder, OrderClosed
+from ris.models import Order, Patient, Resource, ScheduledProcedureStep
 from ris.models.step import end_of
 from ris.states import StepState
 
@@ -162,6 +163,7 @@ def _order(case: Case) -> None:
         )
     catalogue = Catalogue.of([service.ais for service in asked if service.ais is not None], 3)
     patient, said = _patient(case)
+    _check_number(case, patient)
     visit = stays.keep(message, patient, by=by, said=said, warnings=case.warnings)
     readings = [case.read(service) for service in asked]
     place = next((read.places["start"] for read in readings if "start" in read.places), case.place)
@@ -180,6 +182,15 @@ def _order(case: Case) -> None:
         )
     _note(case, list(ScheduledProcedureStep.objects.filter(requested_procedure__order=order)))
     case.warnings.extend(str(mark.label) for mark in order.attentions)
+
+
+def _check_number(case: Case, patient: Patient) -> None:
+    """Refuse the number of an appointment whose order is over, as after S15: a new one needs another number."""
+    number, issuer = case.appointment
+    known = Order.objects.placed_as(issuer, number).first()
+    if known is not None:
+        with refusals({}, case.place):
+            raise OrderClosed if known.patient_id == patient.pk else DuplicateOrder
 
 
 def _patient(case: Case) -> tuple[Patient, Filled]:

@@ -39,7 +39,7 @@ def merge(message: Message, event: str, *, by: Actor, warnings: list[str]) -> No
         with refusals({}, Place("MRG", pair.mrg.number, 1)):
             patients.merge(by=by, survivor=survivor, loser=loser)
         if event == "A36":
-            _merge_visits(pair, survivor, event, by=by, required=False)
+            _merge_visits(pair, survivor, event, by=by, warnings=warnings, required=False)
 
 
 def merge_visits(message: Message, event: str, *, by: Actor, warnings: list[str]) -> None:
@@ -48,10 +48,12 @@ def merge_visits(message: Message, event: str, *, by: Actor, warnings: list[str]
     for pair in pairs(message):
         said = mapping.fill(mapping.PATIENT, {"PID": pair.pid}, zone, warnings)
         patient = people.keep_patient(pair.pid, said, by=by, warnings=warnings)
-        _merge_visits(pair, patient, event, by=by)
+        _merge_visits(pair, patient, event, by=by, warnings=warnings)
 
 
-def _merge_visits(pair: Pair, patient: Patient, event: str, *, by: Actor, required: bool = True) -> None:
+def _merge_visits(
+    pair: Pair, patient: Patient, event: str, *, by: Actor, warnings: list[str], required: bool = True
+) -> None:
     """Merge the visits of a pair, both opened where nobody knows them."""
     segment, path, prior = (pair.pv1, "19", "5") if event == "A42" else (pair.pid, "18", "3")
     number = stays.number_in(segment, path)
@@ -61,7 +63,7 @@ def _merge_visits(pair: Pair, patient: Patient, event: str, *, by: Actor, requir
         if number is None:
             raise values.missing(segment or pair.mrg, path if segment else prior, "the visit that stays has no number.")
         raise values.missing(pair.mrg, prior, "the visit to merge has no number.")
-    stays.merge_prior(pair.mrg, stays.keep_numbered(number, patient, by=by), by=by, path=prior)
+    stays.merge_prior(pair.mrg, stays.keep_numbered(number, patient, by=by), by=by, warnings=warnings, path=prior)
 
 
 def pairs(message: Message) -> Iterator[Pair]:

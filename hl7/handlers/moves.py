@@ -100,6 +100,7 @@ def move_visits(message: Message, event: str, *, by: Actor, warnings: list[str])
         visit = visits.find(number.value, number.issuer)
         if visit is None:
             stays.keep_numbered(number, target, by=by)
+            warnings.append(f"{number.place}: {stays.UNKNOWN}, so no order moved")
             continue
         source = row.patient.survivor() if row else target
         with refusals({}, number.place):

@@ -98,7 +98,11 @@ def keep_numbered(number: Number, patient: Patient, *, by: Actor) -> Visit:
         return visits.keep(by=by, patient=patient, visit_number=number.value, issuer=number.issuer)
 
 
-def merge_prior(mrg: Segment, survivor: Visit, *, by: Actor, path: str = "") -> None:
+UNKNOWN = "nobody knew this number (a visit has that of PV1-19, else of PID-18)"
+"""What is told where a sender names an account, and its visits have numbers of their own."""
+
+
+def merge_prior(mrg: Segment, survivor: Visit, *, by: Actor, warnings: list[str], path: str = "") -> None:
     """Merge the visit that MRG names (MRG-5, else MRG-3, unless `path` says which) into another of the same patient.
 
     One that nobody knows leaves a tombstone, so that late messages find the survivor. Naming the survivor itself is a
@@ -107,7 +111,10 @@ def merge_prior(mrg: Segment, survivor: Visit, *, by: Actor, path: str = "") -> 
     number = number_in(mrg, path) if path else number_in(mrg, "5") or number_in(mrg, "3")
     if number is None or (not path and (number.value, number.issuer) == (survivor.visit_number, survivor.issuer)):
         return
-    loser = visits.named(number.value, number.issuer) or keep_numbered(number, survivor.patient, by=by)
+    loser = visits.named(number.value, number.issuer)
+    if loser is None:
+        warnings.append(f"{number.place}: {UNKNOWN}, so no order moved")
+        loser = keep_numbered(number, survivor.patient, by=by)
     with refusals({}, number.place):
         visits.merge(by=by, survivor=survivor, loser=loser)
 

@@ -345,6 +345,14 @@ class TestAnAppointmentWithoutAnOrder:
         assert (step().state, step().start) == ("SCHEDULED", at(9))
         assert (order.patient.patient_name, order.procedures.get().comments) == ("Doe^Jane", "Fasting")
 
+    def test_has_a_number_of_its_own_after_a_cancel(self, accepted: Accepted, refused: Refused) -> None:
+        accepted(siu("S12", sch(), ais(text(9))))
+        accepted(siu("S15", sch(), ais()))
+        assert refused(siu("S12", sch(), ais(text(10)))) == ("AE", "206", "SCH^1^1^1")
+        assert refused(siu("S12", sch(), ais(text(10)), patient=pid("4712"))) == ("AE", "205", "SCH^1^1^1")
+        accepted(siu("S12", sch("A2"), ais(text(10))))
+        assert Order.objects.count() == 2
+
     def test_begins_each_service_as_long_after_it_as_ais_5_says(self, accepted: Accepted) -> None:
         second = segment("AIS", {1: "2", 3: "MRHEAD^MR head^L", 5: "1", 6: "H"})
         accepted(siu("S12", sch(_9="20", _11=f"^^20^{text(9)}"), ais(), second))

@@ -119,6 +119,14 @@ class TestVisits:
         assert order.attentions == [Attention.VISIT_DISCHARGED]
 
 
+def test_an_account_whose_visits_have_numbers_of_their_own_is_told(accepted: Accepted) -> None:
+    accepted(adt("A01", pid(fields={18: "AC1"}), pv1("V1")))
+    row = accepted(adt("A41", pid(fields={18: "AC2"}), "MRG|4711^^^HIS^MR||AC1"))
+    assert row.warnings == [
+        "MRG-3: nobody knew this number (a visit has that of PV1-19, else of PID-18), so no order moved"
+    ]
+
+
 def test_an_a42_without_its_visit_is_refused(refused: Refused) -> None:
     assert refused(adt("A42", pid(), mrg("4711", fields={5: "V2^^^HIS"}))) == ("AE", "101", "MRG^1^5^1")
 

@@ -154,7 +154,8 @@ class TestMovedVisits:
         assert Visit.objects.get(visit_number="V1").location == "ICU"
 
     def test_a_visit_that_nobody_knows_is_opened_there(self, accepted: Accepted, event: str) -> None:
-        accepted(self.moved(event))
+        row = accepted(self.moved(event))
+        assert "nobody knew this number" in row.warnings[0]
         assert Visit.objects.get().patient == holder("2")
 
     def test_a_visit_of_a_third_patient_stays(self, accepted: Accepted, refused: Refused, event: str) -> None:
