@@ -157,7 +157,7 @@ def _overlap(start: datetime, end: datetime, periods: Sequence[tuple[datetime, d
 
 
 def look_again(entry: WaitingListEntry, *, by: Actor) -> None:
-    """Offer once more what was given up and is free still, as far as somebody may want it who is new on the list.
+    """Offer once more what was given up and is free still, until somebody who has no offer yet has one.
 
     That is the time of cancelled exams, and what was offered before.
     """
@@ -179,6 +179,8 @@ def look_again(entry: WaitingListEntry, *, by: Actor) -> None:
         and any(wants(entry, stations[slot.station], start) for start in _starts(slot, entry.step.duration))
     ]
     for slot in wanted[:AGAIN]:
+        if entry.offers.open().exists():
+            return  # one to phone about is enough; whoever declines it is offered the next
         offer(slot, by=by)
 
 

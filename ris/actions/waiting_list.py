@@ -82,12 +82,16 @@ def accept(*, by: Actor, offer: SlotOffer, reason: str = "") -> ScheduledProcedu
 def decline(*, by: Actor, offer: SlotOffer, reason: str = "") -> SlotOffer | None:
     """Note that a patient does not want an offered time; returns the offer to the next one, if there is any.
 
+    The patient is offered another time, where one was given up before and is free still.
+
     Raises OfferClosed.
     """
     schedule.locked(offer.entry.step)
     if not _close(offer, OfferState.DECLINED, EventKind.SLOT_DECLINED, by=by, reason=reason):
         raise OfferClosed
-    return _pass_on(offer, by=by)
+    following = _pass_on(offer, by=by)
+    freed.look_again(offer.entry, by=by)
+    return following
 
 
 def tidy(*, by: Actor) -> int:

@@ -351,3 +351,12 @@ def test_a_time_that_was_given_away_again_is_not_offered_to_who_comes_later() ->
     booked()
     waits()
     assert offers() == []
+
+
+def test_who_comes_on_the_list_is_offered_one_time_after_the_other() -> None:
+    for hour in (10, 11):
+        exams.go("cancel", by=BY, step=booked(hour))
+    entry = waits()
+    assert offers() == [(entry.pk, "10:00")]
+    waiting_list.decline(by=BY, offer=SlotOffer.objects.get())
+    assert offers() == [(entry.pk, "11:00")]
