@@ -4,7 +4,7 @@ from datetime import timedelta
 from typing import Any
 
 from django.conf import settings
-from django.db.models import Count, Prefetch
+from django.db.models import Count, Prefetch, QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
 from django.views.decorators.http import require_POST
@@ -14,6 +14,7 @@ from ris.models import (
     Event,
     EventKind,
     Order,
+    Patient,
     RequestedProcedure,
     ScheduledProcedureStep,
     Station,
@@ -35,19 +36,32 @@ def find(request: HttpRequest) -> dict[str, Any]:
 
 def today(request: HttpRequest, station: Station | None = None) -> dict[str, Any]:
     """Show who is still to be examined today, by time, with the next move of each; of one station or of all."""
-    begin = timezone.localtime().replace(hour=0, minute=0, second=0, microsecond=0)
-    expected = ScheduledProcedureStep.objects.filter(
-        start__gte=begin, start__lt=begin + timedelta(days=1), station__isnull=False, state__in=OPEN
-    )
+    expected = _expected_today()
     if station is not None:
         expected = expected.filter(station=station)
     steps = list(
-        expected.select_related("station__site", "requested_procedure__order__patient")
+        expected.select_related("requested_procedure__order__patient")
         .prefetch_related("requested_procedure__order__patient__identifiers")
         .order_by("start", "pk")[: SHOWN_TODAY + 1]
     )
     rows = [{"step": step, "buttons": next_move(request.user, step)} for step in steps[:SHOWN_TODAY]]
     return {"rows": rows, "more": len(steps) > SHOWN_TODAY, "patient_ids": _patients(steps[:SHOWN_TODAY])}
+
+
+def today_of(request: HttpRequest, patient: Patient) -> list[dict[str, Any]]:
+    """Return what a patient is expected for today, with the next move of each: for who stands at the counter."""
+    steps = _expected_today().filter(requested_procedure__order__patient=patient)
+    steps = steps.select_related("requested_procedure__order").order_by("start", "pk")
+    return [{"step": step, "buttons": next_move(request.user, step)} for step in steps[:SHOWN]]
+
+
+def _expected_today() -> QuerySet[ScheduledProcedureStep]:
+    """Return the steps of today that are not over."""
+    begin = timezone.localtime().replace(hour=0, minute=0, second=0, microsecond=0)
+    steps = ScheduledProcedureStep.objects.filter(
+        start__gte=begin, start__lt=begin + timedelta(days=1), station__isnull=False, state__in=OPEN
+    )
+    return steps.select_related("station__site")
 
 
 def my_station(request: HttpRequest) -> dict[str, Any]:

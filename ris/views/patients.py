@@ -21,6 +21,7 @@ from ris.forms import IdentifierForm, PersonForm, RegisterForm
 from ris.identifiers import mint_patient_number
 from ris.models import Event, EventKind, Insurance, Order, Patient, RequestedProcedure, ScheduledProcedureStep
 from ris.views import duplicates, frame, story
+from ris.views.home import today_of
 from ris.views.kept import typed
 from ris.views.searching import normal
 
@@ -47,6 +48,7 @@ def show(request: HttpRequest, object_id: str) -> HttpResponse:
         "desk/patient.html",
         title=str(patient),
         patient=patient,
+        today=today_of(request, patient),
         orders=orders.order_by("-pk")[:SHOWN],
         visits=patient.visits.all()[:SHOWN],
         linked=Patient.objects.linked_with(patient).prefetch_related("identifiers"),

@@ -390,3 +390,13 @@ def test_the_whole_story_is_told_from_the_beginning_page_by_page(clerk: Desk, mo
     assert told.count("Patients merged") == 1
     assert "had a flu" in second
     assert "All that happened" in clerk.get(f"/ris/patient/{jane.pk}/change/")
+
+
+def test_who_stands_at_the_counter_is_checked_in_on_their_own_page(clerk: Desk) -> None:
+    step = factories.step()
+    factories.order(patient=step.requested_procedure.order.patient, start=factories.today_at(10, days=2))
+    address = f"/ris/patient/{step.requested_procedure.order.patient_id}/change/"
+    assert clerk.get(address).count("Check in") == 1
+    page = clerk.post(f"/ris/scheduledprocedurestep/{step.pk}/go/", move="arrive", next=address)
+    assert "The patient is checked in." in text_of(page)
+    assert "Ready" in text_of(page), "it leads back to the patient"
