@@ -3,8 +3,10 @@
 import atexit
 import os
 import shutil
+import sqlite3
 import tempfile
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -31,7 +33,7 @@ import pytest  # noqa: E402
 
 from hl7 import endpoints  # noqa: E402
 from ris.actions import catalogue  # noqa: E402
-from tests.department import READY_DATABASE, Department  # noqa: E402
+from tests.department import READY_DATABASE, Department, ready_file  # noqa: E402
 from worklist import callers  # noqa: E402
 
 if connection.vendor == "postgresql":
@@ -49,6 +51,19 @@ class MakeDepartment(Protocol):
     """Starts a department; see tests/department.py."""
 
     def __call__(self, *, demo: bool = False, start: bool = True, **settings: str) -> Department: ...
+
+
+@pytest.fixture(scope="session")
+def django_db_modify_db_settings(django_db_modify_db_settings_parallel_suffix: None) -> Iterator[None]:
+    """Give SQLite's database in memory its tables before Django migrates it. PostgreSQL copies a template, above."""
+    if connection.vendor != "sqlite":
+        yield
+        return
+    name = connection.creation._get_test_db_name()  # type: ignore[attr-defined]  # its stub leaves this out
+    with closing(sqlite3.connect(name, uri=True)) as memory:
+        with closing(sqlite3.connect(ready_file())) as ready:
+            ready.backup(memory)
+        yield
 
 
 @pytest.fixture(autouse=True)
@@ -87,9 +102,17 @@ def department(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Department]
         running.close()
 
 
+SHARED = {"department", "track", "made"}
+"""What takes seconds to make and is shared by the tests of a module: running processes, a department's weeks."""
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Keep tests that share a running department on one worker, and start with the long ones."""
+    """Keep tests that share something large on one worker, and start with the long ones."""
     for item in items:
-        if "department" in getattr(item, "fixturenames", ()):
+        if SHARED & set(getattr(item, "fixturenames", ())):
             item.add_marker(pytest.mark.xdist_group(item.nodeid.partition("::")[0]))
-    items.sort(key=lambda item: item.path.parent.name not in ("journeys", "browser"))
+    items.sort(key=_starts_late)
+
+
+def _starts_late(item: pytest.Item) -> bool:
+    return item.path.parent.name not in ("journeys", "browser") and not list(item.iter_markers("xdist_group"))

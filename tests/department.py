@@ -20,8 +20,8 @@
 The database follows the run: SQLite, or with DATABASE_URL set a fresh PostgreSQL database of its own.
 """
 
-import atexit
 import functools
+import hashlib
 import os
 import re
 import secrets
@@ -31,6 +31,7 @@ import sqlite3
 import subprocess
 import sys
 import tempfile
+import time
 from pathlib import Path
 from typing import Any, Self
 
@@ -61,15 +62,36 @@ READY_FILE, READY_DATABASE = "READY_FILE", "READY_DATABASE"
 """Variables by which `./test` names databases that it has made ready for all its workers."""
 
 
-@functools.cache
-def ready_file() -> Path:
-    """Make an SQLite database with all tables, once for all departments."""
-    if READY_FILE in os.environ:
-        return Path(os.environ[READY_FILE])
-    directory = tempfile.mkdtemp(prefix="bucky-ready-")
-    atexit.register(shutil.rmtree, directory, ignore_errors=True)
+def make_ready_file(directory: str) -> Path:
+    """Make an SQLite database with all tables in this directory."""
     _migrate(BUCKY_DATA=directory, DATABASE_URL="")
     return Path(directory) / "bucky.sqlite3"
+
+
+@functools.cache
+def ready_file() -> Path:
+    """Give an SQLite database with all tables, to be copied.
+
+    `./test` has made one. A run of pytest on its own keeps one from run to run until Bucky's code changes: it takes ten
+    seconds of a processor.
+    """
+    if READY_FILE in os.environ:
+        return Path(os.environ[READY_FILE])
+    kept = PROJECT / ".test" / f"ready-{_digest_of_the_code()}.sqlite3"
+    if not kept.exists():
+        kept.parent.mkdir(exist_ok=True)
+        for old in kept.parent.glob("ready-*.sqlite3"):
+            if old.stat().st_mtime < time.time() - 24 * 3600:  # a younger one may be in use
+                old.unlink(missing_ok=True)
+        with tempfile.TemporaryDirectory(prefix="making-", dir=kept.parent) as directory:
+            make_ready_file(directory).rename(kept)
+    return kept
+
+
+def _digest_of_the_code() -> str:
+    files = [PROJECT / "requirements.txt"]
+    files += [path for room in ("ris", "hl7", "worklist") for path in sorted((PROJECT / room).rglob("*.py"))]
+    return hashlib.sha256(b"\0".join(path.read_bytes() for path in files)).hexdigest()[:16]
 
 
 @functools.cache
@@ -123,7 +145,7 @@ class Department:
             self._made_database = new_database(server, *([] if self._bare else [ready_database(server)]))
         elif not self._bare:
             self.data.mkdir(mode=0o700)
-            shutil.copy(ready_file(), self.data)
+            shutil.copy(ready_file(), self.data / "bucky.sqlite3")
         return self._made_database
 
     # --- running ----------------------------------------------------------------------------------

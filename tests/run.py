@@ -19,7 +19,7 @@ from xml.etree import ElementTree
 
 import pytest
 
-from tests.department import READY_DATABASE, READY_FILE, ready_database, ready_file
+from tests.department import READY_DATABASE, READY_FILE, make_ready_file, ready_database
 from tests.services import Postgres, Redis
 
 ALONE = ("tests/journeys/", "tests/browser/")
@@ -116,6 +116,7 @@ def main(words: Sequence[str]) -> int:
             directory = servers.enter_context(tempfile.TemporaryDirectory(prefix="bucky-tests-", dir=MEMORY))
             Path(directory).chmod(0o755)  # PostgreSQL and Redis run under other accounts
             os.environ["TMPDIR"] = tempfile.tempdir = directory
+        file = make_ready_file(servers.enter_context(tempfile.TemporaryDirectory(prefix="bucky-ready-")))
         postgres, redis = servers.enter_context(Postgres()), servers.enter_context(Redis())
         server = postgres.url("postgres")
         real = {"DATABASE_URL": server, "REDIS_URL": redis.url, READY_DATABASE: ready_database(server)}
@@ -123,7 +124,7 @@ def main(words: Sequence[str]) -> int:
             # Measuring takes time: once is enough, and not in the processes of the departments.
             run_suite(
                 "SQLite",
-                {"DATABASE_URL": "", "REDIS_URL": "", READY_FILE: str(ready_file())},
+                {"DATABASE_URL": "", "REDIS_URL": "", READY_FILE: str(file)},
                 ["--cov", "--cov-report=", "--cov-fail-under=0", *words],
             ),
             run_suite("PostgreSQL + Redis", real, words),

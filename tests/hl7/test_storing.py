@@ -23,7 +23,7 @@ KEPT = "[(row.state, bytes(row.raw).hex()) for row in __import__('hl7.models').m
 
 def test_a_listener_killed_while_it_applies_a_message_has_stored_it(tmp_path: Path) -> None:
     raw = adt("A04").hex()
-    with Track(tmp_path) as track:
+    with Track(tmp_path, runners=1) as track:
         killed = subprocess.run(
             [sys.executable, "-c", KILLED_WHILE_APPLYING, raw],
             cwd=PROJECT,
