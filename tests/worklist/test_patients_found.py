@@ -3,11 +3,15 @@
 from typing import Any
 
 import pytest
+from pydicom.uid import ExplicitVRLittleEndian
+from pynetdicom.dsutils import encode
 
 from ris.models import PatientIdentifier
 from tests import factories
 from tests.worklist.asking import CT1, door_sends, keys
 from tests.worklist.test_profiles import agreed
+from worklist.encoding import decode, syntax_of
+from worklist.prepared import reply_to
 from worklist.query import Caller, find
 from worklist.ways import Ways
 
@@ -49,6 +53,38 @@ def test_a_name_is_found_by_how_it_sounds_where_that_is_agreed(key: str, exactly
     values = key.split("\\") if "\\" in key else key
     assert found(PatientName=values) == exactly
     assert found(Caller("CT1", ways=Ways(by_ear=True)), PatientName=values) == by_ear
+
+
+# --- in the scanner's own letters ------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("character_set", "key", "number"),
+    [
+        (["", "ISO 2022 IR 87"], "=山本*", "1"),  # 本 is 4B 5C, which ends in a backslash
+        (["", "ISO 2022 IR 87"], "Yamamoto^Haru=山本^春子", "1"),  # 春 is 3D 55, which begins with =
+        (["ISO 2022 IR 13", "ISO 2022 IR 87"], "=*^春子", "1"),
+        (["GB18030"], "=昞^昢", "2"),  # 95 5C and 95 5E, which end in a backslash and in ^
+        (["GBK"], "=昞*", "2"),
+        (["ISO_IR 192"], "=山本*", "1"),
+        (["ISO_IR 100"], "Müll?r*", "3"),
+        (["ISO_IR 100"], "müller", "3"),
+    ],
+)
+def test_a_key_is_read_in_its_character_set_before_it_is_taken_apart(
+    character_set: list[str], key: str, number: str
+) -> None:
+    factories.step(patient=factories.patient("Yamamoto^Haru", "1", patient_name_ideographic="山本^春子"))
+    wang = factories.patient("Wang^Bing", "2", patient_name_ideographic="昞^昢")
+    factories.step(patient=wang, start=factories.today_at(14))
+    factories.step(patient=factories.patient("Müller", "3"), start=factories.today_at(15))
+    identifier = keys(PatientName=key, PatientID=None, SpecificCharacterSet=character_set)
+    asked = encode(identifier, False, True)
+    assert asked is not None
+    reply = reply_to(asked, ExplicitVRLittleEndian, CT1)
+    (sent,) = (decode(data, syntax_of(ExplicitVRLittleEndian)) for data in reply)
+    assert sent.PatientID == number
+    assert reply.keys["PatientName"] == key
 
 
 # --- by numbers -----------------------------------------------------------------------------------------
