@@ -249,6 +249,7 @@ else:
 CELERY_TASK_PUBLISH_RETRY = False
 CELERY_WORKER_ENABLE_REMOTE_CONTROL = False
 
+CELERY_BEAT_SCHEDULER = "ris.clock:Clock"
 CELERY_BEAT_SCHEDULE = {
     "hold back what ran out": {"task": "ris.tasks.close_gates", "schedule": timedelta(minutes=1)},
     "sign out the idle": {"task": "ris.tasks.clear_sessions", "schedule": timedelta(days=1)},

@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 from celery import platforms, shared_task
+from celery.beat import ScheduleEntry
+from celery.schedules import schedule
 from django.conf import settings
 from django.contrib.sessions.models import Session
 from django.db import transaction
@@ -17,6 +19,7 @@ from kombu import Connection
 from kombu.exceptions import ChannelError, OperationalError
 
 from ris.celery import NudgeTask, app
+from ris.clock import Clock
 from ris.file_broker import Transport
 from ris.management.commands.serve import environment_of
 from ris.tasks import clear_sessions
@@ -112,3 +115,27 @@ def test_the_worker_does_not_say_again_in_the_log_that_bucky_runs_as_root() -> N
     _action, _colon, words = environment_of("worker")["PYTHONWARNINGS"].rpartition(",")[2].partition(":")
     assert vars(platforms)["ROOT_DISCOURAGED"].startswith(words)
     assert environment_of("web").get("PYTHONWARNINGS") == os.environ.get("PYTHONWARNINGS")
+
+
+def test_a_machine_whose_clock_is_set_back_does_not_stop_the_timed_tasks(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    began = timezone.now()
+    sent: list[str] = []
+
+    def at(hours: float) -> None:
+        monkeypatch.setattr(app, "now", lambda: began + timedelta(hours=hours))
+        monkeypatch.setattr(ScheduleEntry, "default_now", lambda entry: app.now())
+        monkeypatch.setattr(schedule, "now", lambda timed: app.now())
+
+    at(hours=24)  # the machine starts with tomorrow's time
+    clock = Clock(app, schedule_filename=str(tmp_path / "clock"))
+    monkeypatch.setattr(clock, "apply_async", lambda entry, **_: sent.append(entry.task))
+    assert clock.tick() > 0
+    at(hours=0)  # and is put right
+    assert 0 < clock.tick() <= 60
+    at(hours=0.02)
+    while not clock.tick():
+        pass
+    assert "ris.tasks.close_gates" in sent
+    clock.close()
