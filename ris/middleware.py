@@ -1,4 +1,4 @@
-"""What every request to the desk passes first: no zero bytes, the address behind a proxy, session, language."""
+"""What every request passes first: zero bytes, large forms, the address behind a proxy, session, language."""
 
 from collections.abc import Callable
 from contextlib import suppress
@@ -6,7 +6,7 @@ from ipaddress import ip_address
 
 from django.conf import settings
 from django.contrib.sessions.middleware import SessionMiddleware
-from django.core.exceptions import SuspiciousOperation
+from django.core.exceptions import RequestDataTooBig, SuspiciousOperation
 from django.http import HttpRequest, HttpResponse
 from django.utils import translation
 
@@ -19,6 +19,22 @@ def no_zero_bytes(get_response: GetResponse) -> GetResponse:
     def answer(request: HttpRequest) -> HttpResponse:
         if "\x00" in request.path or any("\x00" in value for values in request.GET.lists() for value in values[1]):
             raise SuspiciousOperation("A zero byte in the address.")
+        return get_response(request)
+
+    return answer
+
+
+LARGEST_FORM = 10 * 1024 * 1024
+"""Bytes of a form with its files; a catalogue, the largest one, has at most half of it (ris.spreadsheets)."""
+
+
+def bounded_forms(get_response: GetResponse) -> GetResponse:
+    """Answer 400 to a form that is too large, before it is read: its files go to the disk, also those of strangers."""
+
+    def answer(request: HttpRequest) -> HttpResponse:
+        length = str(request.META.get("CONTENT_LENGTH") or "")
+        if request.content_type == "multipart/form-data" and length.isdecimal() and int(length) > LARGEST_FORM:
+            raise RequestDataTooBig("A form is too large.")
         return get_response(request)
 
     return answer

@@ -10,11 +10,13 @@ from django.contrib.auth.password_validation import validate_password
 from django.core.exceptions import BadRequest, PermissionDenied, ValidationError
 from django.db import OperationalError
 from django.http import Http404, HttpRequest, HttpResponse
+from django.http.multipartparser import MultiPartParser
 from django.test import Client
 from django.test.utils import override_settings
 from django.urls import path
 from django.utils import timezone
 
+from ris.middleware import LARGEST_FORM
 from ris.models import Event
 from ris.urls import handler500 as real_handler500
 from ris.urls import urlpatterns as real_urls
@@ -157,6 +159,17 @@ def test_an_error_page_is_plain_and_tells_nothing_about_patients(
     if status == 503:
         assert answer["Retry-After"] == "10"
         assert caplog.messages == ["the database is away (OperationalError): a page was answered 503"]
+
+
+def test_a_form_that_is_too_large_is_refused_before_it_is_read(db: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    def read(*_: object) -> None:
+        raise AssertionError("the form was read")
+
+    monkeypatch.setattr(MultiPartParser, "parse", read)
+    form = "multipart/form-data; boundary=x"
+    answer = Client().post("/login/", b"x", content_type=form, CONTENT_LENGTH=str(LARGEST_FORM + 1))
+    assert answer.status_code == 400
+    assert "cannot be read" in answer.content.decode()
 
 
 def test_a_stale_form_is_explained(db: None) -> None:
