@@ -180,6 +180,14 @@ class RegisterForm(PersonForm):
         *PersonForm.groups[1:],
     )
 
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        """Begin at the first field that is not filled in already."""
+        super().__init__(*args, **kwargs)
+        first = ("family", "given", "birth_date", "sex")
+        del self.fields["family"].widget.attrs["autofocus"]
+        begin = next((name for name in first if not self.initial.get(name)), first[0])
+        self.fields[begin].widget.attrs["autofocus"] = True
+
     def clean(self) -> dict[str, Any] | None:
         """A number needs somebody who gave it; our own name is taken where none is said."""
         said = super().clean()
