@@ -17,7 +17,7 @@ from worklist.attributes import SITE_ZONE, Attribute, Fault
 from worklist.charsets import ASCII_ONLY, UTF_8, is_writable
 from worklist.identifier import Key, Request
 from worklist.spelling import PLAIN_STYLE, Notes, Style, Value
-from worklist.values import mended, valid
+from worklist.values import in_values, mended, valid
 
 Row = dict[str, Any]
 """The columns of one step by their lookups; see worklist.attributes."""
@@ -89,7 +89,8 @@ def _stored(attribute: Attribute, source: Row, row: Row) -> Value:
     """Return the stored value as DICOM can write it. Raises BadRowError."""
     text = attribute.constant or _text(attribute, source, row)
     if attribute.many:
-        parts = [mended(attribute.vr, one) if attribute.fault is Fault.CUT else one for one in text.split("; ")]
+        whole = attribute.fault is not Fault.CUT
+        parts = [part for one in text.split("; ") for part in ([one] if whole else in_values(attribute.vr, one))]
         return [one for one in parts if one and valid(attribute.vr, one)] or None
     if text and not valid(attribute.vr, text):
         if attribute.fault is Fault.SKIP:

@@ -41,7 +41,8 @@ class Attribute:
     groups: of a name, the columns of the ideographic and phonetic component groups.
     folded: of a name, the column that keeps it without case and accents.
     also: a further column, whose text comes first, or whose number instead.
-    constant: a value that is always the same. many: the column holds several values with `; ` between them.
+    constant: a value that is always the same. many: the column holds several values with `; ` between them; one that is
+    too long for a value becomes several.
     items: of a sequence, its attributes. A sequence with a path has one item for each entry of that list, one without
     a path has a single item; an item whose first attribute is empty is left out.
     origin: where the value comes from, in words and HL7 fields.
@@ -238,7 +239,7 @@ ATTRIBUTES: tuple[Attribute, ...] = (
     Attribute("PatientState", _P, Kind.NONE, "2", PATIENT + "patient_state", "OBR-12"),
     Attribute("PregnancyStatus", _P, Kind.NONE, "2", PATIENT + "pregnancy_status", "the safety questions, else PV1-15 (B6 is 3)", also="gate_pregnancy", fault=Fault.EMPTY),
     Attribute("MedicalAlerts", _P, Kind.NONE, "2", PATIENT + "medical_alerts", "the safety questions and OBR-13", also="gate_alerts", many=True),
-    Attribute("Allergies", _P, Kind.NONE, "2", PATIENT + "allergies", "AL1-3"),
+    Attribute("Allergies", _P, Kind.NONE, "2", PATIENT + "allergies", "AL1-3", many=True),
     Attribute("SpecialNeeds", _P, Kind.NONE, "2", PATIENT + "special_needs", "the safety questions and PV1-15", also="gate_needs"),
     Attribute("PatientComments", _P, Kind.NONE, "3", PATIENT + "comments", "NTE-3 below PID"),
     Attribute("ReferencedPatientSequence", _P, Kind.NONE, "2"),

@@ -6,6 +6,7 @@ So every value is checked here first.
 
 import re
 from dataclasses import dataclass
+from textwrap import wrap
 
 
 @dataclass(frozen=True)
@@ -52,8 +53,24 @@ def _valid_name(text: str) -> bool:
 
 def mended(vr: str, text: str) -> str:
     """Return a text that says the same and fits its VR as far as blanks, slashes and cutting can do it."""
+    return _clean(vr, text)[: RULES[vr].length].rstrip()
+
+
+def in_values(vr: str, text: str) -> list[str]:
+    """Return a text that says the same in as many values as it takes: broken at commas, or else at blanks."""
+    longest = RULES[vr].length
+    values = [""]
+    for part in _clean(vr, text).split(", "):
+        joined = f"{values[-1]}, {part}" if values[-1] else part
+        if len(joined) <= longest:
+            values[-1] = joined
+        else:
+            values += wrap(part, longest)
+    return [value for value in values if value]
+
+
+def _clean(vr: str, text: str) -> str:
+    """Return a text without the characters that its VR does not take."""
     if vr in ("LT", "ST", "UT"):
-        clean = re.sub(r"[^\t\n\f\r\x20-\x7e\xa0-\ud7ff\ue000-\U0010ffff]", " ", text)
-    else:
-        clean = " ".join(re.sub(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff]", " ", text.replace("\\", "/")).split())
-    return clean[: RULES[vr].length].rstrip()
+        return re.sub(r"[^\t\n\f\r\x20-\x7e\xa0-\ud7ff\ue000-\U0010ffff]", " ", text)
+    return " ".join(re.sub(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff]", " ", text.replace("\\", "/")).split())

@@ -329,3 +329,23 @@ def test_several_recipients_are_several_values() -> None:
     factories.step(intended_recipients="Curie^Marie; Röntgen^Wilhelm")
     (found,) = answers(NamesOfIntendedRecipientsOfResults=None)
     assert [str(name) for name in found.NamesOfIntendedRecipientsOfResults] == ["Curie^Marie", "Röntgen^Wilhelm"]
+
+
+ALLERGIES = (
+    "Penicillin", "Iodinated contrast media", "Gadolinium", "Latex", "Adhesive tape", "Peanuts", "Acetylsalicylic acid",
+    "Anaphylaxis after the second dose of an unknown antibiotic in another hospital, in the spring of 2019",
+)  # fmt: skip
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("keyword", ["Allergies", "MedicalAlerts"])
+def test_no_allergy_is_cut_off(keyword: str) -> None:
+    """A value has room for 64 characters, so a long list is several; a scanner must not be shown the first half."""
+    column = {"Allergies": "allergies", "MedicalAlerts": "medical_alerts"}[keyword]
+    told = ", ".join(ALLERGIES)
+    factories.step(patient=factories.patient("Doe^Jane", "4711", **{column: told}))
+    (found,) = answers(**{keyword: None})
+    values = list(found[keyword].value)
+    assert all(len(value) <= 64 for value in values)
+    assert " ".join(values).replace(",", "").split() == told.replace(",", "").split()
+    assert values[0] == "Penicillin, Iodinated contrast media, Gadolinium, Latex"

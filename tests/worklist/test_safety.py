@@ -60,7 +60,7 @@ def test_alerts_needs_and_pregnancy_come_from_questions_and_record_together() ->
         ("", None),
         ("MRSA", "MRSA"),
         ("MRSA; Latex", ["MRSA", "Latex"]),
-        ("x" * 70 + "; Latex", ["x" * 64, "Latex"]),
+        ("x" * 70 + "; Latex", ["x" * 64, "x" * 6, "Latex"]),
         ("back\\slash", "back/slash"),
     ],
 )
