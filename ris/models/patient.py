@@ -80,6 +80,9 @@ class PatientQuerySet(models.QuerySet["Patient"]):
         return terms
 
 
+_FOLDED = 2 * person_name.GROUP_LENGTH
+
+
 class Patient(Noun):
     """A person that the department examines, named as DICOM names them.
 
@@ -89,8 +92,8 @@ class Patient(Noun):
     patient_name = models.CharField(_("name"), max_length=person_name.GROUP_LENGTH, blank=True)
     patient_name_ideographic = models.CharField(_("ideographic name"), max_length=person_name.GROUP_LENGTH, blank=True)
     patient_name_phonetic = models.CharField(_("phonetic name"), max_length=person_name.GROUP_LENGTH, blank=True)
-    # Twice as long, since folding can make one letter two.
-    patient_name_folded = models.CharField(max_length=2 * person_name.GROUP_LENGTH, blank=True, editable=False)
+    # Twice as long, since folding can make one letter two; where it makes more of very many, the end is cut off.
+    patient_name_folded = models.CharField(max_length=_FOLDED, blank=True, editable=False)
     search_text = models.TextField(blank=True, editable=False, help_text="See ris.findable")
     sounds = models.TextField(blank=True, editable=False, help_text="See ris.findable")
     birth_date = models.DateField(_("birth date"), null=True, blank=True)
@@ -157,7 +160,7 @@ class Patient(Noun):
 
     def derive(self) -> None:
         """Keep in step what the patient is found by."""
-        self.patient_name_folded = person_name.fold(self.patient_name)
+        self.patient_name_folded = person_name.fold(self.patient_name)[:_FOLDED]
         self.search_text = findable.search_text(self.names, self.phone)
         self.sounds = findable.sounds(*self.names)
 

@@ -37,6 +37,7 @@ KINDS: dict[str, tuple[Callable[[], bytes], tuple[str, str, str]]] = {
     "2,000 numbers of a patient": (lambda: adt("A04", pid(MANY_NUMBERS)), ("AE", "102", "PID^1^3^1")),
     "2,000 numbers that go": (lambda: adt("A40", pid(), mrg(MANY_NUMBERS)), ("AE", "102", "MRG^1^1^1")),
     "20,000 subcomponents": (lambda: adt("A04", pid(name="&".join("x" * 20_000))), ("AA", "", "")),
+    "a name whose every letter is four words": (lambda: adt("A04", pid(name="ﷺ" * 64)), ("AA", "", "")),
     "3,000 observations": (lambda: orm("NW", *[f"OBX|{n}|NM|X||1" for n in range(3000)]), ("AA", "", "")),
     "a day that does not exist": (lambda: adt("A04", pid(birth_date="20260230")), ("AE", "102", "PID^1^7^1")),
     "24:00": (lambda: orm("NW", start="20261123240000"), ("AE", "102", "ORC^1^7^1^4")),
