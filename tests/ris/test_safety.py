@@ -1,7 +1,11 @@
 """The web pages defend themselves: against guessing, forgotten screens, foreign scripts and curious error pages."""
 
+import os
+import subprocess
+import sys
 from collections.abc import Callable
 from datetime import timedelta
+from pathlib import Path
 
 import pytest
 from django.conf import settings
@@ -16,6 +20,7 @@ from django.test.utils import override_settings
 from django.urls import path
 from django.utils import timezone
 
+from ris.config import PROJECT
 from ris.middleware import LARGEST_FORM
 from ris.models import Event
 from ris.urls import handler500 as real_handler500
@@ -176,6 +181,14 @@ def test_a_stale_form_is_explained(db: None) -> None:
     answer = Client(enforce_csrf_checks=True).post("/login/", {"username": "x", "password": "y"})
     assert answer.status_code == 403
     assert b"too old" in answer.content
+
+
+def test_behind_https_django_finds_nothing_to_warn_of(tmp_path: Path) -> None:
+    environment = {name: value for name, value in os.environ.items() if not name.startswith(("BUCKY_", "DJANGO_"))}
+    environment |= {"BUCKY_DATA": str(tmp_path), "BUCKY_HTTPS": "1"}
+    words = [sys.executable, "manage.py", "check", "--deploy", "--fail-level", "WARNING"]
+    checked = subprocess.run(words, cwd=PROJECT, env=environment, capture_output=True, check=False)
+    assert checked.returncode == 0, checked.stderr.decode()
 
 
 @pytest.mark.parametrize("word", ["short", "elevenchars", "123456789012345"])
