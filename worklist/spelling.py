@@ -16,7 +16,7 @@ from worklist.attributes import ATTRIBUTES, STEP_ATTRIBUTES, Attribute, Fault, L
 from worklist.charsets import UTF_8, is_writable
 from worklist.matching import Kind
 from worklist.profiles import PLAIN, Profile, Setting, ValueRule
-from worklist.values import CHARACTER_SET_VRS, RULES, valid
+from worklist.values import CHARACTER_SET_VRS, RULES, in_values, valid
 
 Value = str | int | list[str] | None
 """A value to send; None for zero length."""
@@ -73,9 +73,9 @@ class Style:
         if value is None or isinstance(value, int):
             return value
         if isinstance(value, list):
-            value = [one for one in (self._text(attribute, one, notes) for one in value) if one] or None
+            value = [part for one in value for part in self._parts(attribute, one, notes)] or None
         else:
-            value = self._text(attribute, value, notes) or None
+            value = self._text(attribute, value, notes)[: RULES[attribute.vr].length].rstrip() or None
         if value and Setting.LONGEST in rules:
             value = _cut(attribute, value, int(rules[Setting.LONGEST]), notes) or None
         if attribute.vr in CHARACTER_SET_VRS and value:
@@ -87,6 +87,11 @@ class Style:
         if keyword not in self._rules:
             return None
         return self.value(Attribute(keyword, Level.STEP, Kind.NONE, "3"), None, notes)
+
+    def _parts(self, attribute: Attribute, text: str, notes: Notes) -> list[str]:
+        """Return one of several values, as several where it has become too long for one."""
+        written = self._text(attribute, text, notes)
+        return in_values(attribute.vr, written) if attribute.fault is Fault.CUT else [written] if written else []
 
     def _text(self, attribute: Attribute, text: str, notes: Notes) -> str:
         if attribute.vr == "PN" and self._upper_case:
@@ -100,7 +105,7 @@ class Style:
             notes.changes.append(Change(attribute.keyword, What.EMPTY))
             return ""
         notes.changes.append(Change(attribute.keyword, What.LATIN))
-        return self._latin(text)[: RULES[attribute.vr].length].rstrip()
+        return self._latin(text)
 
     def _name(self, attribute: Attribute, text: str, notes: Notes) -> str:
         """Return a name of up to three component groups (PS3.5 6.2.1.1) in what can be written."""

@@ -103,6 +103,18 @@ def test_a_description_is_rewritten_and_a_number_is_not() -> None:
     assert changes == [LATIN]
 
 
+def test_allergies_in_other_letters_are_not_cut_off() -> None:
+    """In Latin letters a text may be several times as long; what does not fit into one value is in the next."""
+    agreed("CT1", character_set="ISO_IR 100")
+    told = "青霉素, 碘造影剂, 乳胶, 花生, 阿司匹林, 磺胺类药物, 头孢菌素, 万古霉素"
+    factories.step(patient=factories.patient("Wang^Bing", "1", allergies=told))
+    data_set, changes = answered(Allergies=None)
+    values = list(data_set.Allergies)
+    assert all(value.isascii() and len(value) <= 64 for value in values)
+    assert ", ".join(values).count(",") == told.count(",")
+    assert set(changes) == {LATIN}
+
+
 def test_names_in_capitals() -> None:
     factories.step(patient=factories.patient("Groß^Zoë"))
     agreed(character_set="ISO_IR 100", upper_case_names=True)
