@@ -142,6 +142,15 @@ def is_patient_busy(step: ScheduledProcedureStep) -> bool:
     return Booking.objects.active().filter(Exists(_clashes()), step=step, patient__isnull=False).exists()
 
 
+def busy_orders(orders: Sequence[int]) -> list[int]:
+    """Return which of these orders have an exam at a time at which their patient has another one."""
+    if not orders:
+        return []
+    rows = Booking.objects.active().filter(patient__isnull=False, step__requested_procedure__order__in=orders)
+    found = rows.filter(Exists(_clashes())).order_by("step__requested_procedure__order").distinct()
+    return list(found.values_list("step__requested_procedure__order", flat=True))
+
+
 def is_double_booked(step: ScheduledProcedureStep) -> bool:
     """Tell whether another exam takes the station of a step, or what else it needs, at its time."""
     return Booking.objects.active().filter(Exists(_clashes()), step=step, resource__isnull=False).exists()

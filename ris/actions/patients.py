@@ -153,6 +153,9 @@ def merge(*, by: Actor, survivor: Patient, loser: Patient, reason: str = "") -> 
     )
     orders.update(patient=survivor)
     bookings.hand_over(journal.moved_orders, survivor)
+    busy = bookings.busy_orders(journal.moved_orders)
+    if busy:
+        rollup.mark_open(Order.objects.filter(pk__in=busy), by=by, add=[Attention.PATIENT_BUSY])
     visits.update(patient=survivor)
     loser.change(merged_into=survivor)
     data = {

@@ -6,11 +6,11 @@ from django.db.models import Q, QuerySet
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
-from ris.actions import bookings, gate, patients
+from ris.actions import bookings, gate, patients, rollup
 from ris.actions.verb import verb
 from ris.actor import Actor
 from ris.errors import MergeRefused
-from ris.models import Event, EventKind, Order, Patient, PatientMerge, Visit
+from ris.models import Attention, Event, EventKind, Order, Patient, PatientMerge, Visit
 
 
 @dataclass(frozen=True)
@@ -70,6 +70,8 @@ def unmerge(*, by: Actor, loser: Patient, reason: str = "") -> PatientMerge:
     }
     Order.objects.filter(pk__in=orders).update(patient=loser)
     bookings.hand_over(orders, loser)
+    free = Order.objects.filter(pk__in=orders).exclude(pk__in=bookings.busy_orders(orders))
+    rollup.mark_open(free, by=by, drop=[Attention.PATIENT_BUSY])
     Visit.objects.filter(pk__in=visits).update(patient=loser)
     loser.change(merged_into=None)
     plan.journal.change(undone_at=timezone.now())

@@ -10,6 +10,7 @@ from ris.actions import links, orders, patients, renumbering, unmerging, visits
 from ris.actions.patients import Identifier
 from ris.errors import MergeRefused
 from ris.models import (
+    Attention,
     Event,
     EventKind,
     Order,
@@ -94,6 +95,20 @@ def test_after_work_on_the_survivor_only_what_was_moved_goes_back(jane: Patient,
     assert changed == {f"Patient {jane.pk}", f"Order {moved.pk}"}
     assert now[f"Order {moved.pk}"] == before[f"Order {moved.pk}"] | {"on_hold": True}
     assert now[f"Patient {twin.pk}"] == before[f"Patient {twin.pk}"]
+
+
+def test_who_would_be_in_two_places_is_marked_until_they_are_two_again() -> None:
+    one, other = factories.patient("Doe^Jane", "1"), factories.patient("Doe^Jane", "2")
+    stays = factories.order(patient=one, start=factories.today_at(10))
+    factories.station("CT2")
+    moves = factories.order(patient=other, start=factories.today_at(10))
+    loser = merged(one, other)
+    moves.refresh_from_db()
+    stays.refresh_from_db()
+    assert (moves.attentions, stays.attentions) == ([Attention.PATIENT_BUSY], [])
+    unmerging.unmerge(by=BY, loser=loser)
+    moves.refresh_from_db()
+    assert moves.attentions == []
 
 
 def test_an_order_and_a_visit_that_part_let_each_other_go(jane: Patient, twin: Patient) -> None:
