@@ -95,6 +95,12 @@ def person(name: str) -> str:
 
 
 @register.filter
+def ward(location: str) -> str:
+    """Return where a patient lies, kept as ward^room^bed, as people read it."""
+    return ", ".join(filter(None, location.split("^")))
+
+
+@register.filter
 def may(user: Any, permission: str) -> bool:
     """Tell whether a person has a permission."""
     return bool(user.has_perm(permission))

@@ -32,6 +32,8 @@ PERSONS = frozenset(
     }
 )
 """Columns that hold a person's name as DICOM writes it."""
+LOCATIONS = frozenset({"location", "prior_location"})
+"""Columns that hold where a patient lies, ward^room^bed."""
 MERGES = (EventKind.PATIENT_MERGED, EventKind.PATIENT_UNMERGED)
 READS = (EventKind.PATIENT_VIEWED, EventKind.PATIENTS_LISTED, EventKind.RECORD_VIEWED)
 
@@ -157,6 +159,8 @@ def _text(model: type[models.Model] | None, name: str, value: Any, names: Names,
         return " ".join(str(Attention(code).label) for code in str(value).split() if code in Attention.values)
     if name in PERSONS:
         return person_name.display(str(value))
+    if name in LOCATIONS:
+        return ", ".join(filter(None, str(value).split("^")))
     if isinstance(value, bool):
         return _("yes") if value else _("no")
     if isinstance(value, str) and (moment := _moment(value)):

@@ -1,8 +1,10 @@
 """What happened, in words that people read: names without carets, senders in two words, merges with both numbers."""
 
+from typing import Any
+
 import pytest
 
-from ris.actions import orders, patients
+from ris.actions import orders, patients, visits
 from ris.actions.unmerging import unmerge
 from ris.models import Attention, Event
 from ris.roles import Role
@@ -28,6 +30,17 @@ def test_names_and_senders_are_written_as_people_read_them(expert: Desk) -> None
     orders.change(by=factories.HIS, order=order, requesting_physician="Curie^Eve")
     page = text_of(expert.get(f"/ris/order/{order.pk}/change/"))
     assert "requesting physician: Curie, Marie → Curie, Eve" in page
+    assert "^" not in page
+
+
+def test_where_a_patient_lies_is_written_as_people_read_it(expert: Desk) -> None:
+    visit = factories.visit()
+    stay: dict[str, Any] = {"patient": visit.patient, "visit_number": visit.visit_number, "issuer": visit.issuer}
+    for location in ("Ward 3^04", "Ward 9^^2"):
+        visits.keep(by=factories.HIS, location=location, **stay)
+    page = text_of(expert.get(f"/ris/patient/{visit.patient_id}/change/"))
+    assert "location: Ward 3, 04 → Ward 9, 2" in page
+    assert "· Ward 9, 2" in page
     assert "^" not in page
 
 
