@@ -34,6 +34,7 @@ import pytest  # noqa: E402
 from hl7 import endpoints  # noqa: E402
 from ris.actions import catalogue  # noqa: E402
 from tests.department import READY_DATABASE, Department, ready_file  # noqa: E402
+from tests.services import Postgres  # noqa: E402
 from worklist import callers  # noqa: E402
 
 if connection.vendor == "postgresql":
@@ -91,6 +92,13 @@ def make_department(tmp_path: Path) -> Iterator[MakeDepartment]:
         department.close()
 
 
+@pytest.fixture
+def own_postgres() -> Iterator[Postgres]:
+    """Start a PostgreSQL that this test may stop. Both runs of `./test` would do the same: the first leaves it out."""
+    with Postgres() as running:
+        yield running
+
+
 @pytest.fixture(scope="module")
 def department(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Department]:
     """Share one running department, without demo patients, between the tests of a module."""
@@ -109,8 +117,11 @@ SHARED = {"department", "track", "made"}
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Keep tests that share something large on one worker, and start with the long ones."""
     for item in items:
-        if SHARED & set(getattr(item, "fixturenames", ())):
+        fixtures = getattr(item, "fixturenames", ())
+        if SHARED & set(fixtures):
             item.add_marker(pytest.mark.xdist_group(item.nodeid.partition("::")[0]))
+        if "own_postgres" in fixtures:
+            item.add_marker(pytest.mark.own_postgres)
     items.sort(key=_starts_late)
 
 

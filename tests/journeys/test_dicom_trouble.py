@@ -2,10 +2,8 @@
 
 import socket
 import subprocess
-from collections.abc import Iterator
 from datetime import UTC, datetime
 
-import pytest
 from pydicom.uid import generate_uid
 
 from tests.conftest import MakeDepartment
@@ -18,15 +16,10 @@ from worklist.scanner import beginning
 from worklist.scu import Called, calling
 
 
-@pytest.fixture(scope="module")
-def postgres() -> Iterator[Postgres]:
-    """A PostgreSQL that these tests may stop."""
-    with Postgres() as running:
-        yield running
-
-
-def test_a_database_that_is_away_is_never_an_empty_list(postgres: Postgres, make_department: MakeDepartment) -> None:
-    department = make_department(DATABASE_URL=postgres.new_database())
+def test_a_database_that_is_away_is_never_an_empty_list(
+    own_postgres: Postgres, make_department: MakeDepartment
+) -> None:
+    department = make_department(DATABASE_URL=own_postgres.new_database())
     assert department.manage("shell", "-v0", "-c", CAST).returncode == 0
     department.private("Müller", "Иванов")
     before = values(findscu(department, "-k", "PatientID"), "0010,0020")
@@ -39,14 +32,14 @@ def test_a_database_that_is_away_is_never_an_empty_list(postgres: Postgres, make
         with calling(called, PERFORMED_STEP) as assoc:
             return int(assoc.send_n_create(told, PERFORMED_STEP, uid)[0].Status)
 
-    postgres.stop()
+    own_postgres.stop()
     assert report() == 0x0213
     printed = findscu(department, "-k", "PatientID")
     assert "OutOfResources" in printed, printed
     assert "Success" not in printed
     subprocess.run(["echoscu", *call(department, "CT1")], check=True, timeout=120)
 
-    postgres.start()
+    own_postgres.start()
     assert values(findscu(department, "-k", "PatientID"), "0010,0020") == before
     assert [report(), report()] == [0, 0x0111], "nothing of it was kept, so the scanner may send it again"
     logged = "SELECT count(*) FROM worklist_querylog WHERE status = 'A700'"

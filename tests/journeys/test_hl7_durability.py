@@ -95,41 +95,39 @@ def test_a_process_killed_while_messages_come_in_loses_and_doubles_nothing(
 
 
 def test_while_the_database_is_away_messages_are_answered_ar_and_the_connection_goes_on(
-    make_department: MakeDepartment,
+    own_postgres: Postgres, make_department: MakeDepartment
 ) -> None:
     numbers = itertools.count()
-    with Postgres() as postgres:
-        department = make_department(DATABASE_URL=postgres.new_database())
-        with Sender(department.mllp) as sender, Sender(department.mllp) as other:
+    department = make_department(DATABASE_URL=own_postgres.new_database())
+    with Sender(department.mllp) as sender, Sender(department.mllp) as other:
 
-            def ask(who: Sender) -> str:
-                return code_of(who.send(adt("A08", pid("AWAY"), control_id=f"AWAY{next(numbers)}")))
+        def ask(who: Sender) -> str:
+            return code_of(who.send(adt("A08", pid("AWAY"), control_id=f"AWAY{next(numbers)}")))
 
-            assert (ask(sender), ask(other)) == ("AA", "AA")
-            postgres.stop()
-            assert [ask(who) for who in (sender, other, sender)] == ["AR", "AR", "AR"]
-            postgres.start()
-            assert (ask(sender), ask(other)) == ("AA", "AA")
-        kept = department.rows("SELECT control_id FROM hl7_inboundmessage WHERE state = 'applied' ORDER BY id")
-        assert kept == [("AWAY0",), ("AWAY1",), ("AWAY5",), ("AWAY6",)]
-        department.stop()
+        assert (ask(sender), ask(other)) == ("AA", "AA")
+        own_postgres.stop()
+        assert [ask(who) for who in (sender, other, sender)] == ["AR", "AR", "AR"]
+        own_postgres.start()
+        assert (ask(sender), ask(other)) == ("AA", "AA")
+    kept = department.rows("SELECT control_id FROM hl7_inboundmessage WHERE state = 'applied' ORDER BY id")
+    assert kept == [("AWAY0",), ("AWAY1",), ("AWAY5",), ("AWAY6",)]
+    department.stop()
 
 
 def test_a_database_stopped_in_the_middle_of_many_messages_claims_nothing_that_is_not_there(
-    make_department: MakeDepartment,
+    own_postgres: Postgres, make_department: MakeDepartment
 ) -> None:
-    with Postgres() as postgres:
-        department = make_department(DATABASE_URL=postgres.new_database())
-        department.manage("shell", "-v0", "-c", CATALOGUE)
-        ledger = Ledger()
-        sending = threading.Thread(target=ledger.send_all, args=(department.mllp,))
-        sending.start()
-        wait_until(lambda: ledger.has_accepted(COUNT // 4), what="a quarter of the messages to be accepted")
-        postgres.stop()
-        sending.join()
-        postgres.start()
-        assert ledger.accepted <= set(orders(department))
-        for name in sorted(set(ledger.messages) - ledger.accepted):
-            send_until_accepted(department.mllp, ledger.messages[name])
-        assert orders(department) == sorted(ledger.messages)
-        department.stop()
+    department = make_department(DATABASE_URL=own_postgres.new_database())
+    department.manage("shell", "-v0", "-c", CATALOGUE)
+    ledger = Ledger()
+    sending = threading.Thread(target=ledger.send_all, args=(department.mllp,))
+    sending.start()
+    wait_until(lambda: ledger.has_accepted(COUNT // 4), what="a quarter of the messages to be accepted")
+    own_postgres.stop()
+    sending.join()
+    own_postgres.start()
+    assert ledger.accepted <= set(orders(department))
+    for name in sorted(set(ledger.messages) - ledger.accepted):
+        send_until_accepted(department.mllp, ledger.messages[name])
+    assert orders(department) == sorted(ledger.messages)
+    department.stop()
