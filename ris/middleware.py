@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from contextlib import suppress
+from http import HTTPStatus
 from ipaddress import ip_address
 
 from django.conf import settings
@@ -96,8 +97,8 @@ class Sessions(SessionMiddleware):
 
         With it ris.views.kept knows for whom to keep what is typed in another window. Signing out takes it away.
         """
-        if request.META.get(_GLANCE):
-            return response
+        if request.META.get(_GLANCE) or response.status_code == HTTPStatus.SERVICE_UNAVAILABLE:
+            return response  # in the second case there is no database to ask for the session once more
         response = super().process_response(request, response)
         if request.session.is_empty() and not request.session.modified:
             response.cookies.pop(settings.SESSION_COOKIE_NAME, None)

@@ -11,6 +11,7 @@ import pytest
 from django.conf import settings
 from django.contrib.auth import get_user_model
 from django.contrib.auth.password_validation import validate_password
+from django.contrib.sessions.backends.db import SessionStore
 from django.core.exceptions import BadRequest, PermissionDenied, ValidationError
 from django.db import OperationalError
 from django.http import Http404, HttpRequest, HttpResponse
@@ -164,6 +165,19 @@ def test_an_error_page_is_plain_and_tells_nothing_about_patients(
     if status == 503:
         assert answer["Retry-After"] == "10"
         assert caplog.messages == ["the database is away (OperationalError): a page was answered 503"]
+
+
+def test_a_database_that_is_away_is_told_once_a_page(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def away(_session: object) -> None:
+        raise OperationalError
+
+    monkeypatch.setattr(SessionStore, "load", away)
+    client = Client(raise_request_exception=False)
+    client.cookies[settings.SESSION_COOKIE_NAME] = "s" * 32
+    assert client.get("/ris/patient/").status_code == 503
+    assert len(caplog.messages) == 1
 
 
 def test_a_form_that_is_too_large_is_refused_before_it_is_read(db: None, monkeypatch: pytest.MonkeyPatch) -> None:
