@@ -36,7 +36,7 @@ def test_the_page_of_a_message_tells_what_it_changed(expert: Desk, accepted: Acc
     assert "Visit V100 Visit opened" in words
     words = page_of(expert, accepted(adt("A08", pid(name="Roe^Jane"), pv1(location="W9"))))
     assert "name Doe, Jane Roe, Jane" in words
-    assert "location WARD3^12^B W9" in words
+    assert "location WARD3, 12, B W9" in words
     words = page_of(expert, accepted(orm("NW", start=hl7_time(factories.today_at(12)))))
     number = Order.objects.get().accession_number
     assert f"Order {number} Order placed" in words

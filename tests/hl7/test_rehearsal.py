@@ -90,7 +90,7 @@ def test_a_rehearsal_tells_each_value_before_and_after(accepted: Accepted) -> No
     rehearsal = rehearse(adt("A08", pid(name="Roe^Jane", birth_date="19620418"), pv1(location="W9")), PEER)
     assert told(rehearsal) == {
         "Patient": ["name: Doe, Jane -> Roe, Jane", "birth date: 1962-04-17 -> 1962-04-18"],
-        "Visit": ["location: WARD3^12^B -> W9"],
+        "Visit": ["location: WARD3, 12, B -> W9"],
     }
     assert [row.page for row in rehearsal.effect.rows] == [Patient.objects.get()] * 2
 
