@@ -82,7 +82,9 @@ def test_many_are_sent_again_with_a_bar(send: Send) -> None:
 def test_what_would_be_applied_does_not_depend_on_what_is_answered(send: Send, asked: bytes) -> None:
     intake.receive(orm("CA", placer="P1").replace(b"|P|2.5.1||||", b"|P|2.5.1|||" + asked), PEER)
     send(orm("NW", placer="P1"))
-    assert replay("--state", "failed", "--dry-run").startswith("1/1 hl7:")
+    said = replay("--state", "failed", "--dry-run")
+    assert said.startswith("1/1 hl7:")
+    assert ("with nothing" in said) == (asked == b"NE|NE")
 
 
 @pytest.mark.parametrize(

@@ -50,7 +50,8 @@ class Command(BaseCommand):
             rehearsal = rehearse(bytes(message.raw), message.peer)
             answer = reason_of(rehearsal.answer)
             applied += rehearsal.code == Answer.ACCEPT and not rehearsal.kept
-            said = f"{rehearsal.code}: {answer}" if answer else rehearsal.code or "nothing"
+            code = rehearsal.code if rehearsal.answer else "with nothing"
+            said = f"{code}: {answer}" if answer else code
             self.stdout.write(f"{number}/{len(keys)} hl7:{key} would be answered {said}")
         return applied
 
