@@ -124,7 +124,8 @@ def _is_good(message: Message) -> bool:
 
 
 def _values(text: str) -> set[str]:
-    return set(map("".join, _FIELD.findall(text))) | ({"%s"} if re.search(r"(?<!%)%[sd]", text) else set())
+    places = re.findall(r"(?<!%)%[sd]", text)  # each is filled, so that it matters how many there are
+    return set(map("".join, _FIELD.findall(text))) | {f"%s {number}" for number in range(len(places))}
 
 
 def written(catalog: Catalog) -> bytes:

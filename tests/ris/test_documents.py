@@ -78,6 +78,14 @@ def test_the_letter_says_when_where_and_how_to_prepare_in_the_patients_language(
         assert code_in(letter) == order.accession_number
     printed = Event.objects.filter(kind=EventKind.DOCUMENT_PRINTED).latest("pk")
     assert (printed.order, printed.user, printed.data) == (order, clerk.user, {"document": "letter"})
+
+
+def test_a_german_letter_names_the_phone_of_the_department(clerk: Desk) -> None:
+    patient = factories.patient(primary_language="de")
+    site = factories.site(phone="030 4711")
+    order = factories.order(patient=patient, site=site, start=factories.today_at(10, days=3))
+    text = text_in(pdf(clerk, f"/ris/order/{order.pk}/letter/"))
+    assert text.count("rufen Sie uns bitte so früh wie möglich an: 030 4711.") == 1
     assert "document: appointment letter" in text_of(clerk.get(f"/ris/order/{order.pk}/change/"))
 
 
