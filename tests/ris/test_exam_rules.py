@@ -1,6 +1,6 @@
 """What speaks against an exam: the catalogue's limits, in words that a clerk can act on."""
 
-from datetime import date, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -63,7 +63,7 @@ def test_eight_weeks_since_the_last_barium() -> None:
     ExamGap.new(exam=scan, after_contrast="Barium sulphate", length=8, unit="w", reason="it hides the bowel")
     jane = factories.patient()
     factories.station("RF1")
-    swallowed = factories.today_at(9, days=3)
+    swallowed = factories.today_at(9, days=3).astimezone(UTC)  # eight times 168 hours, also over a change of the clocks
     factories.order(patient=jane, exam=barium, start=swallowed)
     free = swallowed + timedelta(weeks=8)
     said = against(scan, jane, free - timedelta(minutes=1))
