@@ -100,11 +100,29 @@ STEP_MOVES: dict[str, Move] = {
 }
 
 
+REFUSALS = {
+    "book": _("An exam in the state “%(state)s” cannot be booked."),
+    "move": _("An exam in the state “%(state)s” cannot be moved."),
+    "unbook": _("An exam in the state “%(state)s” cannot be taken off the schedule."),
+    "arrive": _("An exam in the state “%(state)s” cannot be checked in."),
+    "make ready": _("An exam in the state “%(state)s” cannot be made ready."),
+    "start": _("An exam in the state “%(state)s” cannot be started."),
+    "perform": _("An exam in the state “%(state)s” cannot be performed."),
+    "depart": _("An exam in the state “%(state)s” has no patient who could leave."),
+    "complete": _("An exam in the state “%(state)s” cannot be completed."),
+    "discontinue": _("An exam in the state “%(state)s” cannot be discontinued."),
+    "cancel": _("An exam in the state “%(state)s” cannot be cancelled."),
+    "miss": _("An exam in the state “%(state)s” cannot be missed."),
+    "reopen": _("An exam in the state “%(state)s” cannot be put back."),
+}
+"""Verb -> what is said where the table has no such move."""
+
+
 def check_move(verb: str, state: str) -> StepState:
     """Return the state that `verb` leads to from `state`; raise ForbiddenMove when the table has no such move."""
     move = STEP_MOVES[verb]
     if state not in move.sources:
-        raise ForbiddenMove(f"Cannot {verb} a step that is {StepState(state).label}.")
+        raise ForbiddenMove(REFUSALS[verb] % {"state": StepState(state).label})
     return move.target
 
 
