@@ -122,9 +122,11 @@ def _chosen(
     slot: Slot, station: Station, rows: Sequence[WaitingListEntry]
 ) -> Iterator[tuple[WaitingListEntry, datetime]]:
     """Choose who is offered which part of a freed time, in the order of the list."""
-    there = SlotOffer.objects.filter(station=station, start__lt=slot.end, end__gt=slot.start)
-    declined = set(there.filter(state=OfferState.DECLINED).values_list("entry", flat=True))
-    taken = list(there.open().values_list("start", "end"))
+    there = SlotOffer.objects.filter(station=station, end__gt=slot.start)
+    declined = set(there.filter(state=OfferState.DECLINED, start__lt=slot.end).values_list("entry", flat=True))
+    # An exam that takes longer than the freed time reaches beyond it.
+    last = max(slot.end, *(end_of(slot.start, entry.step.duration) for entry in rows))
+    taken = list(there.open().filter(start__lt=last).values_list("start", "end"))
     tried = 0
     for entry in rows:
         starts = [
@@ -170,6 +172,7 @@ def look_again(entry: WaitingListEntry, *, by: Actor) -> None:
         *canceled.order_by("start").values_list("resource__station", "start", "end", "step")[:LOOKED_AT],
         *offered.order_by("start").values_list("station", "start", "end", "freed_by")[:LOOKED_AT],
     ]
+    rows.sort(key=lambda row: row[2])  # of a time of which only a part was offered, the whole counts
     known = {(station, start): Slot(station, start, end, step) for station, start, end, step in rows}
     stations = Station.objects.active().select_related("site").in_bulk({slot.station for slot in known.values()})
     wanted = [

@@ -1,5 +1,6 @@
 """Who waits for an earlier place gets what others give up: offered, accepted, declined, too late."""
 
+import itertools
 from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
@@ -29,9 +30,11 @@ pytestmark = pytest.mark.django_db
 BY = factories.CLERK
 
 
-def booked(hour: int = 10, *, days: int = 3, name: str = "Doe^Jane", **values: Any) -> ScheduledProcedureStep:
+def booked(
+    hour: int = 10, minute: int = 0, *, days: int = 3, name: str = "Doe^Jane", **values: Any
+) -> ScheduledProcedureStep:
     """A step with an appointment in some days."""
-    return factories.step(start=factories.today_at(hour, days=days), patient=factories.patient(name), **values)
+    return factories.step(start=factories.today_at(hour, minute, days=days), patient=factories.patient(name), **values)
 
 
 def waits(step: ScheduledProcedureStep | None = None, **wishes: Any) -> WaitingListEntry:
@@ -360,3 +363,21 @@ def test_who_comes_on_the_list_is_offered_one_time_after_the_other() -> None:
     assert offers() == [(entry.pk, "10:00")]
     waiting_list.decline(by=BY, offer=SlotOffer.objects.get())
     assert offers() == [(entry.pk, "11:00")]
+
+
+def test_what_an_accepted_part_left_is_offered_to_who_comes_later() -> None:
+    gone, first = long(), waits(short("Roe^Ann"))
+    exams.go("cancel", by=BY, step=gone)
+    waiting_list.accept(by=BY, offer=SlotOffer.objects.get(entry=first))
+    second = waits(short("Poe^Eve"))
+    assert offers() == [(second.pk, "10:20")]
+
+
+def test_an_exam_longer_than_the_freed_time_is_not_offered_what_somebody_else_was_offered() -> None:
+    before, after, first = booked(10), booked(10, 20, name="Poe^Eve"), waits(short("Roe^Ann"))
+    exams.go("cancel", by=BY, step=after)
+    assert offers() == [(first.pk, "10:20")]
+    waits(short("Lee^Kim", exam=factories.exam("CTLONG", duration=60)), priority="HIGH")
+    exams.go("cancel", by=BY, step=before)
+    periods = sorted(SlotOffer.objects.open().values_list("start", "end"))
+    assert all(end <= start for (_start, end), (start, _end) in itertools.pairwise(periods))
