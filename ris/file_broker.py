@@ -41,7 +41,7 @@ class Channel(filesystem.Channel):
                 continue
             file = Path(self.data_folder_in) / name
             try:
-                text = file.read_text()
+                text = file.read_bytes()  # what a disk has spoilt may be no text at all
                 file.unlink()
             except OSError:
                 continue  # somebody else took it

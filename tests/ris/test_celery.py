@@ -72,11 +72,12 @@ def directory(tmp_path: Path) -> Iterator[Connection]:
 
 def test_a_file_that_was_cut_off_does_not_end_the_worker(directory: Connection, tmp_path: Path) -> None:
     with directory.SimpleQueue("cut") as queue:
-        queue.put({"task": "first"})
-        queue.put({"task": "second"})
-        first, _second = sorted(tmp_path.glob("*.cut.msg"))
-        first.write_text("")  # by a disk that was full, or half written when the power failed
-        assert queue.get(timeout=5).payload == {"task": "second"}
+        for task in ("first", "second", "third", "last"):
+            queue.put({"task": task})
+        spoilt = (b"", b'{"task"', b"\x00\xff")  # by a disk that was full, or half written when the power failed
+        for file, left in zip(sorted(tmp_path.glob("*.cut.msg")), spoilt, strict=False):
+            file.write_bytes(left)
+        assert queue.get(timeout=5).payload == {"task": "last"}
         with pytest.raises(queue.Empty):
             queue.get(block=False)
 
