@@ -53,10 +53,17 @@ STEP_BUTTONS: tuple[Button, ...] = (
     Button("miss", _("Did not come"), _("It is noted that the patient did not come."), CHECK_IN, takes_reason=True),
     Button(
         "reopen",
-        _("Undo"),
+        _("Undo the check-in"),
         _("The exam is back on the schedule."),
         CHECK_IN,
-        only=frozenset({_S.ARRIVED, _S.READY, _S.NO_SHOW}),
+        only=frozenset({_S.ARRIVED, _S.READY}),
+    ),
+    Button(
+        "reopen",
+        _("Undo “Did not come”"),
+        _("The exam is back on the schedule."),
+        CHECK_IN,
+        only=frozenset({_S.NO_SHOW}),
     ),
     Button(
         "reopen",

@@ -111,6 +111,13 @@ def test_a_clerk_registers_orders_books_and_prints_with_few_clicks(clerk: Person
     assert (letter.headers["content-type"], letter.body()[:5]) == ("application/pdf", b"%PDF-")
     page.get_by_role("button", name="Check in").click()  # 6
     clerk.keeps_picture("checked_in", of=page.get_by_text("The patient is checked in."))
+    clerk.goes_to("/ris/patient/add/")
+    expect(page.get_by_label("Family name", exact=True)).to_be_focused()
+    page.keyboard.type("Müller")
+    page.get_by_label("Birth date").fill("31.2.1962")
+    page.keyboard.press("Enter")
+    expect(page.locator(".errorlist")).to_be_visible()
+    expect(page.get_by_label("Birth date")).to_be_focused()  # not where an empty form begins
     assert clerk.complaints == []
 
 

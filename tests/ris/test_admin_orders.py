@@ -205,6 +205,7 @@ def test_only_moves_that_are_legal_now_are_offered(clerk: Desk, step: ScheduledP
     after = clerk.get(order_page(step))
     assert 'value="arrive"' not in after
     assert 'value="make ready"' in after
+    assert "Undo the check-in" in after
 
 
 def test_a_reason_is_asked_for_before_an_exam_is_stopped(technologist: Desk, step: ScheduledProcedureStep) -> None:
@@ -218,6 +219,7 @@ def test_a_reason_is_asked_for_before_an_exam_is_stopped(technologist: Desk, ste
 def test_a_patient_who_did_not_come_is_undone_by_the_clerk(clerk: Desk, step: ScheduledProcedureStep) -> None:
     press(clerk, step, "miss")
     assert step.state == StepState.NO_SHOW
+    assert "Undo “Did not come”" in clerk.get(order_page(step))
     press(clerk, step, "reopen")
     assert step.state == StepState.SCHEDULED
 

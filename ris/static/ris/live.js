@@ -81,3 +81,6 @@ document.addEventListener("htmx:afterSwap", (event) => {
   asking.delete(box);
   if (entered && optionsOf(box).length === 1) optionsOf(box)[0].click();
 });
+
+// A form that was refused is gone on with at the first field with an error, wherever an empty one begins.
+document.querySelector('#content form [aria-invalid="true"]')?.focus();
