@@ -9,7 +9,7 @@ from django.db.models import Exists, OuterRef, Q
 from ris.actions import bookings, exam_rules, rollup
 from ris.actions.freed import Slot, given_up
 from ris.actor import Actor
-from ris.models import Attention, Event, EventKind, Order, Patient, ScheduledProcedureStep
+from ris.models import Attention, Booking, Event, EventKind, Order, Patient, ScheduledProcedureStep
 from ris.models.base import Diff
 from ris.states import OPEN, OPEN_ORDERS, OrderState, StepState
 
@@ -102,8 +102,11 @@ def _settle_others(slot: Slot, order: Order, *, by: Actor) -> None:
     there = ScheduledProcedureStep.objects.overlapping(slot.start, slot.end).filter(
         station=slot.station, requested_procedure__order=OuterRef("pk"), state__in=OPEN
     )
+    # Which room, nurse or device went with the time is not known any more when it was taken off the schedule.
+    on_top = Booking.objects.active().overlapping(slot.start, slot.end)
+    on_top = on_top.filter(step__requested_procedure__order=OuterRef("pk"), resource__isnull=False, overbooked=True)
     marked = Order.objects.exclude(attention="").filter(
-        Q(patient=order.patient_id) | Exists(there), state__in=OPEN_ORDERS
+        Q(patient=order.patient_id) | Exists(there) | Exists(on_top), state__in=OPEN_ORDERS
     )
     for other in marked.exclude(pk=order.pk).select_for_update(no_key=True, skip_locked=True).order_by("pk"):
         before = other.attention

@@ -5,7 +5,7 @@ from collections.abc import Callable
 import pytest
 
 from ris.actions import exams, orders, schedule, visits
-from ris.models import Attention, Booking, Event, EventKind, Order, ScheduledProcedureStep, VisitState
+from ris.models import Attention, Booking, Event, EventKind, ExamNeed, Order, ScheduledProcedureStep, VisitState
 from ris.states import StepState
 from tests import factories
 from tests.ris.test_schedule import attentions
@@ -94,3 +94,16 @@ def test_who_is_back_on_the_schedule_finds_the_station_taken_meanwhile() -> None
     assert attentions(step) == [Attention.DOUBLE_BOOKED]
     exams.go("cancel", by=BY, step=other)
     assert attentions(step) == []
+
+
+@pytest.mark.parametrize("road", ROADS.values(), ids=ROADS)
+def test_that_a_nurse_is_taken_is_over_when_the_exam_elsewhere_gives_her_up(road: Road) -> None:
+    factories.station("CT1")
+    factories.station("MR1")
+    factories.resource("Ann", kind="STAFF", role="Nurse")
+    for code in ("CTABD", "MRHEAD"):
+        ExamNeed.new(exam=factories.exam(code), kind="STAFF", role="Nurse")
+    below, on_top = factories.step(), factories.step(exam=factories.exam("MRHEAD"))
+    assert attentions(on_top) == [Attention.DOUBLE_BOOKED]
+    road(below)
+    assert attentions(on_top) == []
