@@ -53,7 +53,7 @@ class Spread:
         """Return when the part of the day after that of `start` begins."""
         local = start.astimezone(station.site.zone)
         past = timedelta(hours=local.hour % self.hours, minutes=local.minute)
-        return start - past + timedelta(hours=self.hours)
+        return (local - past + timedelta(hours=self.hours)).astimezone(UTC)  # by the clock, also when it is changed
 
 
 @dataclass(frozen=True)

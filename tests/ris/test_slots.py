@@ -235,3 +235,12 @@ def test_a_full_month_costs_no_more_statements_than_its_pieces(two: tuple[Statio
     with CaptureQueriesContext(connection) as spread:
         assert find(step, days=1, most=144, spread=Spread(hours=1, stations=6)).options == ()
     assert len(spread) <= len(near) + 1, "a day is one piece, however many places are looked at"
+
+
+@pytest.mark.parametrize(
+    ("start", "following"), [("2027-03-27T23:00", "2027-03-28T10:00"), ("2027-10-30T22:00", "2027-10-31T11:00")]
+)
+def test_half_a_day_ends_at_noon_when_the_clocks_are_changed(start: str, following: str) -> None:
+    station = factories.station(site=factories.site(time_zone="Europe/Berlin"))
+    noon = Spread(hours=12, stations=1).next_part(station, datetime.fromisoformat(f"{start}+00:00"))
+    assert noon == datetime.fromisoformat(f"{following}+00:00")
