@@ -88,11 +88,11 @@ def _before(step: ScheduledProcedureStep, diff: Diff, name: str) -> Any:
     return diff[name][0] if name in diff else getattr(step, "station_id" if name == "station" else name)
 
 
-def offer(slot: Slot, *, by: Actor) -> SlotOffer | None:
+def offer(slot: Slot, *, by: Actor, again: bool = False) -> SlotOffer | None:
     """Offer a time to the first on the waiting list who can use it or a part of it; what is left goes to the next.
 
     Returns the first offer; None where nobody can, or where it is over. Nobody is offered again what they declined.
-    One time is offered to one patient at once.
+    One time is offered to one patient at once. again: only those are asked who have no offer.
     """
     if slot.start <= timezone.now():
         return None
@@ -106,6 +106,8 @@ def offer(slot: Slot, *, by: Actor) -> SlotOffer | None:
         "step__requested_procedure__order__site",
         "step__requested_procedure__order__visit",
     )
+    if again:
+        entries = entries.exclude(pk__in=SlotOffer.objects.open().values("entry"))
     rows = list(entries[:LOOKED_AT])
     if not rows:
         return None
@@ -184,7 +186,7 @@ def look_again(entry: WaitingListEntry, *, by: Actor) -> None:
     for slot in wanted[:AGAIN]:
         if entry.offers.open().exists():
             return  # one to phone about is enough; whoever declines it is offered the next
-        offer(slot, by=by)
+        offer(slot, by=by, again=True)
 
 
 def suits(made: SlotOffer) -> bool:

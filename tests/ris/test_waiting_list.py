@@ -381,3 +381,10 @@ def test_an_exam_longer_than_the_freed_time_is_not_offered_what_somebody_else_wa
     exams.go("cancel", by=BY, step=before)
     periods = sorted(SlotOffer.objects.open().values_list("start", "end"))
     assert all(end <= start for (_start, end), (start, _end) in itertools.pairwise(periods))
+
+
+def test_of_two_who_come_on_the_list_each_is_offered_a_time() -> None:
+    for hour in (10, 11, 12):
+        exams.go("cancel", by=BY, step=booked(hour))
+    first, second = waits(), waits(booked(13, days=9, name="Poe^Eve"))
+    assert offers() == [(first.pk, "10:00"), (second.pk, "11:00")]
