@@ -70,7 +70,9 @@ def unmerge(*, by: Actor, loser: Patient, reason: str = "") -> PatientMerge:
     }
     Order.objects.filter(pk__in=orders).update(patient=loser)
     bookings.hand_over(orders, loser)
-    free = Order.objects.filter(pk__in=orders).exclude(pk__in=bookings.busy_orders(orders))
+    busy = Order.objects.filter(patient__in=(survivor, loser), attention__contains=Attention.PATIENT_BUSY)
+    marked = list(busy.values_list("pk", flat=True))  # also what the survivor got after the merge
+    free = Order.objects.filter(pk__in=marked).exclude(pk__in=bookings.busy_orders(marked))
     rollup.mark_open(free, by=by, drop=[Attention.PATIENT_BUSY])
     Visit.objects.filter(pk__in=visits).update(patient=loser)
     loser.change(merged_into=None)

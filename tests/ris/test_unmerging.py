@@ -239,3 +239,16 @@ def test_a_number_that_changed_after_the_merge_does_not_take_the_loser_s_away(ja
     unmerging.unmerge(by=BY, loser=loser)
     assert PatientIdentifier.objects.filter(patient=twin).count() == before
     assert (twin.patient_id, jane.patient_id) == ("2", "1")
+
+
+def test_what_was_booked_after_a_merge_is_not_in_the_way_any_more_either() -> None:
+    one, other = factories.patient("Doe^Jane", "1"), factories.patient("Doe^Jane", "2")
+    factories.station("CT1")
+    factories.station("CT2")
+    factories.order(patient=other, start=factories.today_at(10))
+    loser = merged(one, other)
+    later = factories.order(patient=one, start=factories.today_at(10))
+    assert later.attentions == [Attention.PATIENT_BUSY]
+    unmerging.unmerge(by=BY, loser=loser)
+    later.refresh_from_db()
+    assert later.attentions == []
