@@ -45,17 +45,32 @@ def marks(page: str, step: ScheduledProcedureStep) -> list[str]:
     return re.findall(r'<span class="mark mark-(\w+)"(?: data-since="\d+")?>', block(page, step))
 
 
+def ordinary(days: int) -> int:
+    """Return how many days it is to a day without a change of the clock, at least so many."""
+    length = factories.today_at(0, days=days + 1).timestamp() - factories.today_at(0, days=days).timestamp()
+    return days if length == 24 * 3600 else days + 1
+
+
+def ordinary_day() -> tuple[str, int]:
+    """Return the page of such a day, and how many days it is from today."""
+    days = ordinary(0)
+    return f"/board/?day={timezone.localdate() + timedelta(days=days)}", days
+
+
 # --- what is shown ----------------------------------------------------------------------------------------------------
 
 
 def test_each_station_is_a_column_with_its_appointments_at_their_time(scheduler: Desk) -> None:
+    day, days = ordinary_day()
     ct1, ct2 = factories.station("CT1"), factories.station("CT2")
-    first = factories.step(station=ct1, start=factories.today_at(9, 25), patient=factories.patient("Miller^Mia"))
-    other = factories.step(station=ct2, start=factories.today_at(10))
-    factories.step("CANCELED", station=ct1, start=factories.today_at(11))
-    factories.step(station=ct1, start=factories.today_at(9, days=1))
+    first = factories.step(
+        station=ct1, start=factories.today_at(9, 25, days=days), patient=factories.patient("Miller^Mia")
+    )
+    other = factories.step(station=ct2, start=factories.today_at(10, days=days))
+    factories.step("CANCELED", station=ct1, start=factories.today_at(11, days=days))
+    factories.step(station=ct1, start=factories.today_at(9, days=days + 1))
     waiting = factories.step("REQUESTED", patient=factories.patient("Evans^Eve"))
-    page = scheduler.get("/board/")
+    page = scheduler.get(day)
     assert 'class="board-block state-scheduled at-h2 at-m25 for-h0 for-m20 lane0 of1"' in block(page, first)
     assert "09:25 Miller, Mia" in text_of(block(page, first))
     assert "scheduled CT abdomen with contrast" in text_of(block(page, first))
@@ -96,11 +111,12 @@ def test_what_needs_an_eye_stands_out(scheduler: Desk) -> None:
 
 
 def test_hours_closures_and_reserved_times_are_shown_with_their_reason(scheduler: Desk) -> None:
+    day, days = ordinary_day()
     ct1 = Resource.objects.get(station=factories.station("CT1"))
     factories.hours("08:00", "17:00", resource=ct1, rule="FREQ=DAILY")
     factories.block("12:00", "13:00", resource=ct1, kind="EMERGENCIES", reason="Stroke unit")
-    factories.closure(factories.today_at(16), factories.today_at(18), resource=ct1)
-    text = text_of(scheduler.get("/board/"))
+    factories.closure(factories.today_at(16, days=days), factories.today_at(18, days=days), resource=ct1)
+    text = text_of(scheduler.get(day))
     assert "07:00–08:00 closed" in text
     assert "17:00–19:00 closed" in text
     assert "12:00–13:00 CT1: reserved for emergencies (Stroke unit)" in text
@@ -119,12 +135,13 @@ def test_a_station_out_of_use_stays_while_it_has_appointments(scheduler: Desk) -
 
 
 def test_the_night_is_shown_when_asked_for_or_when_somebody_comes(scheduler: Desk) -> None:
+    day, days = ordinary_day()
     factories.station("CT1")
-    assert 'data-first="420" data-minutes="720"' in scheduler.get("/board/")
-    assert 'data-first="0" data-minutes="1440"' in scheduler.get("/board/?whole=1")
-    factories.step(start=factories.today_at(5, 30))
-    factories.step(start=factories.today_at(22, 50))
-    assert 'data-first="300" data-minutes="1140"' in scheduler.get("/board/?state=")
+    assert 'data-first="420" data-minutes="720"' in scheduler.get(day)
+    assert 'data-first="0" data-minutes="1440"' in scheduler.get(f"{day}&whole=1")
+    factories.step(start=factories.today_at(5, 30, days=days))
+    factories.step(start=factories.today_at(22, 50, days=days))
+    assert 'data-first="300" data-minutes="1140"' in scheduler.get(f"{day}&state=")
 
 
 def test_what_goes_past_midnight_is_on_both_days_and_moved_on_its_first(scheduler: Desk) -> None:
@@ -311,8 +328,8 @@ def test_to_look_on_keeps_nobody_signed_in(scheduler: Desk) -> None:
 
 
 def place(station: Station, minute: int, day: date | None = None, **more: Any) -> dict[str, Any]:
-    tomorrow = timezone.localdate() + timedelta(days=1)
-    return {"station": station.pk, "day": day or tomorrow, "minute": minute, "minutes": 20, "days": 1} | more
+    later = timezone.localdate() + timedelta(days=ordinary(1))
+    return {"station": station.pk, "day": day or later, "minute": minute, "minutes": 20, "days": 1} | more
 
 
 def hold(desk: Desk, step: ScheduledProcedureStep, station: Station, minute: int, **more: Any) -> Any:
@@ -338,9 +355,9 @@ def stands(step: ScheduledProcedureStep) -> tuple[str, datetime | None, int]:
 
 def test_a_block_is_told_whether_it_fits_before_it_is_dropped(scheduler: Desk) -> None:
     ct1, ct2 = factories.station("CT1"), factories.station("CT2")
-    step = factories.step(start=factories.today_at(10, days=1))
-    factories.step(station=ct2, start=factories.today_at(11, days=1))
-    factories.closure(factories.today_at(15, days=1), factories.today_at(16, days=1), site=ct1.site)
+    step = factories.step(start=factories.today_at(10, days=ordinary(1)))
+    factories.step(station=ct2, start=factories.today_at(11, days=ordinary(1)))
+    factories.closure(factories.today_at(15, days=ordinary(1)), factories.today_at(16, days=ordinary(1)), site=ct1.site)
     clerk, before = Desk(Role.FRONT_DESK), Event.objects.count()
     told = Event.objects.filter(kind=EventKind.PATIENTS_LISTED, subject="board")
     free = hold(scheduler, step, ct2, 12 * 60)
@@ -359,54 +376,54 @@ def test_a_block_is_told_whether_it_fits_before_it_is_dropped(scheduler: Desk) -
 def test_a_drop_moves_and_books_and_resizes_with_the_reason(scheduler: Desk) -> None:
     factories.station("CT1")
     ct2 = factories.station("CT2")
-    step, waiting = factories.step(start=factories.today_at(10, days=1)), factories.step("REQUESTED")
+    step, waiting = factories.step(start=factories.today_at(10, days=ordinary(1))), factories.step("REQUESTED")
     said = drop(scheduler, step, ct2, 11 * 60 + 35, reason="Patient asked for it")
     assert said["done"]
     assert said["words"].startswith("The exam is booked: CT2, ")
-    assert stands(step) == ("CT2", factories.today_at(11, 35, days=1), 20)
+    assert stands(step) == ("CT2", factories.today_at(11, 35, days=ordinary(1)), 20)
     event = Event.objects.get(step=step, kind=EventKind.STEP_MOVED)
     assert (event.reason, event.user_id) == ("Patient asked for it", scheduler.user.pk)
     assert drop(scheduler, step, ct2, 11 * 60 + 35)["done"], "sent twice, done once"
     step.refresh_from_db()
     assert drop(scheduler, step, ct2, 11 * 60 + 35, minutes=45)["done"]
-    assert stands(step) == ("CT2", factories.today_at(11, 35, days=1), 45)
+    assert stands(step) == ("CT2", factories.today_at(11, 35, days=ordinary(1)), 45)
     assert drop(scheduler, waiting, ct2, 9 * 60)["done"]
-    assert stands(waiting) == ("CT2", factories.today_at(9, days=1), 20)
+    assert stands(waiting) == ("CT2", factories.today_at(9, days=ordinary(1)), 20)
     assert Event.objects.filter(kind=EventKind.STEP_MOVED).count() == 2
 
 
 def test_who_was_slower_is_told_and_nothing_moves(scheduler: Desk) -> None:
     ct1, ct2 = factories.station("CT1"), factories.station("CT2")
-    step = factories.step(start=factories.today_at(10, days=1))
+    step = factories.step(start=factories.today_at(10, days=ordinary(1)))
     seen = daysheet.version(step)
-    schedule.book(by=factories.CLERK, step=step, start=factories.today_at(14, days=1), station=ct1)
+    schedule.book(by=factories.CLERK, step=step, start=factories.today_at(14, days=ordinary(1)), station=ct1)
     said = drop(scheduler, step, ct2, 11 * 60, seen=seen)
     assert not said["done"]
     assert "somebody has changed it meanwhile" in said["words"]
     step.refresh_from_db()
-    factories.step(station=ct2, start=factories.today_at(11, days=1))
+    factories.step(station=ct2, start=factories.today_at(11, days=ordinary(1)))
     said = drop(scheduler, step, ct2, 11 * 60)
     assert (said["done"], said["words"]) == (False, "CT2 is taken until 11:20.")
-    assert stands(step) == ("CT1", factories.today_at(14, days=1), 20)
+    assert stands(step) == ("CT1", factories.today_at(14, days=ordinary(1)), 20)
 
 
 def test_what_is_taken_is_booked_on_purpose_with_a_reason_by_who_may(scheduler: Desk) -> None:
     ct1 = factories.station("CT1")
-    step = factories.step(start=factories.today_at(10, days=1))
-    factories.step(start=factories.today_at(11, days=1))
+    step = factories.step(start=factories.today_at(10, days=ordinary(1)))
+    factories.step(start=factories.today_at(11, days=ordinary(1)))
     address = f"/ris/scheduledprocedurestep/{step.pk}/put/"
     wish = place(ct1, 11 * 60, overbook="1", seen=daysheet.version(step), reason="Fracture")
     Desk(Role.FRONT_DESK).post_in_vain(403, address, **wish)
     assert drop(scheduler, step, ct1, 11 * 60, overbook="1")["words"] == "Say why it is overbooked."
     assert drop(scheduler, step, ct1, 11 * 60, overbook="1", reason="Fracture")["done"]
     assert Booking.objects.filter(step=step, overbooked=True, reason="Fracture").exists()
-    tomorrow = scheduler.get(f"/board/?day={timezone.localdate() + timedelta(days=1)}")
+    tomorrow = scheduler.get(f"/board/?day={timezone.localdate() + timedelta(days=ordinary(1))}")
     assert "overbooked" in marks(tomorrow, step)
 
 
 def test_some_places_are_none_for_anybody(scheduler: Desk) -> None:
     ct1, mr1 = factories.station("CT1"), factories.station("MR1")
-    step, here = factories.step(start=factories.today_at(10, days=1)), factories.step("ARRIVED")
+    step, here = factories.step(start=factories.today_at(10, days=ordinary(1))), factories.step("ARRIVED")
     for desk in (hold, drop):
         [wrong] = desk(scheduler, step, mr1, 600)["reasons"]
         assert "MR1 does MR, the step needs CT." in wrong
@@ -424,7 +441,7 @@ def test_some_places_are_none_for_anybody(scheduler: Desk) -> None:
 )  # fmt: skip
 def test_nonsense_is_no_place(scheduler: Desk, said: dict[str, Any]) -> None:
     ct1 = factories.station("CT1")
-    step = factories.step(start=factories.today_at(10, days=1))
+    step = factories.step(start=factories.today_at(10, days=ordinary(1)))
     address, wish = f"/ris/scheduledprocedurestep/{step.pk}", place(ct1, 600) | said
     for answer in (scheduler.client.get(f"{address}/fits/", wish), scheduler.client.post(f"{address}/put/", wish)):
         assert answer.json()["reasons"] == ["This is no place for an exam."]
