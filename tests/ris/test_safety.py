@@ -13,13 +13,14 @@ from django.contrib.auth import get_user_model
 from django.contrib.auth.password_validation import validate_password
 from django.contrib.sessions.backends.db import SessionStore
 from django.core.exceptions import BadRequest, PermissionDenied, ValidationError
-from django.db import OperationalError
+from django.db import InterfaceError, OperationalError
 from django.http import Http404, HttpRequest, HttpResponse
 from django.http.multipartparser import MultiPartParser
 from django.test import Client
 from django.test.utils import override_settings
 from django.urls import path
 from django.utils import timezone
+from psycopg2.errors import DeadlockDetected, LockNotAvailable, QueryCanceled, SerializationFailure
 
 from ris.config import PROJECT
 from ris.middleware import LARGEST_FORM
@@ -136,11 +137,34 @@ FAILURES = {
 }
 
 
+def raised_by(cause: Exception) -> OperationalError:
+    error = OperationalError("MRN 4711")
+    error.__cause__ = cause
+    return error
+
+
+OF_THE_DATABASE = {
+    "deadlock": (raised_by(DeadlockDetected()), 409),
+    "serialization": (raised_by(SerializationFailure()), 409),
+    "lock": (raised_by(LockNotAvailable()), 409),
+    "locked file": (OperationalError("database is locked"), 409),
+    "time is up": (raised_by(QueryCanceled()), 503),
+    "gone": (InterfaceError("connection already closed"), 503),
+    "no column": (OperationalError("no such column: ris_patient.shoe_size"), 500),
+    "no table": (OperationalError("no such table: ris_shoe"), 500),
+}
+"""What the database may raise, and what a page answers."""
+
+
 class Broken:
     """A URLconf with views that fail."""
 
     handler500 = real_handler500
-    urlpatterns = [*(path(str(status), failing_with(error)) for status, error in FAILURES.items()), *real_urls]
+    urlpatterns = [
+        *(path(str(status), failing_with(error)) for status, error in FAILURES.items()),
+        *(path(name, failing_with(error)) for name, (error, _status) in OF_THE_DATABASE.items()),
+        *real_urls,
+    ]
 
 
 @pytest.mark.parametrize(
@@ -165,6 +189,16 @@ def test_an_error_page_is_plain_and_tells_nothing_about_patients(
     if status == 503:
         assert answer["Retry-After"] == "10"
         assert caplog.messages == ["the database is away (OperationalError): a page was answered 503"]
+
+
+@pytest.mark.parametrize("name", OF_THE_DATABASE)
+def test_a_page_tells_apart_what_the_database_refuses(db: None, name: str, caplog: pytest.LogCaptureFixture) -> None:
+    _error, status = OF_THE_DATABASE[name]
+    with override_settings(ROOT_URLCONF=Broken):
+        answer = Client(raise_request_exception=False).get(f"/{name}")
+    assert answer.status_code == status
+    assert ("Somebody else was faster" in answer.content.decode()) == (status == 409)
+    assert len(caplog.messages) == 1
 
 
 def test_a_database_that_is_away_is_told_once_a_page(
