@@ -65,6 +65,7 @@ def test_a_technologist_s_evening(technologist: Person, department: Department) 
     page.get_by_role("table").get_by_role("link", name="Secretname, Jane").click()
     expect(page.get_by_text("completed").first).to_be_visible()
 
+    page.locator("details.more > summary").click()
     page.get_by_role("link", name="Why is it not on my scanner?").click()
     expect(page.get_by_text("This exam was sent to the scanner")).to_be_visible()
     expect(page.get_by_text("It does not fit any more: State.")).to_be_visible()
