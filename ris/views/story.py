@@ -28,7 +28,7 @@ NAMED: tuple[tuple[str, type[models.Model]], ...] = (
 PERSONS = frozenset(
     {
         *("patient_name", "patient_name_ideographic", "patient_name_phonetic"),
-        *("requesting_physician", "referring_physician", "performing_physician"),
+        *("requesting_physician", "referring_physician", "performing_physician", "technologist"),
     }
 )
 """Columns that hold a person's name as DICOM writes it."""

@@ -28,8 +28,10 @@ def test_names_and_senders_are_written_as_people_read_them(expert: Desk) -> None
     assert "HIS, HOSPITAL (HL7 sender)" in page
     order = factories.order(patient=jane)
     orders.change(by=factories.HIS, order=order, requesting_physician="Curie^Eve")
+    orders.change(by=factories.HIS, order=order, requests=[factories.request(start=None, technologist="Meier^Tom")])
     page = text_of(expert.get(f"/ris/order/{order.pk}/change/"))
     assert "requesting physician: Curie, Marie → Curie, Eve" in page
+    assert "technologist: Meier, Tom" in page
     assert "^" not in page
 
 
