@@ -156,22 +156,28 @@ def check_one(message: Message, warnings: list[str]) -> None:
     PID of the same patient is a warning.
     """
     first, *others = message.all("PID") or [message["PID"]]
-    own = identifiers(first, 3, 2, 4) if others else []
     for pid in others:
-        numbers = identifiers(pid, 3, 2, 4)
-        if own and numbers and not _are_of_one(own, numbers):
-            place = Place("PID", pid.number)
+        place = Place("PID", pid.number)
+        if not _are_of_one(first, pid):
             text = f"{place}: another patient than in the first PID. Send a message for each of them."
             raise FieldError(Problem(Condition.SEGMENT_SEQUENCE, text, place))
-        warnings.append(f"{Place('PID', pid.number)}: only the first PID was read")
+        warnings.append(f"{place}: only the first PID was read")
 
 
-def _are_of_one(numbers: list[Identifier], others: list[Identifier]) -> bool:
-    if {(number.issuer, number.value) for number in numbers} & {(other.issuer, other.value) for other in others}:
+def _are_of_one(first: Segment, other: Segment) -> bool:
+    """Tell whether two PID are of one patient: by a number, by our records, or by all that they say without numbers."""
+    numbers, others = identifiers(first, 3, 2, 4), identifiers(other, 3, 2, 4)
+    if not numbers or not others:
+        return [first.get(field) for field in _ALIKE] == [other.get(field) for field in _ALIKE]
+    if {(one.issuer, one.value) for one in numbers} & {(one.issuer, one.value) for one in others}:
         return True
     rows = look_up(numbers).row(), look_up(others).row()
     keys = {row.patient.survivor().pk if row else None for row in rows}
     return len(keys) == 1 and None not in keys
+
+
+_ALIKE = ("5.1", "5.2", "7", "8")
+"""What two PID of one patient have in common: family name, given name, birth date and sex."""
 
 
 def keep_patient(

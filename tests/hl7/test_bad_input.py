@@ -13,8 +13,9 @@ from tests.messages import send as written
 MANY_NUMBERS = "~".join(f"N{number}^^^HIS^MR" for number in range(2000))
 
 
-def two_patients() -> bytes:
-    return written(msh("ORM^O01"), pid("1"), orc("NW", "A"), obr(placer="A"), pid("2"), orc("NW", "B"), obr(placer="B"))
+def two_patients(second: str = "") -> bytes:
+    orders = [[orc("NW", placer), obr(placer=placer)] for placer in "AB"]
+    return written(msh("ORM^O01"), pid("1"), *orders[0], second or pid("2"), *orders[1])
 
 
 KINDS: dict[str, tuple[Callable[[], bytes], tuple[str, str, str]]] = {
@@ -48,6 +49,8 @@ KINDS: dict[str, tuple[Callable[[], bytes], tuple[str, str, str]]] = {
     "PID twice": (lambda: adt("A04", pid("1"), pid("1")), ("AA", "", "")),
     "PID of two patients": (lambda: adt("A04", pid("1"), pid("2")), ("AE", "100", "PID^2")),
     "orders of two patients": (two_patients, ("AE", "100", "PID^2")),
+    "orders of a second patient without a number": (lambda: two_patients(pid("", "Roe^Rita")), ("AE", "100", "PID^2")),
+    "orders below the same patient without a number": (lambda: two_patients(pid("")), ("AA", "", "")),
     "PV1 twice": (lambda: adt("A04", pid("1"), pv1("V1"), pv1("V2")), ("AA", "", "")),
     "EVN twice": (lambda: adt("A04", "EVN|A04", pid("1")), ("AA", "", "")),
     "a merge of two unknown patients": (lambda: adt("A40", pid("77"), mrg("88")), ("AA", "", "")),
