@@ -21,7 +21,7 @@ CHARACTERS_SHOWN = 200_000
 """Bounds of one page: a message may be 10 MiB."""
 
 CODES: dict[str, "_StrPromise"] = {
-    "AA": _("accepted: its effect is stored"),
+    "AA": _("accepted and applied, or kept with the reason why not"),
     "AE": _("refused: something in the message is wrong"),
     "AR": _("rejected: it could not be taken now, or is not supported"),
     "CA": _("accepted and applied, or kept with the reason why not"),

@@ -123,7 +123,7 @@ class Case:
         names = service.names()
         found = next((station for name in names if (station := schedule.station_named(name))), None)
         if names and found is None:
-            self.warnings.append("AIG-3, AIL-3: no station in use has this name, so one was chosen here")
+            self.warnings.append("AIG-3, AIL-3: no station in use has this name, so it does not count")
         return found
 
 

@@ -166,7 +166,7 @@ def _station(
         return None
     station = schedule.station_named(name)
     if station is None:
-        warnings.append(f"{place}: no station in use has this name, so one was chosen here")
+        warnings.append(f"{place}: no station in use has this name, so it does not count")
         return None
     needed = exam.modality if exam else modality
     if needed and station.modality != needed:

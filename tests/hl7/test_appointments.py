@@ -84,7 +84,7 @@ class TestAnOrderThatWaits:
     def test_goes_where_it_can_when_nobody_knows_the_place(self, accepted: Accepted) -> None:
         row = accepted(siu("S12", sch(order="P1"), ais(text(9)), "AIG|1||Moon"))
         assert step().station == factories.station("CT1")
-        assert row.warnings == ["AIG-3, AIL-3: no station in use has this name, so one was chosen here"]
+        assert row.warnings == ["AIG-3, AIL-3: no station in use has this name, so it does not count"]
 
     @pytest.mark.parametrize(
         ("name", "segments"),

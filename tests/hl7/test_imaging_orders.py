@@ -184,4 +184,4 @@ def test_earlier_results_beside_an_order_are_not_ordered_again(accepted: Accepte
 def test_a_station_that_nobody_knows_is_told_with_its_place(accepted: Accepted) -> None:
     row = accepted(omi("NW", ipc(_9="NOWHERE"), code="CTABD^CT abdomen^L"))
     assert step().station is not None
-    assert "IPC-9: no station in use has this name, so one was chosen here" in row.warnings
+    assert "IPC-9: no station in use has this name, so it does not count" in row.warnings

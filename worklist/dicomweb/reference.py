@@ -14,7 +14,7 @@ INTRODUCTION = """# DICOMweb conformance
 
 Bucky is an origin server of the Modality Scheduled Procedure Step Service and of the Modality Performed Procedure Step
 Service (PS3.18 chapters 14 and 15). Its base address is `/dicomweb`, at the address of the desk (`BUCKY_HTTP`). A GET
-of it tells what there is. How to use it: [DICOMweb](../howto/dicomweb.md).
+of `/dicomweb/` tells what there is. How to use it: [DICOMweb](../howto/dicomweb.md).
 
 The answers come from the engines that answer C-FIND and MPPS, so matching, states, values and what is asked of a
 performed step are those of [DICOM](dicom.md).
