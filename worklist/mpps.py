@@ -258,11 +258,13 @@ REFUSALS: dict[type[DomainError], tuple[int, int | None]] = {
     InvalidValue: (INVALID_VALUE, None),
 }
 """What the domain refuses -> status and error ID."""
+ENDED = "Performed Procedure Step Object may no longer be updated"
+"""The Error Comment that PS3.4 table F.7.2-2 wants beside A710."""
 
 
 def _refusal(error: DomainError) -> Refusal:
     status, error_id = REFUSALS.get(type(error), (PROCESSING_FAILURE, None))
-    comment = "May no longer be updated" if error_id == MAY_NO_LONGER_BE_UPDATED else error.message
+    comment = ENDED if error_id == MAY_NO_LONGER_BE_UPDATED else error.message
     return Refusal(status, comment, error_id=error_id)
 
 

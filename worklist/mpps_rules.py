@@ -217,13 +217,16 @@ def check_update(data_set: Dataset) -> tuple[str, list[str]]:
 def check_end(state: str, data_set: Dataset) -> list[str]:
     """Check all that is known of a step that ends; returns what is left out. Raises Refusal.
 
-    A completed step has at least one series. One that was discontinued may have made nothing.
+    By PS3.4 table F.7.2-1, note 2, either end has at least one series, be it without images. A completed step without
+    one is refused; of one that was discontinued before its first series it is a doubt, see docs/decisions.
     """
-    if state == PerformedState.COMPLETED and not items(data_set, SERIES):
-        status = MISSING_VALUE if SERIES in data_set else MISSING_ATTRIBUTE
-        raise Refusal(status, f"{COMMENTS[status]}: {Tag(SERIES)}", [Tag(SERIES)])
     ends = ("PerformedProcedureStepEndDate", "PerformedProcedureStepEndTime")
     left_out = [f"missing:{keyword}" for keyword in ends if not text(data_set, keyword)]
+    if not items(data_set, SERIES):
+        if state == PerformedState.COMPLETED:
+            status = MISSING_VALUE if SERIES in data_set else MISSING_ATTRIBUTE
+            raise Refusal(status, f"{COMMENTS[status]}: {Tag(SERIES)}", [Tag(SERIES)])
+        left_out.append(f"missing:{SERIES}")
     return left_out + [
         f"missing:{rule.keyword}"
         for rule in RULES

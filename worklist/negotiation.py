@@ -24,13 +24,14 @@ TRANSFER_SYNTAXES: tuple[str, ...] = (
     str(ExplicitVRBigEndian),
 )
 """In the order in which we choose where the peer proposes several in one context."""
-EXTENDED_NEGOTIATION = bytes((1, 1, 1, 0, 1, 1))
-"""Relational queries, date-time matching, fuzzy names, time zone, empty values, multiple values.
+EXTENDED_NEGOTIATION = bytes((1, 1, 1, 0, 0, 1, 1))
+"""Relational queries, date-time matching, fuzzy names, time zone, enhanced multi-frame, empty values, multiple values.
 
-PS3.4 K.5 has the first four for worklists. The last two are those of Query/Retrieve (table C.5-1): a peer that offers
-them here can mean nothing else, and one that does not is answered as ever.
+PS3.4 K.5.1.1 has the first four for worklists, says that the sub-item is that of Query/Retrieve (table C.5-1) and that
+byte 5, the conversion of multi-frame images, means nothing here. It is silent on bytes 6 and 7: a peer that offers them
+can mean nothing else than Query/Retrieve does, and one that does not is answered as ever.
 """
-FUZZY, EMPTY_VALUES, MULTIPLE_VALUES = 2, 4, 5
+FUZZY, EMPTY_VALUES, MULTIPLE_VALUES = 2, 5, 6
 """Places of bytes."""
 
 

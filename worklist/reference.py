@@ -104,6 +104,8 @@ N-CREATE without a SOP Instance UID is given one. Every request is kept as it ca
   and its order is marked for attention; with any other code or none it is discontinued.
 - A sequence in an N-SET replaces the whole sequence. Dates and times are those of the wall clock at the station's site,
   unless Timezone Offset From UTC says otherwise.
+- A completed step has a series, be it one without images; a discontinued one may end without (noted as a doubt, since
+  PS3.4 table F.7.2-1, note 2, wants one there too).
 - An attribute of type 1 below is asked for strictly, but for those of a series. What else is missing, cannot be read,
   or may not be changed by N-SET is noted beside the step and does not stop it.
 
@@ -219,8 +221,9 @@ def _association() -> Iterator[tuple[str, str]]:
     yield (
         "Extended negotiation",
         "relational queries and combined date and time: always, and told so; fuzzy semantic matching of names: where it"
-        " is proposed; time zone query adjustment: no; empty value and multiple value matching: where bytes 5 and 6 of"
-        " PS3.4 table C.5-1 propose them, which K.5 does not have. The answer is as long as the proposal",
+        " is proposed; time zone query adjustment: no; enhanced multi-frame image conversion: no; empty value and"
+        " multiple value matching: where bytes 6 and 7 propose them, as in PS3.4 table C.5-1 (K.5.1.1 calls the"
+        " sub-item the same and defines four bytes). The answer is as long as the proposal",
     )
 
 

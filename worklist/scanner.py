@@ -115,7 +115,11 @@ def beginning(station: str, modality: str, entries: Sequence[Entry], now: dateti
         *("PerformedProcedureStepEndDate", "PerformedProcedureStepEndTime"),
     ):
         setattr(told, keyword, "")
-    for keyword in ("ProcedureCodeSequence", "PerformedProtocolCodeSequence", "PerformedSeriesSequence"):
+    for keyword in (
+        *("ProcedureCodeSequence", "PerformedProtocolCodeSequence", "PerformedSeriesSequence"),
+        # What an N-SET may say was created before (note 5 there).
+        "PerformedProcedureStepDiscontinuationReasonCodeSequence",
+    ):
         setattr(told, keyword, Items())
     return told
 
@@ -143,11 +147,14 @@ def _unscheduled() -> Dataset:
 
 
 def ending(now: datetime, *, images: int = 0, reason: str = "") -> Dataset:
-    """Return the data set of the last N-SET: completed with one series of `images`, or discontinued for a reason."""
+    """Return the data set of the last N-SET: completed with one series of `images`, or discontinued for a reason.
+
+    A discontinued step has a series too, without images (PS3.4 table F.7.2-1, note 2).
+    """
     told = Dataset()
     told.PerformedProcedureStepEndDate, told.PerformedProcedureStepEndTime = f"{now:%Y%m%d}", f"{now:%H%M%S}"
     told.PerformedProcedureStepStatus = "DISCONTINUED" if reason else "COMPLETED"
-    told.PerformedSeriesSequence = Items([] if reason else [_series(images)])
+    told.PerformedSeriesSequence = Items([_series(0 if reason else images)])
     if reason:
         code = Dataset()
         code.CodeValue, code.CodingSchemeDesignator = reason, "DCM"

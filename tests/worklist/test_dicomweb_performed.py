@@ -163,7 +163,7 @@ def test_an_address_that_is_no_uid_is_400(ct1: Device, uid: str) -> None:
 def test_what_has_ended_cannot_be_changed(ct1: Device) -> None:
     performed = performing.update(performing.create(), ending())
     report = problem(post(ct1, performed.sop_instance_uid, ending(), "?update"), 409)
-    assert report["detail"] == "May no longer be updated"
+    assert report["detail"] == "Performed Procedure Step Object may no longer be updated"
 
 
 @pytest.mark.parametrize(

@@ -290,6 +290,7 @@ def test_a_uid_is_created_once_and_known_ones_are_updated_until_they_end() -> No
     for late in (ending(), ending("DISCONTINUED"), data_set({"StudyID": "9"})):
         outcome = ask(Command.N_SET, uid, late)
         assert (outcome.status, outcome.error_id) == (0x0110, 0xA710)
+        assert outcome.comment == "Performed Procedure Step Object may no longer be updated"  # table F.7.2-2
     assert PerformedProcedureStep.objects.values().get() == before
     refused = MppsRequest.objects.exclude(status="0000").order_by("pk").values_list("status", flat=True)
     assert list(refused) == ["0111", "0112", "0110", "0110", "0110"]
@@ -342,6 +343,7 @@ def test_an_end_without_series_is_refused_where_something_was_completed() -> Non
         == 0x0106
     )
     update(performed, ending("DISCONTINUED"))
+    assert performed.doubts == ["missing:PerformedSeriesSequence"]
 
 
 def test_what_an_update_may_not_say_is_read_over() -> None:

@@ -64,7 +64,7 @@ def test_a_scanner_s_requests_and_our_answers_arrive_whole() -> None:
         Outcome(0, uid),
         Outcome(0, uid),
         Outcome(0x0120, uid, "Attribute is missing: (0040,0252)", (0x00400252, 0x00080060)),
-        Outcome(0x0110, uid, "May no longer be updated", error_id=0xA710),
+        Outcome(0x0110, uid, "Performed Procedure Step Object may no longer be updated", error_id=0xA710),
     )
     with scanner(recorder) as assoc:
         created, _ = assoc.send_n_create(creation(), PERFORMED_STEP, uid)

@@ -165,8 +165,10 @@ def test_pynetdicom_reads_our_acceptance() -> None:
         (b"\1\1\0", b"\1\1\0", LITERAL),
         (b"\1\1\1", b"\1\1\1", Ways(by_ear=True)),
         (b"\1\1\1\1", b"\1\1\1\0", Ways(by_ear=True)),
-        (b"\0\0\0\0\1\0", b"\0\0\0\0\1\0", Ways(empty=True)),
-        (b"\1\1\1\1\1\1\1", b"\1\1\1\0\1\1", Ways(by_ear=True, empty=True, every=True)),
+        (b"\1\1\0\0\1", b"\1\1\0\0\0", LITERAL),  # enhanced multi-frame conversion: nothing to a worklist
+        (b"\1\1\0\0\0\1", b"\1\1\0\0\0\1", Ways(empty=True)),
+        (b"\1\1\0\0\0\0\1", b"\1\1\0\0\0\0\1", Ways(every=True)),
+        (b"\1" * 9, b"\1\1\1\0\0\1\1", Ways(by_ear=True, empty=True, every=True)),
     ],
 )
 def test_extended_negotiation_is_answered_byte_by_byte_and_kept(offered: bytes, answered: bytes, agreed: Ways) -> None:
