@@ -12,6 +12,7 @@ import asyncio
 import contextlib
 import functools
 import logging
+import os
 import socket
 import ssl
 from collections.abc import Callable
@@ -20,6 +21,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from hl7 import mllp
+from ris import tls
 
 log = logging.getLogger(__name__)
 
@@ -76,14 +78,18 @@ class Listener:
         shared: other processes listen there too, and the kernel deals the connections out (SO_REUSEPORT). One
         connection stays with one process, so a sender's order is kept.
         """
-        server = await self._serve(context, host=host, port=port, reuse_port=shared or None)
+        serves = context is None
+        server = await self._serve(context, host=host, port=port, reuse_port=shared or None, start_serving=serves)
+        taken = int(server.sockets[0].getsockname()[1])
         (self._secure if context else self._servers).append(server)
-        return int(server.sockets[0].getsockname()[1])
+        if context is not None:
+            await self.renew(context)
+        return taken
 
     async def renew(self, context: ssl.SSLContext) -> None:
         """Use another context for TLS from now on; connections that are open stay, and nobody is turned away."""
         old = self._secure
-        sockets = [known.dup() for server in old for known in server.sockets]
+        sockets = [tls.Listening(fileno=os.dup(known.fileno())) for server in old for known in server.sockets]
         self._secure = [await self._serve(context, sock=known) for known in sockets]
         for server in old:
             server.close()

@@ -67,10 +67,11 @@ class CannotListen(Exception):
         self.address = address
 
 
-def _listen(at: Address) -> socket.socket:
+def _listen(at: Address, kind: type[socket.socket] = socket.socket) -> socket.socket:
     family = socket.AF_INET6 if ":" in at.host else socket.AF_INET
     try:
-        return socket.create_server((at.host, at.port), family=family, backlog=BACKLOG, reuse_port=False)
+        taken = socket.create_server((at.host, at.port), family=family, backlog=BACKLOG, reuse_port=False)
+        return kind(fileno=taken.detach())
     except OSError as error:
         raise CannotListen(at, error) from None
 
@@ -147,7 +148,7 @@ class Door:
         context = self._secure.files.context() if self._secure else None
         with ExitStack() as taken:
             plain = taken.enter_context(_listen(self.address))
-            secure = taken.enter_context(_listen(self._secure.address)) if self._secure else None
+            secure = taken.enter_context(_listen(self._secure.address, tls.Listening)) if self._secure else None
             taken.pop_all()
         self._servers = [await self._open(plain)]
         log.info("worklist: %s listens on %s", self.ae_title, self.address)

@@ -104,7 +104,11 @@ def test_only_tls_1_2_and_1_3_are_spoken(ours: tls.Files, version: str, works: b
     tell(story, ours)
 
 
-def test_a_sender_shows_its_certificate_where_one_is_asked_for(ours: tls.Files, sender: tls.Files) -> None:
+def test_a_sender_shows_its_certificate_where_one_is_asked_for(
+    ours: tls.Files, sender: tls.Files, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tls, "_handshakes", tls._Handshakes())
+
     async def story(door: SecureDoor) -> None:
         known = await door.connect_securely(ours, sender)
         assert await ask(known, b"one") == frame(b"ok one")
@@ -117,6 +121,11 @@ def test_a_sender_shows_its_certificate_where_one_is_asked_for(ours: tls.Files, 
         await leave(known)
 
     tell(story, tls.Files(ours.certificate, ours.key, sender.certificate))
+    said = [record.getMessage() for record in caplog.records if record.name == "ris.tls"]
+    assert said == [
+        "a device at 127.0.0.1 could not come in over TLS (PEER_DID_NOT_RETURN_A_CERTIFICATE)",
+        "a device at 127.0.0.1 could not come in over TLS (CERTIFICATE_VERIFY_FAILED)",
+    ]
 
 
 def test_a_silent_client_keeps_nobody_waiting_and_is_cut_off(ours: tls.Files) -> None:

@@ -1,5 +1,6 @@
 """DICOM over TLS beside plain DICOM, and room for others whatever one address does."""
 
+import asyncio
 import socket
 import ssl
 import subprocess
@@ -102,9 +103,40 @@ def test_why_a_scanner_does_not_come_in_is_told_once(
         assert echoes(scanner_over_tls(at, ours, theirs))
     said = [record.getMessage() for record in caplog.records if record.name == "ris.tls"]
     assert said == [
-        "a device could not come in over TLS (PEER_DID_NOT_RETURN_A_CERTIFICATE)",
-        "a device could not come in over TLS (CERTIFICATE_VERIFY_FAILED)",
+        "a device at 127.0.0.1 could not come in over TLS (PEER_DID_NOT_RETURN_A_CERTIFICATE)",
+        "a device at 127.0.0.1 could not come in over TLS (CERTIFICATE_VERIFY_FAILED)",
     ]
+
+
+def test_who_does_not_come_in_is_named_after_a_new_certificate_too(
+    ours: tls.Files, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tls, "_handshakes", tls._Handshakes())
+    with secure_door(ours) as (door, at):
+        asyncio.run_coroutine_threadsafe(door.renew(ours.context()), door._loop).result(60)
+        for address in ("127.0.0.2", "127.0.0.3"):
+            with socket.create_connection(at, timeout=60, source_address=(address, 0)) as plain:
+                plain.sendall(b"GET / HTTP/1.1\r\n\r\n")
+                while plain.recv(64):
+                    pass
+        assert echoes(scanner_over_tls(at, ours))
+    said = [record.getMessage() for record in caplog.records if record.name == "ris.tls"]
+    assert said == [f"a device at 127.0.0.{n} could not come in over TLS (HTTP_REQUEST)" for n in (2, 3)]
+
+
+def test_strangers_from_everywhere_fill_neither_log_nor_memory(
+    caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tls, "REMEMBERED", 3)
+    handshakes = tls._Handshakes()
+    for number in range(1, 9):
+        handshakes.failed("HTTP_REQUEST", f"192.0.2.{number}")
+    said = [record.getMessage() for record in caplog.records if record.name == "ris.tls"]
+    assert said == [
+        *(f"a device at 192.0.2.{number} could not come in over TLS (HTTP_REQUEST)" for number in (1, 2, 3)),
+        "a device could not come in over TLS (HTTP_REQUEST)",
+    ]
+    assert len(handshakes._told) == 4
 
 
 def test_a_silent_hello_and_the_wrong_port_hold_nobody_up(ours: tls.Files) -> None:
