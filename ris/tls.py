@@ -50,8 +50,8 @@ _caller: ContextVar[str] = ContextVar("_caller", default="")
 class Listening(socket.socket):
     """A listening socket that remembers who calls.
 
-    asyncio hands a connection's address to nobody until the handshake is done. But what it does for a connection runs in
-    a copy of the context in which that was taken from the socket.
+    asyncio hands a connection's address to nobody until the handshake is done. But what it does for a connection runs
+    in a copy of the context in which that was taken from the socket.
     """
 
     def accept(self) -> tuple[socket.socket, Any]:

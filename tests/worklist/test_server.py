@@ -115,8 +115,8 @@ def test_the_query_is_written_down_with_what_was_shown(door: Door, notebook: Not
 
 
 def test_what_was_negotiated_is_written_down(door: Door, notebook: Notebook) -> None:
-    with scanner(door, wishes=b"\1\1\1\1\1\1") as assoc:
-        assert assoc.acceptor.sop_class_extended == {MODALITY_WORKLIST_FIND: b"\1\1\1\0\1\1"}
+    with scanner(door, wishes=b"\1\1\1\1\1\1\1") as assoc:
+        assert assoc.acceptor.sop_class_extended == {MODALITY_WORKLIST_FIND: b"\1\1\1\0\0\1\1"}
         query(assoc)
     assert notebook.query().ways == {"by_ear": True, "empty": True, "every": True}
 
