@@ -46,7 +46,7 @@ def show(request: HttpRequest, object_id: str) -> HttpResponse:
     answer = frame.page(
         request,
         "desk/patient.html",
-        title=str(patient),
+        title=_("Patient"),  # browsers keep titles in their history, and show them in lists of windows
         patient=patient,
         today=today_of(request, patient),
         orders=orders.order_by("-pk")[:SHOWN],

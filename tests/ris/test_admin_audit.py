@@ -3,11 +3,13 @@
 import re
 from collections.abc import Iterator
 from datetime import timedelta
+from io import StringIO
 from typing import Any
 
 import pytest
 from django.contrib.auth.models import Group
 from django.contrib.sessions.models import Session
+from django.core.management import call_command
 from django.test import Client
 from django.urls import URLResolver, get_resolver
 from django.utils import timezone
@@ -96,7 +98,7 @@ def addresses() -> Iterator[str]:
     return walk(get_resolver())
 
 
-def test_no_address_names_a_patient_without_telling_or_for_a_cache() -> None:
+def test_no_address_names_a_patient_in_its_title_without_telling_or_for_a_cache() -> None:
     step = factories.step(patient=factories.patient("Quasimodo^Hugo", "4711", phone="0800"))
     order = step.requested_procedure.order
     keys = {"ris/patient": order.patient_id, "ris/order": order.pk, "ris/scheduledprocedurestep": step.pk}
@@ -108,6 +110,9 @@ def test_no_address_names_a_patient_without_telling_or_for_a_cache() -> None:
         before = Event.objects.count()
         response = chief.client.get(f"/{re.sub('<[^>]*>', str(key), address)}")
         page = b"".join(response) if response.streaming else response.content
+        title = re.search(rb"<title>[^<]*</title>", page)
+        # Browsers keep titles in their history and show them in lists of windows; a PDF has none but its file's name.
+        assert not title or not re.search(b"Quasimodo|Hugo|4711", title[0]), f"{pattern} has a patient in its title"
         if b"Quasimodo" in page or b"4711" in page or response["Content-Type"] == "application/pdf":
             named += 1
             assert Event.objects.count() > before, f"{pattern} tells nobody"
@@ -188,6 +193,36 @@ def test_a_new_password_of_ones_own_is_told_but_not_kept(account: User) -> None:
     event = Event.objects.get(kind=EventKind.ACCOUNT_CHANGED)
     assert (event.user, event.subject) == (account, f"ris.user:{account.pk}")
     assert event.data["changes"] == {"password": ["", "changed"]}
+
+
+def test_a_new_password_and_a_superuser_from_a_shell_are_told(account: User, monkeypatch: pytest.MonkeyPatch) -> None:
+    new = "staple battery horse"
+    monkeypatch.setattr("getpass.getpass", lambda prompt="": new)
+    call_command("changepassword", "clara", stdout=StringIO())
+    monkeypatch.setenv("DJANGO_SUPERUSER_PASSWORD", new)
+    call_command("createsuperuser", "--noinput", username="chief", email="", stdout=StringIO())
+    account.refresh_from_db()
+    assert account.check_password(new)
+    chief = User.objects.get(username="chief", is_superuser=True)
+    told = [(event.actor_name, event.subject, event.data["change"]) for event in Event.objects.order_by("pk")]
+    assert told == [
+        ("changepassword", f"ris.user:{account.pk}", "changed"),
+        ("createsuperuser", f"ris.user:{chief.pk}", "added"),
+    ]
+    assert all(event.kind == EventKind.ACCOUNT_CHANGED and event.data["shell"] for event in Event.objects.all())
+    assert new not in str([event.data for event in Event.objects.all()])
+    assert text_of(Desk(Role.ADMINISTRATOR).get(f"/ris/user/{account.pk}/history/")).count("Account changed changepassword") == 1
+
+
+def test_a_password_whose_event_cannot_be_written_stays_as_it_is(
+    account: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("getpass.getpass", lambda prompt="": "staple battery horse")
+    monkeypatch.setattr("ris.management.accounts._who", lambda: 1 / 0)
+    with pytest.raises(ZeroDivisionError):
+        call_command("changepassword", "clara", stdout=StringIO())
+    account.refresh_from_db()
+    assert account.check_password(factories.PASSWORD)
 
 
 def test_a_name_that_nobody_has_is_not_kept(account: User) -> None:
