@@ -211,7 +211,8 @@ def test_a_new_password_and_a_superuser_from_a_shell_are_told(account: User, mon
     ]
     assert all(event.kind == EventKind.ACCOUNT_CHANGED and event.data["shell"] for event in Event.objects.all())
     assert new not in str([event.data for event in Event.objects.all()])
-    assert text_of(Desk(Role.ADMINISTRATOR).get(f"/ris/user/{account.pk}/history/")).count("Account changed changepassword") == 1
+    history = text_of(Desk(Role.ADMINISTRATOR).get(f"/ris/user/{account.pk}/history/"))
+    assert history.count("Account changed changepassword") == 1
 
 
 def test_a_password_whose_event_cannot_be_written_stays_as_it_is(

@@ -17,6 +17,7 @@ from django.db import OperationalError, connection, connections, transaction
 
 from ris import collector
 from ris.config import ConfigError
+from ris.management.accounts import told
 from ris.supervisor import Doors, Supervisor, busy
 
 _ONE_WRITER = "BUCKY_MLLP_PROCESSES: SQLite has one writer at a time; more processes need PostgreSQL"
@@ -118,7 +119,8 @@ def prepare() -> str | None:
             call_command("demo")
     password = secrets.token_urlsafe(12)
     _keep(password_file(), password + "\n")
-    get_user_model()._default_manager.create_superuser(username="admin", password=password)
+    with told("serve"):
+        get_user_model()._default_manager.create_superuser(username="admin", password=password)
     return password
 
 
