@@ -10,6 +10,7 @@ take what stands after the last CR for one more segment, and fail on an empty on
 """
 
 import secrets
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import IntEnum, StrEnum
@@ -211,16 +212,22 @@ def nearest_version(version: str) -> str:
 
 
 def reply(
-    header: Header, answer: Answer, now: datetime, problem: Problem | None = None, body: Body | None = None
+    header: Header,
+    answer: Answer,
+    now: datetime,
+    problem: Problem | None = None,
+    body: Body | None = None,
+    undone: Sequence[Problem] = (),
 ) -> Reply:
     """Return what a sender is told of `answer` (AA, AE or AR) in the mode that it asks for.
 
     In enhanced mode the accept acknowledgment comes first, if MSH-15 wants it, then the application's as a message of
     its own, if MSH-16 wants it. A message that was not accepted gets no application acknowledgment, unless nothing
-    else would tell of it. body: what the application's answer holds where it is more than ACK.
+    else would tell of it. body: what the application's answer holds where it is more than ACK. undone: what an
+    accepted message asks for and did not get.
     """
     if not header.enhanced:
-        return Reply(acknowledge(header, answer, now, problem, body), answer)
+        return Reply(acknowledge(header, answer, now, problem, body, undone), answer)
     commit = _commit(answer, problem)
     accepted = commit == Answer.COMMIT_ACCEPT
     codes = [commit] if _is_wanted(header.accept, success=accepted) else []
@@ -233,6 +240,7 @@ def reply(
             now,
             None if code == Answer.COMMIT_ACCEPT else problem,
             body if code in _OF_THE_APPLICATION else None,
+            undone if code in _OF_THE_APPLICATION else (),
         )
         for code in codes
     ]
@@ -248,9 +256,17 @@ def _commit(answer: Answer, problem: Problem | None) -> Answer:
 
 
 def acknowledge(
-    header: Header, answer: Answer, now: datetime, problem: Problem | None = None, body: Body | None = None
+    header: Header,
+    answer: Answer,
+    now: datetime,
+    problem: Problem | None = None,
+    body: Body | None = None,
+    undone: Sequence[Problem] = (),
 ) -> bytes:
-    """Return one acknowledgment of one message, without its frame. `now` is aware and becomes MSH-7."""
+    """Return one acknowledgment of one message, without its frame. `now` is aware and becomes MSH-7.
+
+    Before 2.5 an ERR cannot say that it is a warning only, so what is undone stands in MSA-3, as far as there is room.
+    """
     version = nearest_version(header.version)
     numbers = version_numbers(version)
     marks = header.delimiters
@@ -271,12 +287,13 @@ def acknowledge(
     if wish or header.charset:
         msh += ["", "", wish, wish, "", header.charset[:_ECHOED]]
     msa = ["MSA", answer, header.control_id[:_CONTROL_ID_ECHOED]]
-    if problem is not None and numbers < _ERR_2_FROM:
-        msa.append(escape(problem.text[:_MSA_3_LENGTH], marks))
+    errors = [problem] if problem is not None else list(undone)
+    if errors and numbers < _ERR_2_FROM:
+        msa.append(escape(errors[0].text[:_MSA_3_LENGTH], marks))
+        errors = [problem] if problem is not None else []
     lines = [marks.field.join(msh), marks.field.join(msa)]
-    if problem is not None:
-        severity = "W" if answer == Answer.ACCEPT else "E"
-        lines.append(marks.field.join(_err(problem, marks, numbers, severity)))
+    severity = "W" if answer == Answer.ACCEPT else "E"
+    lines += [marks.field.join(_err(one, marks, numbers, severity)) for one in errors]
     if body is not None:
         lines += body.lines
     if header.terminated:

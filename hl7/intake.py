@@ -26,6 +26,7 @@ from hl7.endpoints import read_from
 from hl7.message import Message, NotHL7
 from hl7.models import InboundMessage, MessageState
 from hl7.storing import Twin, store, twins_of
+from hl7.undone import told
 from hl7.values import FieldError
 from ris.actions import catalogue
 from ris.actor import Actor, ActorKind
@@ -89,7 +90,7 @@ class _Case:
         """Return what goes back; nothing to an answer, which is never answered."""
         if self.message is not None and self.message["MSA"]:
             return Reply()
-        return ack.reply(self.header, code, timezone.localtime(), problem, body)
+        return ack.reply(self.header, code, timezone.localtime(), problem, body, told(self.warnings))
 
     def settle(self, state: MessageState, answer: Reply, **more: Any) -> bytes:
         """Write what became of the message; returns what goes back to the sender."""

@@ -12,9 +12,10 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from hl7 import values
-from hl7.ack import Place
+from hl7.ack import Condition, Place
 from hl7.dialect import CodeTable
 from hl7.message import NULL, Repetition, Segment
+from hl7.undone import Undone
 from hl7.values import Doubt
 
 Segments = Mapping[str, Segment]
@@ -61,7 +62,7 @@ def fill(rows: tuple[Row, ...], segments: Segments, zone: ZoneInfo, warnings: li
                 value = (_reader(row, path) if agreed else row.read)(segment, path)
             except Doubt as doubt:
                 value = doubt.value
-                warnings.append(f"{source}: {doubt}")
+                warnings.append(Undone(Condition.DATA_TYPE, f"{source}: {doubt}", values.place(segment, path)))
             if value is None:
                 continue
             filled.values[row.argument] = _fitting(row, source, value, zone, warnings)
@@ -195,7 +196,8 @@ def modality(segment: Segment, path: str, warnings: list[str]) -> str | None:
     try:
         return _modality(segment, path)
     except Doubt as doubt:
-        warnings.append(f"{values.place(segment, path)}: {doubt}")
+        place = values.place(segment, path)
+        warnings.append(Undone(Condition.DATA_TYPE, f"{place}: {doubt}", place))
         return None
 
 

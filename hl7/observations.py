@@ -4,9 +4,11 @@ from collections.abc import Callable
 from decimal import Decimal
 
 from hl7 import values
+from hl7.ack import Condition
 from hl7.dialect import CodeTable
 from hl7.mapping import Filled
 from hl7.message import NULL, Message, Segment
+from hl7.undone import Undone
 
 COLUMNS: dict[str, str] = {
     "weight": "weight",
@@ -77,17 +79,17 @@ def _measure(segment: Segment, column: str, said: Filled, warnings: list[str]) -
     try:
         number = values.decimal(segment, "5")
     except values.Doubt as doubt:
-        warnings.append(f"OBX-5: the {column} {doubt}")
+        warnings.append(_undone(segment, "5", f"the {column} {doubt}"))
         return
     factor = UNITS[column].get(_said(segment.get("6")).upper())
     if number is None:
         return
     if factor is None:
-        warnings.append(f"OBX-6: the unit of the {column} is not known, so it was not taken")
+        warnings.append(_undone(segment, "6", f"the unit of the {column} is not known, so it was not taken"))
         return
     measured = (number * factor).quantize(Decimal("0.01"))
     if not 0 < measured <= LARGEST[column]:
-        warnings.append(f"OBX-5: the {column} is not possible and was not taken")
+        warnings.append(_undone(segment, "5", f"the {column} is not possible and was not taken"))
         return
     said.values[column] = measured
     said.places[column] = values.place(segment, "5")
@@ -98,7 +100,8 @@ def _pregnancy(segment: Segment, column: str, said: Filled, warnings: list[str])
     answers = [text.upper() for path in ("5.1", "5.2", "5.4") if (text := _said(segment.get(path)))]
     status = next((PREGNANCY[text] for text in answers if text in PREGNANCY), None)
     if status is None:
-        warnings.extend(["OBX-5: the pregnancy status is not known here and was not taken"] if answers else [])
+        if answers:
+            warnings.append(_undone(segment, "5", "the pregnancy status is not known here and was not taken"))
     elif status != _UNKNOWN or column not in said.values:
         said.values[column] = status
         said.places[column] = values.place(segment, "5")
@@ -113,6 +116,10 @@ def _text(segment: Segment, column: str, said: Filled, warnings: list[str]) -> N
             whole = f"{known}, {text}" if known else text
             said.values[column] = values.cut(whole, _LONGEST[column], "OBX-5", warnings)
             said.places.setdefault(column, values.place(segment, "5"))
+
+
+def _undone(segment: Segment, path: str, what: str) -> Undone:
+    return Undone(Condition.DATA_TYPE, f"OBX-{path}: {what}", values.place(segment, path))
 
 
 def _said(value: str | None) -> str:

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Mapping
 
-from hl7 import ack, charsets, composed, listener, mapping, observations, replies
+from hl7 import ack, charsets, composed, listener, mapping, observations, replies, undone
 from hl7.controls import DEFAULTS, Action
 from hl7.handlers import ANSWERS, KINDS
 from hl7.handlers.dispatch import Handler
@@ -303,7 +303,8 @@ def _answers() -> str:
         "## Answers\n\n"
         + _items(
             [
-                "`AA`: done, and committed.",
+                "`AA`: done, and committed. What of it was not done is told in ERR with severity `W`, one for each "
+                f"thing (at most {undone.MOST}); before version 2.5 the first one in MSA-3.",
                 "`AE`: the content cannot be applied; sending it again does not help. Nothing of it was done. "
                 "With code 207 the fault is Bucky's: the message is kept, and a person has to look at the log.",
                 "`AR`: not taken: the type or the header is not supported, the message is too large (code 104, "

@@ -6,6 +6,7 @@ none). PostgreSQL counts primary keys on, which leaves gaps that nobody sees.
 
 import logging
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from uuid import uuid4
 
@@ -19,6 +20,7 @@ from hl7.effects import Effect, Touched, effect_of
 from hl7.endpoints import read_from
 from hl7.message import Message, NotHL7
 from hl7.models import APPLIED_STATES, InboundMessage
+from hl7.undone import told
 from hl7.values import FieldError
 from ris import identifiers
 from ris.models import Order, Patient
@@ -69,15 +71,17 @@ def rehearse(raw: bytes, peer: str) -> Rehearsal:
     code, problem, effect, body = _tried(message, header, peer, warnings)
     kept = code == Answer.ACCEPT and problem is not None
     if not message["MSA"]:
-        answered = _answered(header, code, problem, body)
+        answered = _answered(header, code, problem, body, told(warnings))
     else:
         answered = Rehearsal(code=code)
         warnings += [problem.text] if problem else []
     return replace(answered, warnings=warnings, effect=effect, kept=kept, done_by=_done_by(raw, header))
 
 
-def _answered(header: Header, code: Answer, problem: Problem | None, body: Body | None = None) -> Rehearsal:
-    return Rehearsal(ack.reply(header, code, timezone.localtime(), problem, body).content, code)
+def _answered(
+    header: Header, code: Answer, problem: Problem | None, body: Body | None = None, undone: Sequence[Problem] = ()
+) -> Rehearsal:
+    return Rehearsal(ack.reply(header, code, timezone.localtime(), problem, body, undone).content, code)
 
 
 def _tried(

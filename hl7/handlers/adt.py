@@ -3,10 +3,12 @@
 from collections.abc import Callable
 
 from hl7 import mapping, values
+from hl7.ack import Condition, Place
 from hl7.handlers import people, stays
 from hl7.handlers.order_groups import further_segments
 from hl7.handlers.sites import zone_of
 from hl7.message import Message, Segment
+from hl7.undone import Undone
 from ris.actions import exams, patients
 from ris.actor import Actor
 from ris.models import Patient
@@ -42,7 +44,7 @@ def _keep(message: Message, event: str, *, by: Actor, warnings: list[str]) -> Pa
     if event in _ARRIVALS and message.dialect.arrival_checks_in:
         verb, otherwise = _ARRIVALS[event]
         if not verb(by=by, patient=patient, visit=kept, zone=zone):
-            warnings.append(otherwise)
+            warnings.append(Undone(Condition.UNKNOWN_KEY, otherwise))
     return patient
 
 
@@ -56,7 +58,8 @@ _ARRIVALS: dict[str, tuple[Callable[..., int], str]] = {
 def keep_without_alternate_number(message: Message, event: str, *, by: Actor, warnings: list[str]) -> None:
     """Do as `keep` does; the alternate visit number that changes (A51: PV1-50, MRG-6) is not one that is kept here."""
     _keep(message, event, by=by, warnings=warnings)
-    warnings.append("PV1-50: alternate visit numbers are not kept here, so none was changed")
+    text = "PV1-50: alternate visit numbers are not kept here, so none was changed"
+    warnings.append(Undone(Condition.UNKNOWN_KEY, text, Place("PV1", field=50)))
 
 
 def keep_reactions(message: Message, event: str, *, by: Actor, warnings: list[str]) -> None:
@@ -99,12 +102,14 @@ def delete(message: Message, event: str, *, by: Actor, warnings: list[str]) -> N
     """Mark what the sender deletes: the visit that an A23 names, else the patient's record (A23 A29)."""
     row = people.look_up(people.pid_numbers(message["PID"])).row()
     if row is None:
-        warnings.append("PID-3: nobody is known by this number, so there is nothing to delete")
+        text = "PID-3: nobody is known by this number, so there is nothing to delete"
+        warnings.append(Undone(Condition.UNKNOWN_KEY, text, Place("PID", field=3)))
         return
     patient = row.patient.survivor()
     if event == "A23" and stays.number_of(message):
         stays.keep(message, patient, by=by, said=mapping.Filled(), warnings=warnings, event=event)
     elif row.patient.merged_into_id is not None:
-        warnings.append("PID-3: this record was merged into another one, so it was not deleted")
+        text = "PID-3: this record was merged into another one, so it was not deleted"
+        warnings.append(Undone(Condition.RECORD_LOCKED, text, Place("PID", field=3)))
     else:
         patients.delete(by=by, patient=patient)

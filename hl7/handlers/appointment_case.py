@@ -11,6 +11,7 @@ from hl7.handlers.refusals import refusals
 from hl7.handlers.sites import zone_of
 from hl7.mapping import Filled
 from hl7.message import NULL, Message
+from hl7.undone import Undone
 from hl7.values import FieldError
 from ris.actions import schedule
 from ris.actor import Actor
@@ -123,8 +124,14 @@ class Case:
         names = service.names()
         found = next((station for name in names if (station := schedule.station_named(name))), None)
         if names and found is None:
-            self.warnings.append("AIG-3, AIL-3: no station in use has this name, so it does not count")
+            text = "AIG-3, AIL-3: no station in use has this name, so it does not count"
+            self.warnings.append(Undone(Condition.UNKNOWN_KEY, text, service.named_at()))
         return found
+
+    def miss(self, service: Service, what: str) -> None:
+        """Warn of a service for which there is no exam."""
+        place = values.place(service.ais, "3") if service.ais is not None else Place("AIS", field=3)
+        self.warnings.append(Undone(Condition.UNKNOWN_KEY, f"{place}: {what}", place))
 
 
 def _said(value: str | None) -> str:

@@ -57,7 +57,7 @@ def add(case: Case, service: Service) -> None:
     assert case.order is not None
     request = request_of(case, Catalogue.of([service.ais], 3), service, read := case.read(service))
     if request.exam is None:
-        case.warnings.append("AIS-3: this exam is not in the catalogue, so it was not added")
+        case.miss(service, "this exam is not in the catalogue, so it was not added")
         return
     known = case.order.procedures.order_by("pk").values_list("requested_procedure_id", flat=True)
     others = [ProcedureRequest(requested_procedure_id=number) for number in known]
@@ -76,7 +76,7 @@ def change_exam(case: Case, service: Service, steps: Sequence[ScheduledProcedure
         return False
     request = request_of(case, Catalogue.of([service.ais], 3), service, read := case.read(service))
     if request.exam is None or len({step.requested_procedure_id for step in steps}) > 1:
-        case.warnings.append("AIS-3: it is not known which exam takes the place of which, so the exams stay")
+        case.miss(service, "it is not known which exam takes the place of which, so the exams stay")
         return False
     if request.exam.pk == procedure.exam_id:
         return False

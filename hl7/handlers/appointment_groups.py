@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from zoneinfo import ZoneInfo
 
 from hl7 import mapping, values
+from hl7.ack import Place
 from hl7.mapping import Filled
 from hl7.message import NULL, Message, Segment
 from ris.models.step import end_of
@@ -53,6 +54,11 @@ class Service:
         places = [segment for segment in self.resources if segment.name != "AIP"]
         named = [one for one in places if not _is_lost(one)] or places
         return [text for one in named for name in one.repetitions(3) for text in name.texts() if text]
+
+    def named_at(self) -> Place:
+        """Return where the first of these names stands."""
+        named = next((one for one in self.resources if one.name != "AIP" and one.field(3)), None)
+        return values.place(named, "3") if named is not None else Place("AIG", field=3)
 
     def physician(self) -> str:
         """Return who performs the service: AIP-3 of the first whose role (AIP-4) is not that of somebody else."""

@@ -7,17 +7,21 @@ is taken or closed here is refused: whoever schedules can choose another one.
 from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 
+from django.utils import timezone
+
 from hl7 import mapping, values
 from hl7.ack import Condition, Place, Problem
 from hl7.handlers import appointment_changes as changes
 from hl7.handlers import people, stays
 from hl7.handlers.appointment_case import Case
 from hl7.handlers.appointment_groups import Service
+from hl7.handlers.marks import marks_of
 from hl7.handlers.refusals import refusals
 from hl7.handlers.requests import Catalogue, ordered_codes
 from hl7.handlers.sites import site_of
 from hl7.mapping import Filled
 from hl7.message import Message
+from hl7.undone import Undone
 from hl7.values import FieldError
 from ris.actions import appointments, exams, orders, schedule
 from ris.actor import Actor
@@ -35,6 +39,7 @@ def book(message: Message, event: str, *, by: Actor, warnings: list[str]) -> Non
     case = Case.of(message, by, warnings)
     if not case.steps and not case.names_order and event == "S12":
         _order(case)
+        _warn(case)
         return
     known = case.known_steps()
     changed = False
@@ -44,12 +49,11 @@ def book(message: Message, event: str, *, by: Actor, warnings: list[str]) -> Non
             changed = True
         elif _is_taken_away(service, event):
             if not steps:
-                case.warnings.append("AIS-3: the appointment has no such exam, so none was taken away")
+                case.miss(service, "the appointment has no such exam, so none was taken away")
             with refusals({}, case.place):
                 _unbook(case, steps, stop=False)
         elif service.ais is not None and not steps:
-            place = values.place(service.ais, "3")
-            case.warnings.append(f"{place}: the order has no exam for this service, so it was not booked")
+            case.miss(service, "the order has no exam for this service, so it was not booked")
         elif event in changes.CHANGING and changes.change_exam(case, service, steps):
             changed = True
         else:
@@ -58,6 +62,16 @@ def book(message: Message, event: str, *, by: Actor, warnings: list[str]) -> Non
     if changed:
         case.read_order_steps()
     _note(case, case.steps)
+    _warn(case)
+
+
+def _warn(case: Case) -> None:
+    """Tell where nothing is booked after all, and where what is booked is over already."""
+    if all(step.state == StepState.REQUESTED for step in case.steps):
+        text = f"{case.place}: nothing is booked: the order waits for a time and a station"
+        case.warnings.insert(0, Undone(Condition.UNKNOWN_KEY, text, case.place))
+    elif any(step.state == StepState.SCHEDULED and step.end and step.end < timezone.now() for step in case.steps):
+        case.warnings.append(f"{case.place}: the time of the appointment has passed")
 
 
 def _place(case: Case, service: Service, steps: Sequence[ScheduledProcedureStep]) -> None:
@@ -148,7 +162,7 @@ def unblock(message: Message, event: str, *, by: Actor, warnings: list[str]) -> 
     for resource, start, end, place in _periods(case):
         with refusals({"start": place}, place):
             if not appointments.reopen(by=by, resource=resource, start=start, end=end):
-                warnings.append(f"{place}: the time was not closed")
+                warnings.append(Undone(Condition.UNKNOWN_KEY, f"{place}: the time was not closed", place))
 
 
 def _order(case: Case) -> None:
@@ -180,8 +194,10 @@ def _order(case: Case) -> None:
             placer_issuer=case.appointment[1],
             requesting_physician=values.physician(message["SCH"], "16") or "",
         )
-    _note(case, list(ScheduledProcedureStep.objects.filter(requested_procedure__order=order)))
-    case.warnings.extend(str(mark.label) for mark in order.attentions)
+    case.order = order
+    case.read_order_steps()
+    _note(case, case.steps)
+    case.warnings += marks_of(order, place)
 
 
 def _check_number(case: Case, patient: Patient) -> None:

@@ -3,11 +3,12 @@
 from collections.abc import Iterator
 
 from hl7 import mapping, values
-from hl7.ack import Place
+from hl7.ack import Condition, Place
 from hl7.handlers import people
 from hl7.handlers.refusals import refusals
 from hl7.handlers.sites import zone_of
 from hl7.message import Message, Segment
+from hl7.undone import Undone
 from ris.actions import links, unmerging
 from ris.actor import Actor
 from ris.models import Patient
@@ -33,12 +34,16 @@ def part(message: Message, event: str, *, by: Actor, warnings: list[str]) -> Non
         rows = [people.look_up(people.pid_numbers(pid)).row() for pid in pids]
         one, other = (row.patient if row else None for row in rows)
         if one is None or other is None:
-            warnings.append("PID-3: nobody is known by one of the numbers, so nothing was parted")
+            warnings.append(_unparted(pids[1], "nobody is known by one of the numbers, so nothing was parted"))
         elif loser := _merged(one, other):
             with refusals({}, Place("PID", pids[1].number, 3)):
                 _unmerge(loser, by=by, warnings=warnings)
         elif not links.unlink(by=by, one=one, other=other):
-            warnings.append("PID-3: the two are neither merged nor linked here")
+            warnings.append(_unparted(pids[1], "the two are neither merged nor linked here"))
+
+
+def _unparted(pid: Segment, what: str) -> Undone:
+    return Undone(Condition.UNKNOWN_KEY, f"PID-3: {what}", Place("PID", pid.number, 3))
 
 
 def _merged(one: Patient, other: Patient) -> Patient | None:

@@ -10,6 +10,7 @@ from hl7.handlers.refusals import refusals
 from hl7.handlers.sites import zone_of
 from hl7.handlers.stays import Number
 from hl7.message import Message, Segment
+from hl7.undone import Undone
 from hl7.values import FieldError
 from ris.actions import patients, renumbering, visits
 from ris.actions.patients import Identifier
@@ -71,7 +72,9 @@ def move_numbers(message: Message, event: str, *, by: Actor, warnings: list[str]
             with refusals({}, Place("MRG", pair.mrg.number, 1)):
                 holder = renumbering.move_number(by=by, identifier=identifier, to=target)
             if holder is not None and holder.identifiers.exclude(value=identifier.value).exists():
-                warnings.append("MRG-1: the number moved; the orders stay with the patient who had it")
+                place = Place("MRG", pair.mrg.number, 1)
+                text = f"{place}: the number moved; the orders stay with the patient who had it"
+                warnings.append(Undone(Condition.UNKNOWN_KEY, text, place))
 
 
 def _other_than(moved: Sequence[Identifier], pair: Pair, said: mapping.Filled, *, by: Actor) -> Patient:
@@ -100,7 +103,7 @@ def move_visits(message: Message, event: str, *, by: Actor, warnings: list[str])
         visit = visits.find(number.value, number.issuer)
         if visit is None:
             stays.keep_numbered(number, target, by=by)
-            warnings.append(f"{number.place}: {stays.UNKNOWN}, so no order moved")
+            warnings.append(stays.unmoved(number))
             continue
         source = row.patient.survivor() if row else target
         with refusals({}, number.place):

@@ -11,6 +11,7 @@ from hl7 import mapping, values
 from hl7.ack import Condition, Place, Problem
 from hl7.controls import Action
 from hl7.handlers import people, stays
+from hl7.handlers.marks import marks_of
 from hl7.handlers.order_case import Case, Done, accession_of, parent_numbers, placer_of
 from hl7.handlers.order_controls import action_of
 from hl7.handlers.order_groups import Group, order_groups, readable_segments
@@ -20,6 +21,7 @@ from hl7.handlers.sites import site_of, zone_of
 from hl7.handlers.unsupported import Undecided
 from hl7.mapping import Filled
 from hl7.message import NULL, Message
+from hl7.undone import Undone
 from hl7.values import FieldError
 from ris.actions import orders, relations, reports
 from ris.actions.requests import ProcedureRequest
@@ -132,7 +134,7 @@ def _place(case: Case, group: Group, old: Sequence[Order] = ()) -> Order:
         else:
             order = orders.place(by=case.by, patient=case.patient, requests=requests, **fields)
     case.known.add(order)
-    _warn(case, order)
+    case.warnings += marks_of(order, values.place(group.orc, "2"))
     return order
 
 
@@ -145,7 +147,7 @@ def _change(case: Case, group: Group) -> Order:
         fields["visit"] = case.visit
     with refusals(said.places, values.place(group.orc, "2")):
         order = orders.change(by=case.by, order=order, requests=requests, reason=_reason(group), **fields)
-    _warn(case, order)
+    case.warnings += marks_of(order, values.place(group.orc, "2"))
     return order
 
 
@@ -274,7 +276,8 @@ def _free_filler(case: Case, group: Group) -> tuple[str, str]:
     """Return the filler number for a new order; empty, with a warning, when another order has it."""
     filler = group.number(3)
     if filler[0] and case.known.by_filler(filler):
-        case.warnings.append("ORC-3: another order has this filler number, so it was left out")
+        text = "ORC-3: another order has this filler number, so it was left out"
+        case.warnings.append(Undone(Condition.DUPLICATE_KEY, text, values.place(group.orc, "3")))
         return "", ""
     return filler
 
@@ -282,7 +285,3 @@ def _free_filler(case: Case, group: Group) -> tuple[str, str]:
 def _reason(group: Group) -> str:
     value = values.coded_text(group.orc, "16")
     return value[:250] if value and value is not NULL else ""
-
-
-def _warn(case: Case, order: Order) -> None:
-    case.warnings.extend(str(mark.label) for mark in order.attentions)

@@ -14,6 +14,7 @@ from hl7.handlers.refusals import refusals
 from hl7.handlers.unsupported import Undecided
 from hl7.mapping import Filled, Segments
 from hl7.message import NULL, Message, Repetition, Segment
+from hl7.undone import Undone
 from hl7.values import FieldError
 from ris.actions import patients
 from ris.actions.patients import Identifier
@@ -211,7 +212,7 @@ def keep_patient(
         merged = row.patient_id != patient.pk and not known.names(patient)
         fields = _filling(patient, said.values, warnings) if merged or not overwrite else said.values
         if merged and _differs(patient, {name: said.values[name] for name in said.values.keys() - fields.keys()}):
-            warnings.append(_MERGED)
+            warnings.append(Undone(Condition.RECORD_LOCKED, _MERGED, Place("PID", pid.number, 3)))
         if _differs(patient, fields):
             patients.update(by=by, patient=patient, **fields)
         if sent_along and not merged:
@@ -227,7 +228,8 @@ def _free(known: Known, patient: Patient | None, warnings: list[str]) -> list[Id
         if holder is None:
             free.append(identifier)
         elif patient is None or holder.patient.survivor().pk != patient.pk:
-            warnings.append(f"PID-3: the {identifier.type} number belongs to another patient and was left there")
+            text = f"PID-3: the {identifier.type} number belongs to another patient and was left there"
+            warnings.append(Undone(Condition.DUPLICATE_KEY, text, Place("PID", field=3)))
     return free
 
 

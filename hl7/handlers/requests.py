@@ -5,10 +5,12 @@ from dataclasses import dataclass
 from typing import Any
 
 from hl7 import mapping, values
+from hl7.ack import Condition, Place
 from hl7.dialect import PLAIN, CodeTable, Dialect
 from hl7.handlers.order_groups import Detail, Group
 from hl7.mapping import Filled
 from hl7.message import NULL, Segment
+from hl7.undone import Undone
 from ris.actions import catalogue, schedule
 from ris.actions.requests import CodedEntry, ProcedureRequest, StepWish
 from ris.models import Exam, Station
@@ -79,7 +81,7 @@ def read_request(known: Catalogue, group: Group, detail: Detail, read: Filled, w
         warnings.append(
             f"{read.places['modality']}: the modality is not the one of the exam in the catalogue, which was taken"
         )
-    place = str(read.places.get("station", ""))
+    place = read.places.get("station", values.place(group.orc, "18"))
     said["station"] = _station(said.get("station"), place, exam, said.get("modality"), warnings)
     if detail.ipcs:
         first = StepWish(sps_id=said.get("sps_id"), station=said["station"], comments=_ipc_comments(detail, 0))
@@ -117,7 +119,7 @@ def _step_wishes(detail: Detail, warnings: list[str]) -> tuple[StepWish, ...]:
         modality = mapping.modality(ipc, "5", warnings)
         entries = coded(ipc, 6)
         named = next((entry.meaning for entry in entries if entry.meaning), None)
-        place = f"{values.place(ipc, '9')}"
+        place = values.place(ipc, "9")
         wishes.append(
             StepWish(
                 sps_id=_said(ipc.get("4")) or None,
@@ -137,7 +139,8 @@ def _warn_of_others(first: Segment, ipc: Segment, warnings: list[str]) -> None:
         said = _said(ipc.get(path))
         if said and said != _said(first.get(path)):
             text = "another number than in the first IPC; the steps below one OBR belong together, so it was not taken"
-            warnings.append(f"{values.place(ipc, path)}: {text}")
+            place = values.place(ipc, path)
+            warnings.append(Undone(Condition.DUPLICATE_KEY, f"{place}: {text}", place))
 
 
 def _ipc_comments(detail: Detail, number: int) -> str | None:
@@ -159,18 +162,20 @@ def _fitting(entries: Iterable[CodedEntry]) -> tuple[CodedEntry, ...]:
 
 
 def _station(
-    name: str | None, place: str, exam: Exam | None, modality: str | None, warnings: list[str]
+    name: str | None, place: Place, exam: Exam | None, modality: str | None, warnings: list[str]
 ) -> Station | None:
     """Return the station that the message names, where it can do the exam."""
     if not name:
         return None
     station = schedule.station_named(name)
     if station is None:
-        warnings.append(f"{place}: no station in use has this name, so it does not count")
+        text = f"{place}: no station in use has this name, so it does not count"
+        warnings.append(Undone(Condition.UNKNOWN_KEY, text, place))
         return None
     needed = exam.modality if exam else modality
     if needed and station.modality != needed:
-        warnings.append(f"{place}: the station does not do this modality, so another one was chosen")
+        text = f"{place}: the station does not do this modality, so another one was chosen"
+        warnings.append(Undone(Condition.UNKNOWN_KEY, text, place))
         return None
     return station
 

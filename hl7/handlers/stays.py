@@ -4,10 +4,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from hl7 import values
-from hl7.ack import Place
+from hl7.ack import Condition, Place
 from hl7.handlers.refusals import refusals
 from hl7.mapping import Filled
 from hl7.message import NULL, Message, Segment
+from hl7.undone import Undone
 from ris.actions import visits
 from ris.actor import Actor
 from ris.models import EventKind, Patient, Visit, VisitState
@@ -98,8 +99,10 @@ def keep_numbered(number: Number, patient: Patient, *, by: Actor) -> Visit:
         return visits.keep(by=by, patient=patient, visit_number=number.value, issuer=number.issuer)
 
 
-UNKNOWN = "nobody knew this number (a visit has that of PV1-19, else of PID-18)"
-"""What is told where a sender names an account, and its visits have numbers of their own."""
+def unmoved(number: Number) -> Undone:
+    """Return what is told where a sender names a visit or account that nobody knows, as if it had orders."""
+    text = f"{number.place}: nobody knew this number (a visit has that of PV1-19, else of PID-18), so no order moved"
+    return Undone(Condition.UNKNOWN_KEY, text, number.place)
 
 
 def merge_prior(mrg: Segment, survivor: Visit, *, by: Actor, warnings: list[str], path: str = "") -> None:
@@ -113,7 +116,7 @@ def merge_prior(mrg: Segment, survivor: Visit, *, by: Actor, warnings: list[str]
         return
     loser = visits.named(number.value, number.issuer)
     if loser is None:
-        warnings.append(f"{number.place}: {UNKNOWN}, so no order moved")
+        warnings.append(unmoved(number))
         loser = keep_numbered(number, survivor.patient, by=by)
     with refusals({}, number.place):
         visits.merge(by=by, survivor=survivor, loser=loser)
@@ -129,7 +132,9 @@ def keep(
         meant = visits.named_by_state(patient, *stay.meant) if stay.meant else None
         if meant is None:
             if stay.meant:
-                warnings.append("PV1-19: no visit is named, so none was changed")
+                place = Place("PV1", field=19)
+                text = "PV1-19: no visit is named, so none was changed"
+                warnings.append(Undone(Condition.REQUIRED_FIELD_MISSING, text, place))
             return None
         number = Number(meant.visit_number, meant.issuer, Place("PV1", field=19))
     with refusals(said.places, number.place):

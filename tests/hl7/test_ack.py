@@ -48,6 +48,23 @@ def test_hl7apy_finds_every_answer_valid(version: str, problem: Problem | None) 
         assert parsed.to_er7().strip() == written.strip()
 
 
+@pytest.mark.parametrize("version", ack.VERSIONS)
+def test_what_is_undone_is_told_beside_an_acceptance(version: str) -> None:
+    received = read(send(msh("ADT^A08", version=version, charset=""), pid()))
+    undone = [BAD_DATE, Problem(Condition.UNKNOWN_KEY, "nobody knows it")]
+    written = acknowledge(ack.header_of(received), Answer.ACCEPT, NOW, undone=undone).decode()
+    parsed = parse_message(
+        written.replace(f"|{version}\r", f"|{HL7APY_KNOWS.get(version, version)}\r"), find_groups=False
+    )
+    assert version in HL7APY_HAS_NO_STRUCTURE or parsed.validate()
+    found = read(written.encode())
+    if version in BEFORE_2_5:  # an ERR of these versions cannot say that it is no error
+        assert (found["MSA"].get("3"), found.all("ERR")) == (BAD_DATE.text, [])
+    else:
+        told = [(one.field(2), one.get("3.1"), one.get("4"), one.get("8")) for one in found.all("ERR")]
+        assert told == [("PID^1^7^1^1", "102", "W", BAD_DATE.text), ("", "204", "W", "nobody knows it")]
+
+
 def test_sender_and_receiver_change_places() -> None:
     header = answer(application="HIS", facility="NORTH")["MSH"]
     assert [header.get(str(number)) for number in (3, 4, 5, 6)] == ["BUCKY", "RADIOLOGY", "HIS", "NORTH"]

@@ -10,7 +10,7 @@ from hl7.models import InboundMessage, MessageState
 from ris.actions import exams
 from ris.models import Attention, Closure, Event, EventKind, Order, Patient, ScheduledProcedureStep, Station
 from tests import factories
-from tests.hl7.stories import Accepted, Refused
+from tests.hl7.stories import Accepted, Refused, Send
 from tests.messages import msh, obr, orc, orm, pid, pv1, segment
 from tests.messages import send as written
 
@@ -271,7 +271,9 @@ class TestAnAppointmentThatChanges:
         absent = ais(code="MRHEAD^MR head^L", number=2, action="D")
         for services in ([absent], [ais(text(10), action="U"), absent], [absent, ais(text(11), action="U")]):
             row = accepted(siu("S14", sch(), *services))
-            assert row.warnings == ["AIS-3: the appointment has no such exam, so none was taken away"]
+            assert [text.partition(": ")[2] for text in row.warnings] == [
+                "the appointment has no such exam, so none was taken away"
+            ]
             assert step().state == "SCHEDULED"
         assert step().start == at(11)
 
@@ -301,6 +303,44 @@ class TestAnAppointmentThatChanges:
         accepted(siu("S14", sch("A7", _7="^Stroke"), ais(), "NTE|1||Not fasting"))
         procedure.refresh_from_db()
         assert (procedure.reason, procedure.comments) == ("Stroke", "Not fasting")
+
+
+NOWHERE = segment("AIG", {1: "1", 3: "CT9"})
+
+
+class TestWhatIsNotBooked:
+    """Whoever connects a scheduling system sees in the answer that nothing came of it, without a look at the inbox."""
+
+    def test_is_told_beside_aa_and_the_order_waits(self, send: Send) -> None:
+        answer = send(siu("S12", sch(), ais(text(9), code="XYZ^Whatever^L"), NOWHERE))
+        assert answer["MSA"].get("1") == "AA"
+        assert [(one.field(2), one.get("3.1"), one.get("4")) for one in answer.all("ERR")] == [
+            ("SCH^1^1^1", "204", "W"),
+            ("AIG^1^3^1", "204", "W"),
+            ("AIS^1^4^1", "103", "W"),
+            ("AIS^1^4^1", "101", "W"),
+        ]
+        assert answer["ERR"].get("8") == "SCH-1: nothing is booked: the order waits for a time and a station"
+        row = InboundMessage.objects.get()
+        assert (row.state, Order.objects.get().state) == (MessageState.APPLIED_WITH_WARNINGS, "REQUESTED")
+        assert row.warnings[0] == answer["ERR"].get("8")
+
+    def test_is_told_in_words_before_version_2_5(self, send: Send) -> None:
+        raw = siu("S12", sch(), ais(text(9), code="XYZ^Whatever^L")).replace(b"|2.5.1|", b"|2.3.1|")
+        answer = send(raw)
+        assert (answer["MSA"].get("1"), answer["ERR"].field(1)) == ("AA", "")
+        assert (answer["MSA"].get("3") or "").startswith("SCH-1: nothing is booked")
+
+    def test_is_no_matter_where_the_appointment_is_booked(self, send: Send) -> None:
+        assert not send(siu("S12", sch(), ais(text(9))))["ERR"]
+
+    def test_is_a_time_that_has_passed(self, accepted: Accepted, send: Send) -> None:
+        yesterday = f"{TOMORROW - timedelta(days=2):%Y%m%d}0900"
+        row = accepted(siu("S12", sch(), ais(yesterday)))
+        assert row.warnings == ["SCH-1: the time of the appointment has passed"]
+        assert step().state == "SCHEDULED"
+        assert not send(siu("S13", sch(), ais(text(9))))["ERR"]
+        assert InboundMessage.objects.latest("pk").warnings == []
 
 
 class TestAConflict:
