@@ -24,8 +24,9 @@ import itertools, sys, time
 import django
 django.setup()
 from django.db import transaction
+from django.utils import timezone
 from ris import identifiers
-from ris.actions import exams, gate, orders, patients, procedures, renumbering, rollup, schedule, together
+from ris.actions import exams, freed, gate, orders, patients, procedures, renumbering, rollup, schedule, together
 from ris.actions import unmerging, visits, waiting_list
 from ris.actions.patients import Identifier
 from ris.errors import DomainError
@@ -47,6 +48,14 @@ def slowly(verb, **values):
         time.sleep(2)
 def in_a_moment(work):
     time.sleep(0.5)
+    return work()
+def slowly_offering(work):
+    make = freed._make
+    def make_and_rest(*args, **values):
+        made = make(*args, **values)
+        time.sleep(0.5)
+        return made
+    freed._make = make_and_rest
     return work()
 for line in sys.stdin:
     code = compile(line.strip(), "race", "eval")

@@ -18,6 +18,7 @@ from ris.models import (
     OfferState,
     ScheduledProcedureStep,
     SlotOffer,
+    Station,
     WaitingListEntry,
     WaitingState,
 )
@@ -31,7 +32,7 @@ def put_on(*, by: Actor, step: ScheduledProcedureStep, reason: str = "", **wishe
     Offers that no longer fit what it waits for go to the next; what was given up before and is free still is offered
     again. wishes: columns of WaitingListEntry. Raises ForbiddenMove for a step that needs no place, InvalidValue.
     """
-    step = schedule.locked(step)
+    step = _locked(step)
     if step.state not in CAN_WAIT or not step.modality:
         raise ForbiddenMove(_("The exam cannot get another place any more."), field="step")
     earliest, latest = wishes.get("earliest"), wishes.get("latest")
@@ -56,7 +57,7 @@ def put_on(*, by: Actor, step: ScheduledProcedureStep, reason: str = "", **wishe
 @verb
 def take_off(*, by: Actor, entry: WaitingListEntry, reason: str = "") -> None:
     """Take an entry off the list; what was offered to it goes to the next. One that is off already stays so."""
-    step = schedule.locked(entry.step)
+    step = _locked(entry.step)
     _end(entry, step, WaitingState.REMOVED, by=by, reason=reason)
 
 
@@ -67,7 +68,7 @@ def accept(*, by: Actor, offer: SlotOffer, reason: str = "") -> ScheduledProcedu
     It goes off the list; what else was offered to it, and the time that it had, go to the next. Raises OfferClosed
     when somebody has answered it or the time was taken, and what `schedule.book` raises.
     """
-    step = schedule.locked(offer.entry.step)
+    step = _locked(offer.entry.step)
     stands = SlotOffer.objects.standing().filter(pk=offer.pk).exists()
     if not stands or not _close(offer, OfferState.ACCEPTED, EventKind.SLOT_ACCEPTED, by=by, reason=reason):
         raise OfferClosed
@@ -86,7 +87,7 @@ def decline(*, by: Actor, offer: SlotOffer, reason: str = "") -> SlotOffer | Non
 
     Raises OfferClosed.
     """
-    schedule.locked(offer.entry.step)
+    _locked(offer.entry.step)
     if not _close(offer, OfferState.DECLINED, EventKind.SLOT_DECLINED, by=by, reason=reason):
         raise OfferClosed
     following = _pass_on(offer, by=by)
@@ -107,7 +108,7 @@ def tidy(*, by: Actor) -> int:
     waiting = WaitingListEntry.objects.filter(state=WaitingState.WAITING).exclude(step__state__in=CAN_WAIT)
     for entry in waiting.select_related("step").order_by("pk"):
         with transaction.atomic():
-            step = schedule.locked(entry.step)
+            step = _locked(entry.step)
             done += step.state not in CAN_WAIT and _end(entry, step, WaitingState.OVER, by=by)
     return done
 
@@ -118,13 +119,25 @@ def expire(*, by: Actor, offer: SlotOffer, refused: bool = False) -> bool:
 
     refused: it could not be booked, whatever it looks like.
     """
-    schedule.locked(offer.entry.step)
+    _locked(offer.entry.step)
     if not refused and SlotOffer.objects.standing().filter(pk=offer.pk).exists():
         return False
     closed = _close(offer, OfferState.EXPIRED, EventKind.SLOT_EXPIRED, by=by)
     if closed:
         _pass_on(offer, by=by)
     return closed
+
+
+def _locked(step: ScheduledProcedureStep) -> ScheduledProcedureStep:
+    """Return a fresh copy of a step as `schedule.locked` does, and keep others from offering times meanwhile.
+
+    A free time may be offered again to several who wait, in parts. Two who do so at once would wait for each other's
+    rows; so the stations of the modality are locked first, after the order and before any resource.
+    """
+    step = schedule.locked(step)
+    stations = Station.objects.filter(modality=step.modality).order_by("pk")
+    list(stations.select_for_update(no_key=True).values_list("pk"))
+    return step
 
 
 def _with_step(offers: Any) -> list[SlotOffer]:

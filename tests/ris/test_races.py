@@ -260,3 +260,31 @@ def test_two_clerks_who_accept_one_offer_book_once_and_one_is_told(track: Track)
         assert Counter(results) == {f"ok {wants}": 1, "OfferClosed": 2}
         told = f"Event.objects.filter(kind=EventKind.STEP_MOVED, step={wants}).count()"
         assert track.run(f"[{told}, step({wants}).start == factories.today_at({hour}, days=5)]") == "[1, True]"
+
+
+def test_two_clerks_whose_patients_decline_look_for_another_time_one_after_the_other(track: Track) -> None:
+    track.run("[factories.station(name).pk for name in ('OT2', 'OT3', 'OT4', 'MR6')]")
+    nine = "start=factories.today_at(9, days=7)"
+    free = track.run(f"factories.step({nine}, exam=factories.exam('OTLONG', duration=60)).pk")
+    track.run(f"exams.go('cancel', by=BY, step=step({free})).pk")
+    busy = track.run(f"factories.step({nine}, exam=factories.exam('MRRACE')).requested_procedure.order.patient_id")
+    entries = []
+    for priority, places, patient in (
+        ("STAT", "OT2 OT3", "None"),
+        ("HIGH", "OT2", f"patient({busy})"),  # who can use the second third of the free hour only
+        ("ROUTINE", "OT2 OT4", "None"),
+    ):
+        (wants,) = _waiting(track, 1, exam="factories.exam('OTRACE')", patient=patient)
+        keys = f"[factories.station(name).pk for name in {places!r}.split()]"
+        wish = f"step=step({wants}), priority={priority!r}, stations={keys}"
+        entries.append(track.run(f"WaitingListEntry.new({wish}).pk"))
+    day = "start=factories.today_at(14, days=7), end=factories.today_at(15, days=7), expires_at=factories.today_at(12)"
+    declines = []
+    for entry, station in ((entries[0], "OT3"), (entries[2], "OT4")):
+        what = f"entry=WaitingListEntry.objects.get(pk={entry}), station=factories.station({station!r})"
+        offer = track.run(f"SlotOffer.new({what}, {day}, freed_by=step({free})).pk")
+        decline = f"waiting_list.decline(by=BY, offer=SlotOffer.objects.get(pk={offer}))"
+        declines.append(f"slowly_offering(lambda: {decline})")
+    assert track.race(*declines) == ["ok None", "ok None"]
+    offered = "SlotOffer.objects.open().filter(station__ae_title='OT2').order_by('start')"
+    assert track.run(f"[f'{{timezone.localtime(o.start):%H:%M}}' for o in {offered}]") == "['09:00', '09:20', '09:40']"
