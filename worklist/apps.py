@@ -10,4 +10,4 @@ class WorklistConfig(AppConfig):
     name = "worklist"
     verbose_name = _("Modality worklist")
     default_auto_field = "django.db.models.BigAutoField"
-    web = "dicomweb/", "worklist.dicomweb.urls"
+    web = "dicomweb", "worklist.dicomweb.urls"

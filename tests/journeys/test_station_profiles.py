@@ -59,14 +59,14 @@ def by_dcmtk(department: Department, calling: str, into: Path) -> list[Dataset]:
 def by_pynetdicom(department: Department, calling: str, *, fuzzy: bool = False, name: str = "") -> list[Dataset]:
     """Ask with pynetdicom for CT1's list; fuzzy: after extended negotiation."""
     wish = SOPClassExtendedNegotiation()
-    wish.sop_class_uid, wish.service_class_application_information = ModalityWorklistInformationFind, b"\1\1\1\1\1\1"
+    wish.sop_class_uid, wish.service_class_application_information = ModalityWorklistInformationFind, b"\1\1\1\1\1\1\1"
     ae = AE(calling)
     ae.add_requested_context(ModalityWorklistInformationFind)
     association = ae.associate(
         department.dicom.host, department.dicom.port, ae_title=department.ae_title, ext_neg=[wish] if fuzzy else []
     )
     if fuzzy:
-        assert association.acceptor.sop_class_extended == {ModalityWorklistInformationFind: b"\1\1\1\0\1\1"}
+        assert association.acceptor.sop_class_extended == {ModalityWorklistInformationFind: b"\1\1\1\0\0\1\1"}
     asked = keys(PatientName=name, PatientID=None, ScheduledStationAETitle="CT1")
     try:
         return [found for _, found in association.send_c_find(asked, ModalityWorklistInformationFind) if found]

@@ -240,6 +240,7 @@ def test_how_many_match_can_be_asked_alone(ct1: Device) -> None:
     factories.step(), factories.step(start=factories.today_at(11))
     answer = ct1.get(query="limit=0")
     assert answer.status_code == 204
+    assert "Content-Type" not in answer
     assert "There are 2 additional results" in answer["Warning"]
 
 
@@ -392,9 +393,7 @@ def test_a_step_that_cannot_be_written_is_left_out_with_a_warning(ct1: Device) -
     factories.order(patient=factories.patient(""))
     answer = ct1.get()
     assert answer.status_code == 204
-    assert answer["Warning"] == (
-        '299 http://testserver/dicomweb: "1 matching steps hold values that cannot be written"'
-    )
+    assert answer["Warning"] == ('299 http://testserver/dicomweb: "1 of the matching steps cannot be written"')
 
 
 def test_a_database_that_is_away_is_503_and_no_empty_list(ct1: Device, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -435,10 +434,22 @@ def test_head_and_options(ct1: Device) -> None:
     assert (head.status_code, head.content, head["Content-Type"]) == (200, b"", "application/dicom+json")
     options = ct1.client.options(SEARCH)
     assert (options.status_code, options["Allow"]) == (204, "GET, HEAD, OPTIONS")
+    assert "Content-Type" not in options
 
 
-def test_the_service_tells_what_it_has() -> None:
-    told = Client().get("/dicomweb/").json()
+@pytest.mark.parametrize("method", ["GET", "POST", "OPTIONS", "PROPFIND"])
+@pytest.mark.parametrize(
+    "address", ["/dicomweb/studies", f"{SEARCH}/", "/dicomweb/modality-performed-procedure-steps", "/dicomweb/a/b/../c"]
+)
+def test_what_is_no_resource_is_told_so_instead_of_a_page_to_sign_in(ct1: Device, address: str, method: str) -> None:
+    for client in (ct1.client, Client()):
+        answer = client.generic(method, address)
+        problem(answer, 405 if method == "PROPFIND" else 404)
+
+
+@pytest.mark.parametrize("address", ["/dicomweb/", "/dicomweb"])
+def test_the_service_tells_what_it_has(address: str) -> None:
+    told = Client().get(address).json()
     performed = "/dicomweb/modality-performed-procedure-steps/{mppsUID}"
     assert [one["resource"] for one in told["resources"]] == [SEARCH, performed]
     assert "application/dicom+json" in told["resources"][0]["answered"]

@@ -440,6 +440,23 @@ def test_a_device_needs_no_such_token(ct1: Device) -> None:
     assert strict.post(address(generate_uid()), body, content_type=JSON).status_code == 201
 
 
+def test_nobody_is_asked_for_a_token_first() -> None:
+    """Only a session can be used by another page, so only a session needs the token against that."""
+    strict = Client(enforce_csrf_checks=True)
+    answer = strict.post(address("1.2.3"), b"[]", content_type=JSON)
+    problem(answer, 401)
+    assert answer["WWW-Authenticate"] == 'Bearer realm="Bucky"'
+    problem(strict.post("/dicomweb/studies", b"[]", content_type=JSON), 404)
+
+
+@pytest.mark.parametrize(
+    ("asked", "told"),
+    [(address("1.2.3"), address("...")), ("/dicomweb/studies/1.2.3/series", "/dicomweb/...")],
+)
+def test_what_a_device_puts_into_an_address_is_not_logged(ct1: Device, asked: str, told: str) -> None:
+    assert ct1.get(asked).wsgi_request.META["PATH_INFO"] == told
+
+
 @pytest.mark.parametrize("method", ["PUT", "DELETE", "PATCH"])
 def test_other_methods_are_405(ct1: Device, method: str) -> None:
     answer = ct1.client.generic(method, address("1.2.3"))

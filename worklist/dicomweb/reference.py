@@ -81,6 +81,7 @@ STATUSES = (
     ("400", "A parameter cannot be understood; `parameter` names it."),
     ("401", "No token and no session; or the token is not known, expired or revoked."),
     ("403", "The token or the person's roles do not allow it, the AE title is no station, or the session's own check."),
+    ("404", "There is no such resource."),
     ("405", "Another method; `Allow` names those that are done."),
     ("406", "Nothing of what is accepted can be answered; `offered` names what can."),
     ("413", "More steps match than a page may hold, and the request has no `limit`."),

@@ -1,11 +1,11 @@
-"""The addresses below `dicomweb/`."""
+"""The addresses below `dicomweb`. One that is none is told so here: the desk would ask a device to sign in."""
 
-from django.urls import path
+from django.urls import include, path
 
 from worklist.dicomweb.performed import report, retrieve
-from worklist.dicomweb.views import capabilities, resource, search_steps
+from worklist.dicomweb.views import METHODS, capabilities, nothing, resource, search_steps
 
-urlpatterns = [
+below = [
     path("", resource(GET=capabilities), name="dicomweb"),
     path("modality-scheduled-procedure-steps", resource(GET=search_steps), name="dicomweb_scheduled"),
     path(
@@ -13,4 +13,6 @@ urlpatterns = [
         resource(GET=retrieve, POST=report),
         name="dicomweb_performed",
     ),
+    path("<path:rest>", resource(**dict.fromkeys(METHODS, nothing))),
 ]
+urlpatterns = [path("", resource(GET=capabilities)), path("/", include(below))]

@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from http import HTTPStatus
 
+from django.conf import settings
 from django.db import Error as DatabaseError
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.middleware.csrf import CsrfViewMiddleware
@@ -28,10 +29,11 @@ from worklist.ways import kept
 log = logging.getLogger(__name__)
 
 Handler = Callable[..., HttpResponse]
+METHODS = ("GET", "HEAD", "OPTIONS", "POST", "PUT", "PATCH", "DELETE", "TRACE")
 IGNORED = "These attributes are not matched: {}"
 CUT = "More steps match; these are among the newest {}"
 MORE = "There are {} additional results that can be requested"
-LEFT_OUT = "{} matching steps hold values that cannot be written"
+LEFT_OUT = "{} of the matching steps cannot be written"
 
 
 class _ForgedRequests(CsrfViewMiddleware):
@@ -43,15 +45,15 @@ class _ForgedRequests(CsrfViewMiddleware):
 
 def resource(**handlers: Handler) -> Handler:
     """Return the view of a resource: what it does by method. Every refusal is a report, every answer is not kept."""
-    methods = {**handlers, **({"HEAD": handlers["GET"]} if "GET" in handlers else {})}
+    methods = {**({"HEAD": handlers["GET"]} if "GET" in handlers else {}), **handlers}
     allowed = ", ".join(sorted({*methods, "OPTIONS"}))
 
     def answer(request: HttpRequest, **arguments: str) -> HttpResponse:
         try:
-            if request.method == "OPTIONS":
-                response = HttpResponse(status=HTTPStatus.NO_CONTENT, headers={"Allow": allowed})
-            elif request.method in methods:
+            if request.method in methods:
                 response = methods[request.method](request, **arguments)
+            elif request.method == "OPTIONS":
+                response = HttpResponse(status=HTTPStatus.NO_CONTENT, headers={"Allow": allowed})
             else:
                 raise Problem(HTTPStatus.METHOD_NOT_ALLOWED, "This method is not done here", headers={"Allow": allowed})
         except Problem as problem:
@@ -70,9 +72,11 @@ def resource(**handlers: Handler) -> Handler:
     def view(request: HttpRequest, **arguments: str) -> HttpResponse:
         """Only a browser sends a session's cookie without being asked: a token cannot be sent from another page."""
         if arguments:  # the web server's log writes the path, and a device may put anything into it
-            request.META["PATH_INFO"] = f"{request.path_info.rpartition('/')[0]}/..."
+            (said,) = arguments.values()
+            request.META["PATH_INFO"] = f"{request.path_info.removesuffix(said)}..."
         with translation.override("en"):  # what a device is told, and what is kept of it, is in one language
-            refused = forged.process_view(request, answer, (), {}) if bearer_of(request) is None else None
+            by_session = bearer_of(request) is None and settings.SESSION_COOKIE_NAME in request.COOKIES
+            refused = forged.process_view(request, answer, (), {}) if by_session else None
             response = refused or answer(request, **arguments)
         return _finished(request, response)
 
@@ -82,6 +86,8 @@ def resource(**handlers: Handler) -> Handler:
 def _finished(request: HttpRequest, response: HttpResponse) -> HttpResponse:
     response["Cache-Control"] = "no-store"
     response["Vary"] = "Accept, Authorization, Cookie"
+    if not response.content and request.method != "HEAD":  # nothing is of no media type
+        del response["Content-Type"]
     if response.status_code >= HTTPStatus.BAD_REQUEST:
         log.info("dicomweb: %s from %s answered %d", request.method, address_of(request), response.status_code)
         response._has_been_logged = True  # type: ignore[attr-defined]  # django.request would log the path: a UID
@@ -110,6 +116,11 @@ def capabilities(request: HttpRequest) -> HttpResponse:
     }
     told = {"service": "Bucky", "standard": "DICOM PS3.18 chapters 14 and 15", "resources": [search, performed]}
     return JsonResponse(told)
+
+
+def nothing(request: HttpRequest, rest: str) -> HttpResponse:
+    """Tell that there is no such resource, whoever asks: what there is, is no secret."""
+    raise Problem(HTTPStatus.NOT_FOUND, "There is no such resource")
 
 
 def _described(offers: Sequence[media.Offer]) -> list[str]:
