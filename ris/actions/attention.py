@@ -7,7 +7,7 @@ gives up its time, and when the order ends.
 from django.db.models import Exists, OuterRef, Q
 
 from ris.actions import bookings, exam_rules, rollup
-from ris.actions.freed import Slot, given_up
+from ris.actions.freed import Slot
 from ris.actor import Actor
 from ris.models import Attention, Booking, Event, EventKind, Order, Patient, ScheduledProcedureStep
 from ris.models.base import Diff
@@ -38,18 +38,18 @@ def of_place(step: ScheduledProcedureStep, marks: set[Attention]) -> None:
     rollup.mark(order, add=marks)
 
 
-def after(step: ScheduledProcedureStep, diff: Diff, *, by: Actor) -> None:
+def after(step: ScheduledProcedureStep, diff: Diff, slot: Slot | None, *, by: Actor) -> None:
     """Take off marks that meant a time which a step has given up: its own order's, and those of others in its way.
 
     A step that is put back on the schedule is marked where its time was given to somebody else. diff: what
-    `step.change` returned. Called in the transaction of the change, when the bookings are as they are now.
+    `step.change` returned. slot: the time that was given up. Called in the transaction of the change, when the
+    bookings are as they are now.
     """
     order = step.requested_procedure.order
     if step.state not in OPEN or step.station is None:
         _drop(order, outdated(order))
     elif step.state == StepState.SCHEDULED and "state" in diff and diff["state"][0] not in OPEN:
         rollup.mark(order, add=_deserved(step) - {Attention.AGAINST_RULES})
-    slot = given_up(step, diff)
     if slot is not None:
         _settle_others(slot, order, by=by)
 

@@ -8,7 +8,7 @@ from django.db.models import Q
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
-from ris.actions import attention, bookings, freed, gate, rollup, schedule
+from ris.actions import attention, bookings, gate, schedule
 from ris.actions.placement import How, Placement
 from ris.actions.verb import verb
 from ris.actor import Actor, ActorKind
@@ -68,10 +68,7 @@ def _moved(
         schedule.take(step, Placement(step.station), how=How.PROMISED)
     else:
         bookings.follow(step, before)
-    rollup.tell(kind, by=by, step=step, diff=diff, reason=reason)
-    rollup.order_state(step.requested_procedure.order)
-    attention.after(step, diff, by=by)
-    freed.after(step, diff, by=by)
+    schedule.follow(kind, by=by, step=step, diff=diff, reason=reason)
     return step
 
 

@@ -63,20 +63,23 @@ def at_the_end(*, by: Actor) -> Iterator[None]:
         offer(slot, by=by)
 
 
-def after(step: ScheduledProcedureStep, diff: Diff, *, by: Actor) -> None:
-    """Offer the time that a step had before a change, if it has given it up and it is not over.
+def after(slot: Slot, *, by: Actor) -> None:
+    """Offer a time that a change has given up, or keep it for the end where it is not known yet what is taken again.
 
-    diff: what `step.change` returned. Called in the transaction of the change, when the bookings are as they are now.
+    Called in the transaction of the change, when the bookings are as they are now.
     """
-    slot, later = given_up(step, diff), _later.get()
-    if slot is not None and later is not None:
+    later = _later.get()
+    if later is not None:
         later.append(slot)
-    elif slot is not None:
+    else:
         offer(slot, by=by)
 
 
 def given_up(step: ScheduledProcedureStep, diff: Diff) -> Slot | None:
-    """Return the time that a step had before a change and has given up; None where it has given up none."""
+    """Return the time that a step had before a change and has given up; None where it has given up none.
+
+    diff: what `step.change` returned.
+    """
     station, start, duration, state = (_before(step, diff, name) for name in ("station", "start", "duration", "state"))
     gone = step.state not in OPEN or bool(diff.keys() & {"station", "start", "duration"})
     if station is None or start is None or state not in OPEN or not gone:

@@ -15,6 +15,7 @@ from ris.actions.verb import verb
 from ris.actor import Actor, ActorKind
 from ris.errors import ForbiddenMove, InvalidValue
 from ris.models import Attention, EventKind, ScheduledProcedureStep, Station
+from ris.models.base import Diff
 from ris.states import StepState, check_move
 
 
@@ -77,7 +78,6 @@ def place(
 
     The rules of the catalogue bind people. Another system is not refused for them: the order is marked.
     """
-    order = step.requested_procedure.order
     moving, had_place = step.state == StepState.SCHEDULED, step.station_id is not None
     target = check_move("move" if moving else "book", step.state)
     start, duration = start or step.start, duration or step.duration
@@ -105,10 +105,7 @@ def place(
     attention.of_place(step, marks)
     if diff:
         kind = EventKind.STEP_MOVED if moving else EventKind.STEP_BOOKED
-        rollup.tell(kind if chosen.station else EventKind.STEP_CHANGED, by=by, step=step, diff=diff, reason=reason)
-        rollup.order_state(order)
-        attention.after(step, diff, by=by)
-        freed.after(step, diff, by=by)
+        follow(kind if chosen.station else EventKind.STEP_CHANGED, by=by, step=step, diff=diff, reason=reason)
     return chosen.station is not None
 
 
@@ -141,10 +138,21 @@ def unbook(*, by: Actor, step: ScheduledProcedureStep, reason: str = "") -> None
     step = locked(step)
     diff = step.change(state=check_move("unbook", step.state), station=None, start=None)
     bookings.release(step)
-    rollup.tell(EventKind.STEP_UNBOOKED, by=by, step=step, diff=diff, reason=reason)
+    follow(EventKind.STEP_UNBOOKED, by=by, step=step, diff=diff, reason=reason)
+
+
+def follow(kind: EventKind, *, by: Actor, step: ScheduledProcedureStep, diff: Diff, reason: str = "") -> None:
+    """Tell of a change of a step and do what follows from it, when its bookings are as they are now.
+
+    The order takes its new state, marks that mean nothing any more go, a time that was given up is offered.
+    diff: what `step.change` returned.
+    """
+    rollup.tell(kind, by=by, step=step, diff=diff, reason=reason)
     rollup.order_state(step.requested_procedure.order)
-    attention.after(step, diff, by=by)
-    freed.after(step, diff, by=by)
+    slot = freed.given_up(step, diff)
+    attention.after(step, diff, slot, by=by)
+    if slot is not None:
+        freed.after(slot, by=by)
 
 
 def locked(step: ScheduledProcedureStep) -> ScheduledProcedureStep:
