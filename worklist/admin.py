@@ -23,7 +23,8 @@ from worklist import archive_admin as archive_admin  # registers itself
 from worklist import profile_admin as profile_admin  # registers itself
 from worklist import tokens_admin as tokens_admin  # registers itself
 from worklist.models import QueryLog, RefusedCall, UnknownCaller
-from worklist.why_words import SUCCESS, ways_in_words
+from worklist.query_words import asked_in_words, matches_in_words, ways_in_words
+from worklist.why_words import SUCCESS
 
 
 class FailedFilter(admin.SimpleListFilter):
@@ -54,10 +55,10 @@ class EmptyFilter(admin.SimpleListFilter):
         """Offer what makes people ask."""
         return [("none", _("an empty list")), ("left_out", _("steps left out"))]
 
-    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
+    def queryset(self, request: HttpRequest, queryset: Any) -> Any:
         """Narrow the list."""
         if self.value() == "none":
-            return queryset.filter(matches=0)
+            return queryset.with_empty_list()
         return queryset.exclude(skipped=[]) if self.value() == "left_out" else queryset
 
 
@@ -65,15 +66,19 @@ class EmptyFilter(admin.SimpleListFilter):
 class QueryLogAdmin(PatientDataAdmin):
     """What scanners asked; nobody can change it."""
 
-    list_display = ("last_at", "calling_ae_title", "address", "asked_for", "matches", "status", "times", "milliseconds")
-    list_filter = ("last_at", FailedFilter, EmptyFilter)
+    list_display = (
+        *("last_at", "calling_ae_title", "road", "address", "asked_for", "answered", "status", "times"),
+        "milliseconds",
+    )
+    list_filter = ("last_at", "road", FailedFilter, EmptyFilter)
     search_fields = ("=calling_ae_title", "=address")
     search_help_text = _("AE title or address of the scanner")
     ordering = ("-last_at", "-pk")
     sortable_by = ()
     fields = (
-        *("at", "last_at", "times", "calling_ae_title", "called_ae_title", "address"),
-        *("asked", "agreed", "matches", "shown", "skipped", "near", "changed", "status", "comment", "milliseconds"),
+        *("at", "last_at", "times", "calling_ae_title", "road", "called_ae_title", "address"),
+        *("asked", "agreed", "matches", "total", "shown", "skipped", "near", "changed", "status", "comment"),
+        "milliseconds",
     )
     readonly_fields = ("asked", "agreed", "shown", "near")
 
@@ -101,13 +106,18 @@ class QueryLogAdmin(PatientDataAdmin):
 
     @admin.display(description=_("keys"))
     def asked_for(self, query: QueryLog) -> str:
-        """Show the keys that have a value."""
-        return " ".join(f"{name}={value}" for name, value in _said(query.keys))
+        """Show the keys that have a value, or what could not be read, and which page was wanted."""
+        return asked_in_words(query)
+
+    @admin.display(description=_("matches"))
+    def answered(self, query: QueryLog) -> str:
+        """Show how many match, of a page how many are on it."""
+        return matches_in_words(query)
 
     @admin.display(description=_("keys"))
     def asked(self, query: QueryLog) -> SafeString:
-        """Show the whole identifier."""
-        return format_html('<pre class="raw">{}</pre>', story.as_text(query.keys))
+        """Show the whole identifier, or what was asked where that could not be read."""
+        return format_html('<pre class="raw">{}</pre>', story.as_text(query.unread or query.keys))
 
     @admin.display(description=_("agreed beside them"))
     def agreed(self, query: QueryLog) -> str:
@@ -125,18 +135,6 @@ class QueryLogAdmin(PatientDataAdmin):
         """Show the IDs of the steps that were sent."""
         found = ScheduledProcedureStep.objects.filter(pk__in=query.step_ids[:1000]).values_list("sps_id", flat=True)
         return ", ".join(found)
-
-
-def _said(keys: dict[str, Any]) -> list[tuple[str, Any]]:
-    """Return the keys with a value, those inside sequences as well."""
-    found: list[tuple[str, Any]] = []
-    for name, value in keys.items():
-        if isinstance(value, list):
-            for item in value:
-                found += _said(item) if isinstance(item, dict) else []
-        elif value:
-            found.append((name, value))
-    return found
 
 
 class CallerAdmin(ListAdmin):
@@ -209,7 +207,19 @@ register_page(
     )
 )
 register_page(
-    Page(_("Scanner queries"), "worklist_querylog_changelist", "worklist.view_querylog", 51, group=INTERFACES)
+    Page(_("Worklist queries"), "worklist_querylog_changelist", "worklist.view_querylog", 51, group=INTERFACES)
+)
+register_page(
+    Page(
+        _("Unknown callers"),
+        "worklist_unknowncaller_changelist",
+        "worklist.view_unknowncaller",
+        51,
+        group=INTERFACES,
+    )
+)
+register_page(
+    Page(_("Refused calls"), "worklist_refusedcall_changelist", "worklist.view_refusedcall", 51, group=INTERFACES)
 )
 register_step_link(StepLink(_("Why is it not on my scanner?"), "worklist_why", why_pages.EXPLAIN))
 register_panel(

@@ -95,6 +95,11 @@ class Attribute:
         """Tell whether Bucky keeps a value for it at all."""
         return bool(self.path or self.constant or any(item.known for item in self.items))
 
+    @property
+    def personal(self) -> bool:
+        """Tell whether it is about a person: what its key asks for is for readers who are known."""
+        return self.level in (Level.PATIENT, Level.VISIT) or self.vr == "PN"
+
 
 PROCEDURE = "requested_procedure__"
 ORDER = PROCEDURE + "order__"

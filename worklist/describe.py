@@ -1,6 +1,6 @@
 """Data sets for people: as JSON for the query log, as lines for screens."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
@@ -67,6 +67,24 @@ def from_json(kept: dict[str, Any]) -> Dataset:
     return data_set
 
 
+def as_parameters(asked: Iterable[tuple[str, list[str]]]) -> dict[str, list[str]]:
+    """Return the parameters of a request, name -> values, as they are kept where they cannot be read. Bounded."""
+    return {
+        _storable(name)[:LONGEST]: [_storable(value)[:LONGEST] for value in values[:MOST]]
+        for name, values in list(asked)[:MOST]
+    }
+
+
+def said(kept: dict[str, Any]) -> Iterator[tuple[str, Any]]:
+    """Return the keys that have a value, those inside sequences as well."""
+    for name, value in kept.items():
+        if isinstance(value, list):
+            for item in value:
+                yield from said(item) if isinstance(item, dict) else ()
+        elif value:
+            yield name, value
+
+
 def is_whole(kept: dict[str, Any]) -> bool:
     """Tell whether as_json kept all of an identifier."""
     return "..." not in kept and all(
@@ -97,5 +115,9 @@ def _text(element: DataElement) -> str:
     if isinstance(value, bytes):
         value = value.decode("ascii", "replace")
     text = "\\".join(str(one) for one in value) if isinstance(value, MultiValue | list) else str(value)
-    # Neither a NUL nor half a surrogate pair can be stored in PostgreSQL.
+    return _storable(text)
+
+
+def _storable(text: str) -> str:
+    """Leave out what PostgreSQL cannot store: a NUL, half a surrogate pair."""
     return text.replace("\0", "").encode("utf-8", "replace").decode("utf-8")

@@ -13,7 +13,7 @@ from django.db import Error as DatabaseError
 from django.db import close_old_connections, connections, transaction
 from django.db.models import F
 
-from worklist.models import QueryLog, RefusedCall, UnknownCaller
+from worklist.models import QueryLog, RefusedCall, Road, UnknownCaller
 
 log = logging.getLogger(__name__)
 
@@ -31,16 +31,21 @@ STOP_SECONDS = 3.0
 class QueryEntry:
     """One answered query. status: four hexadecimal digits. step_ids, skipped: rows sent, rows left out.
 
-    ways: see worklist.ways.kept. changed: values that were not sent as they are stored.
+    ways: see worklist.ways.kept. matches: on the page that was asked for; total: on all pages, where that is known.
+    unread: the parameters of a request that could not be read as keys. changed: values that were not sent as they are
+    stored.
     """
 
     at: datetime
     calling_ae_title: str
     called_ae_title: str
     address: str
+    road: str = Road.FIND
     keys: dict[str, Any] = field(default_factory=dict)
+    unread: dict[str, Any] = field(default_factory=dict)
     ways: dict[str, Any] = field(default_factory=dict)
     matches: int = 0
+    total: int | None = None
     step_ids: list[int] = field(default_factory=list)
     skipped: list[int] = field(default_factory=list)
     changed: int = 0
@@ -56,7 +61,9 @@ class QueryEntry:
                 self.calling_ae_title,
                 self.called_ae_title,
                 self.address,
+                self.road,
                 self.keys,
+                self.unread,
                 self.ways,
                 self.step_ids,
                 self.skipped,

@@ -28,8 +28,30 @@ def check_no_login(url: str) -> None:
         raise ValidationError(_("An address without name, password, ? and #. Logins are a setting."))
 
 
+class Road(models.TextChoices):
+    """By which service a query came."""
+
+    FIND = "C-FIND", "C-FIND"
+    WEB = "DICOMweb", "DICOMweb"
+
+
 class QueryLogQuerySet(models.QuerySet["QueryLog"]):
     """Ways to find queries."""
+
+    def newest(self, ae_title: str, road: Road) -> Self:
+        """Narrow to what a device has asked by one road, the last first."""
+        return self.filter(calling_ae_title=ae_title, road=road).order_by("-last_at", "-pk")
+
+    def last_of(self, ae_title: str) -> "QueryLog | None":
+        """Return the last C-FIND of a device, else the last query over DICOMweb.
+
+        A viewer or a script may use a scanner's AE title over DICOMweb: what the scanner shows comes from its C-FIND.
+        """
+        return next((last for road in Road if (last := self.newest(ae_title, road).first())), None)
+
+    def with_empty_list(self) -> Self:
+        """Narrow to queries that nothing matches; a page that is empty, or past the end, does not say so."""
+        return self.filter(Q(total=0) | Q(matches=0) & ~Q(ways__has_any_keys=["offset", "limit"]))
 
     def older_than(self, days: int) -> Self:
         """Narrow to queries that were last asked more than `days` days ago."""
@@ -48,11 +70,20 @@ class QueryLog(models.Model):
     calling_ae_title = models.CharField(_("calling AE title"), max_length=16)
     called_ae_title = models.CharField(_("called AE title"), max_length=16)
     address = models.CharField(_("address"), max_length=64)
+    road = models.CharField(_("service"), max_length=8, choices=Road, default=Road.FIND)
     keys = models.JSONField(_("keys"), default=dict, help_text=_("The identifier: keyword, value; empty keys too"))
+    unread = models.JSONField(
+        _("what was asked"),
+        default=dict,
+        help_text=_("The parameters of a DICOMweb query that could not be read as keys: name, values"),
+    )
     ways = models.JSONField(
         _("agreed beside them"), default=dict, help_text=_("Fuzzy names, empty values, several values; a page")
     )
-    matches = models.PositiveIntegerField(_("matches"), default=0)
+    matches = models.PositiveIntegerField(_("matches"), default=0, help_text=_("Of a page: those on it"))
+    total = models.PositiveIntegerField(
+        _("matches in all"), null=True, blank=True, help_text=_("Of a page, where it is known: those on all pages")
+    )
     step_ids = models.JSONField(_("steps shown"), default=list, help_text=_("Row ids of the steps that were sent"))
     skipped = models.JSONField(
         _("steps left out"), default=list, help_text=_("Row ids of steps that hold what DICOM cannot write")
@@ -63,7 +94,7 @@ class QueryLog(models.Model):
         help_text=_("Values that were not sent as they are stored, because the device could not read them"),
     )
     status = models.CharField(_("status"), max_length=4, help_text=_("Final DICOM status, hexadecimal"))
-    comment = models.CharField(_("comment"), max_length=64, blank=True)
+    comment = models.CharField(_("comment"), max_length=250, blank=True)
     milliseconds = models.FloatField(_("time taken (ms)"), default=0)
 
     objects = QueryLogQuerySet.as_manager()
@@ -75,7 +106,7 @@ class QueryLog(models.Model):
         permissions = (("explain_querylog", _("Can read why an exam is not on a scanner")),)
         indexes = (
             models.Index(fields=("-last_at",), name="querylog_last_idx"),
-            models.Index(fields=("calling_ae_title", "-last_at"), name="querylog_caller_idx"),
+            models.Index(fields=("calling_ae_title", "road", "-last_at"), name="querylog_road_idx"),
         )
 
     def __str__(self) -> str:

@@ -69,7 +69,7 @@ def station_page(request: HttpRequest) -> HttpResponse:
         before=day - timedelta(days=1),
         after=day + timedelta(days=1),
         shown=shown,
-        asked=QueryLog.objects.filter(calling_ae_title=chosen.ae_title if chosen else "").order_by("-last_at").first(),
+        asked=QueryLog.objects.last_of(chosen.ae_title) if chosen else None,
     )
 
 

@@ -25,6 +25,10 @@ class Page:
     offset: int = 0
     limit: int | None = None
 
+    def total(self, here: int, after: int) -> int | None:
+        """Return how many match on all pages, from those on this one and after it; None past the end of the answers."""
+        return self.offset + here + after if here or after or not self.offset else None
+
 
 LITERAL = Ways()
 WHOLE = Page()

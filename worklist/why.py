@@ -12,7 +12,7 @@ from pydicom.dataset import Dataset
 
 from ris.models import ScheduledProcedureStep
 from worklist.answer import BadRowError, Row, answer
-from worklist.attributes import SITE_ZONE, Level
+from worklist.attributes import SITE_ZONE
 from worklist.callers import profile_for
 from worklist.conditions import Part, candidates, parts
 from worklist.errors import QueryError
@@ -36,7 +36,7 @@ class Line:
     def names_a_patient(self) -> bool:
         """Whether the key, or what the step has in it, is about a person."""
         wanted = self.part.wanted
-        return isinstance(wanted, Match) and (wanted.attribute.level in _PERSONAL or wanted.attribute.vr == "PN")
+        return isinstance(wanted, Match) and wanted.attribute.personal
 
 
 @dataclass(frozen=True)
@@ -44,16 +44,17 @@ class Explanation:
     """What a query that is asked now does with one step.
 
     lines: part by part. found: whether the step is an answer. matches: how many steps are. refused: how the whole query
-    ends, where it has no answers. unwritable: keyword of what keeps a matching step off the list. character_set: in
-    what the answer is written, empty where all of it is ASCII. profile: of the caller. cut: more steps match than the
-    caller takes, and it gets others. elsewhere: it is on another page of the answers than the one that was asked for.
-    changes: values that it does not get as they are stored.
+    ends, where it has no answers. unread: what was asked could not be read as keys at all. unwritable: keyword of what
+    keeps a matching step off the list. character_set: in what the answer is written, empty where all of it is ASCII.
+    profile: of the caller. cut: more steps match than the caller takes, and it gets others. elsewhere: it is on another
+    page of the answers than the one that was asked for. changes: values that it does not get as they are stored.
     """
 
     lines: list[Line] = field(default_factory=list)
     found: bool = False
     matches: int = 0
     refused: QueryError | None = None
+    unread: bool = False
     unwritable: str = ""
     character_set: str = ""
     profile: Profile = PLAIN
@@ -80,7 +81,7 @@ def explain(step: ScheduledProcedureStep, identifier: Dataset, caller: Caller, p
         result = find(identifier, caller, page=page)
     except QueryError as reason:
         return replace(told, refused=reason)
-    told = replace(told, matches=result.matches)
+    told = replace(told, matches=page.total(result.matches, result.remaining) or 0)
     row = next((row for row in result.rows if row["pk"] == step.pk), None)
     if row is None:
         fits = not told.against
@@ -126,7 +127,6 @@ class Miss:
     line: Line
 
 
-_PERSONAL = (Level.PATIENT, Level.VISIT)
 LOOKED_AT = 500
 """Steps that are looked at for each part of a question."""
 

@@ -18,7 +18,7 @@ LATELY = timedelta(days=1)
 
 
 def contact(ae_title: str, query: QueryLog | None, now: datetime) -> list[str]:
-    """Return in words what may keep a device from any answer. query: its last one."""
+    """Return in words what may keep a device from any answer. query: its last one by the road that it takes."""
     return [*_asked(ae_title, query, now), *_known(ae_title), *_refused(ae_title, query, now)]
 
 
@@ -30,8 +30,8 @@ def _asked(ae_title: str, query: QueryLog | None, now: datetime) -> list[str]:
         )
         return [words % {"title": ae_title or "–", "days": settings.BUCKY_QUERY_LOG_DAYS}]
     if now - query.last_at > SILENT:
-        words = _("It has not asked since %s: what it shows is as old as that. Let it ask again.")
-        return [words % _clock(query.last_at)]
+        words = _("It has not asked by %(road)s since %(when)s: what it shows is as old as that. Let it ask again.")
+        return [words % {"road": query.road, "when": _clock(query.last_at)}]
     return []
 
 

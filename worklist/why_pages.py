@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from django.conf import settings
-from django.db.models import Q
+from django.db.models import Q, QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404
 from django.utils import timezone
@@ -15,20 +15,22 @@ from ris.models import Event, ScheduledProcedureStep, Station
 from ris.views import frame, story
 from worklist import refusals
 from worklist.callers import profile_for
+from worklist.charsets import UTF_8
 from worklist.describe import from_json, is_whole
 from worklist.errors import QueryError
-from worklist.models import QueryLog
+from worklist.models import QueryLog, Road
 from worklist.preview import usual_query
 from worklist.query import Caller
+from worklist.query_words import asked_in_words, matches_in_words, ways_in_words
 from worklist.ways import page_of, ways_of
 from worklist.why import LOOKED_AT, Explanation, Line, explain, near_misses
 from worklist.why_contact import contact
-from worklist.why_words import ADVICE, Told, told, verdict, ways_in_words
+from worklist.why_words import ADVICE, Told, told, verdict
 
 EXPLAIN = "worklist.explain_querylog"
 RECENT = timedelta(days=7)
 OFFERED = 5
-"""The last queries of a scanner that are offered."""
+"""The last queries of a device by each road that are offered."""
 NEAR = timedelta(days=7)
 """How far from the query an exam may be to count as a near miss."""
 
@@ -43,19 +45,19 @@ class NearMiss:
 
 
 def why(request: HttpRequest, pk: int) -> HttpResponse:
-    """Tell key by key why the last query of a device did or did not find a step.
+    """Tell key by key why a query of a device did or did not find a step.
 
-    `station`: the AE title of the device, of the step's own station by default. `query`: another query than its last.
+    `station`: the AE title of the device, of the step's own station by default. `query`: another query than the one
+    that QueryLogQuerySet.last_of names.
     """
     frame.require(request, "ris.view_order", EXPLAIN)
     steps = ScheduledProcedureStep.objects.select_related("station__site", "requested_procedure__order__patient")
     step = get_object_or_404(steps, pk=pk)
     order = step.requested_procedure.order
     query = _query(request)
-    own = step.station.ae_title if step.station else ""
-    title = query.calling_ae_title if query else request.GET.get("station", own)[:16]
-    queries = list(QueryLog.objects.filter(calling_ae_title=title).order_by("-last_at", "-pk")[:OFFERED])
-    query = query or (queries[0] if queries else None)
+    title = query.calling_ae_title if query else request.GET.get("station", device_of(step))[:16]
+    query = query or QueryLog.objects.last_of(title)
+    latest = QueryLog.objects.newest(title, Road(query.road)).first() if query else None
     explanation = explain_to(step, title, query)
     audit.patient_viewed(request, order.patient, order=order, step=step, subject=audit.subject_of(query or step))
     since = order.events.filter(at__gt=query.last_at) if query else Event.objects.none()
@@ -68,14 +70,17 @@ def why(request: HttpRequest, pk: int) -> HttpResponse:
         patient=order.patient,
         callers=_callers(title),
         ae_title=title,
-        queries=queries,
+        queries=[(one, asked_in_words(one, names_people=False), matches_in_words(one)) for one in recent(title)],
         query=query,
+        is_latest=query == latest,
+        asked=query.unread if query else {},
+        matches=matches_in_words(query) if query else "",
         verdict=verdict(step, query, explanation),
-        refused=explanation.refused,
+        is_answered=not (explanation.refused or explanation.unread),
         lines=[(told(line, step, explanation.profile, title), _advice(line)) for line in explanation.lines],
         profile=explanation.profile.name,
         others=explanation.matches - explanation.found,
-        contact=contact(title, query, timezone.now()),
+        contact=contact(title, latest, timezone.now()),
         is_whole=query is None or is_whole(query.keys),
         ways=ways_in_words(query.ways) if query else [],
         since=story.tell(since.exclude(kind__in=story.READS).select_related("patient", "order").order_by("-pk")[:20]),
@@ -85,6 +90,8 @@ def why(request: HttpRequest, pk: int) -> HttpResponse:
 
 def explain_to(step: ScheduledProcedureStep, ae_title: str, query: QueryLog | None) -> Explanation:
     """Hold a step against a query, or against the usual one of a device that has not asked yet."""
+    if query is not None and query.unread:
+        return Explanation(unread=True, profile=profile_for(ae_title))
     if query is not None:
         return explain(step, from_json(query.keys), _caller(query), page_of(query.ways))
     zone = step.station.site.zone if step.station else timezone.get_current_timezone()
@@ -94,7 +101,22 @@ def explain_to(step: ScheduledProcedureStep, ae_title: str, query: QueryLog | No
 
 def _caller(query: QueryLog) -> Caller:
     """Return who has asked, with what was agreed then."""
-    return Caller(query.calling_ae_title, query.called_ae_title, query.address, ways=ways_of(query.ways))
+    letters = UTF_8 if query.road == Road.WEB else ""
+    return Caller(query.calling_ae_title, query.called_ae_title, query.address, letters, ways_of(query.ways))
+
+
+def recent(ae_title: str) -> list[QueryLog]:
+    """Return the queries of a device that one may choose from, the last first: some of each road."""
+    found = [one for road in Road for one in QueryLog.objects.newest(ae_title, road)[:OFFERED]]
+    return sorted(found, key=lambda one: (one.last_at, one.pk), reverse=True)
+
+
+def device_of(step: ScheduledProcedureStep) -> str:
+    """Return the AE title under which a step's own station asks: its own, else the one that its profile says it has."""
+    own = step.station.ae_title if step.station else ""
+    if not own or QueryLog.objects.last_of(own):
+        return own
+    return next((title for title in _callers_of_late() if title and profile_for(title).own(title) == own), own)
 
 
 def _advice(line: Line) -> str:
@@ -109,12 +131,17 @@ def _query(request: HttpRequest) -> QueryLog | None:
 def _callers(chosen: str) -> list[tuple[str, str]]:
     """Return AE title and name of the stations, then of the other devices that have asked of late."""
     found = {station.ae_title: f"{station} · {station.site}" for station in Station.objects.select_related("site")}
-    asked = QueryLog.objects.filter(last_at__gt=timezone.now() - RECENT).order_by("calling_ae_title")
-    for title in asked.values_list("calling_ae_title", flat=True).distinct()[:100]:
+    for title in _callers_of_late():
         found.setdefault(title, title)
     if chosen:
         found.setdefault(chosen, chosen)
     return list(found.items())
+
+
+def _callers_of_late() -> "QuerySet[QueryLog, str]":
+    """Return the AE titles that have asked in the last days."""
+    asked = QueryLog.objects.filter(last_at__gt=timezone.now() - RECENT).order_by("calling_ae_title")
+    return asked.values_list("calling_ae_title", flat=True).distinct()[:100]
 
 
 def near(request: HttpRequest, pk: int) -> HttpResponse:
@@ -122,12 +149,15 @@ def near(request: HttpRequest, pk: int) -> HttpResponse:
     frame.require(request, "worklist.view_querylog", "ris.view_order", EXPLAIN)
     query = get_object_or_404(QueryLog, pk=pk)
     around = Q(start__range=(query.last_at - NEAR, query.last_at + NEAR)) | Q(start__isnull=True)
-    problem, rows = "", []
     profile = profile_for(query.calling_ae_title)
+    problem, rows, misses = "", [], []
     try:
-        misses = near_misses(from_json(query.keys), _caller(query), around)
+        if query.unread:
+            problem = _("What was asked could not be read: %s.") % query.comment
+        else:
+            misses = near_misses(from_json(query.keys), _caller(query), around)
     except QueryError as reason:
-        problem, misses = _("This query cannot be answered: %s.") % refusals.in_words(reason), []
+        problem = _("This query cannot be answered: %s.") % refusals.in_words(reason)
     steps = ScheduledProcedureStep.objects.select_related("station__site", "requested_procedure__order__patient")
     found = steps.in_bulk([miss.step_id for miss in misses])
     for miss in misses:

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 from datetime import date, datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from django.utils import timezone
 from django.utils.translation import gettext as _
@@ -17,10 +17,9 @@ from worklist.charsets import UTF_8
 from worklist.conditions import PROFILE_RULES, wall_clock
 from worklist.identifier import Match
 from worklist.matching import EMPTY, AllOf, AnyOf, Condition, DateSpan, Single, Wildcard, Window
-from worklist.models import QueryLog
+from worklist.models import QueryLog, Road
 from worklist.profile_pages import WORDS
 from worklist.profiles import PLAIN, Profile
-from worklist.ways import page_of, ways_of
 from worklist.why import Explanation, Line
 
 if TYPE_CHECKING:
@@ -109,19 +108,6 @@ def _condition(condition: Condition) -> str:
     return _("no value") if condition is EMPTY else _("anything")
 
 
-def ways_in_words(kept: dict[str, Any]) -> list[str]:
-    """Return how a query was asked beside its keys, as the query log has kept it; see worklist.ways."""
-    ways, page = ways_of(kept), page_of(kept)
-    words = [_("names that only sound alike match too")] if ways.by_ear else []
-    words += [_("two quotation marks ask for what has no value")] if ways.empty else []
-    words += [_("several values ask for all of them")] if ways.every else []
-    if page.limit is not None:
-        words.append(_("at most %(limit)d answers after %(offset)d") % vars(page))
-    elif page.offset:
-        words.append(_("the answers after the first %d") % page.offset)
-    return words
-
-
 def window_in_words(window: Window) -> str:
     """Return when a step may start."""
     words = [_span(window.low, window.high)] if window.low or window.high else []
@@ -199,6 +185,8 @@ def _then(step: ScheduledProcedureStep, query: QueryLog | None) -> list[str]:
 
 def _now(step: ScheduledProcedureStep, query: QueryLog | None, now: Explanation) -> list[str]:
     """Tell what the same query would be answered now."""
+    if now.unread:
+        return [_("What was asked could not be read, so it cannot be held against the exam. Correct the request.")]
     if now.refused:
         words = _("This query cannot be answered: %(comment)s (status %(status)s).")
         return [words % {"comment": refusals.in_words(now.refused), "status": f"{now.refused.status:04X}"}]
@@ -232,7 +220,8 @@ def _spelled(query: QueryLog | None, now: Explanation) -> list[str]:
         found.append(words % {"attribute": change.keyword, "how": WORDS[change.what]})
     spoken = str(query.keys.get("SpecificCharacterSet", "")) if query else ""
     agreed = now.character_set == now.profile.character_set != UTF_8
-    if now.character_set and query and not agreed and now.character_set not in spoken.split("\\"):
+    asked_for_letters = query is not None and query.road == Road.FIND  # over DICOMweb all is in UTF-8
+    if now.character_set and query and asked_for_letters and not agreed and now.character_set not in spoken.split("\\"):
         words = _(
             "The answer is written in %(sent)s, because it holds more than ASCII; the scanner asked in %(spoken)s. A "
             "scanner that cannot read it may hide the exam: say in its station profile what it reads."

@@ -40,6 +40,7 @@ PAGES: dict[str, set[Role]] = {
     "/worklist/station/?station=CT1": EVERYBODY,
     "/worklist/querylog/": KEEPERS,
     "/worklist/unknowncaller/": KEEPERS,
+    "/worklist/refusedcall/": KEEPERS,
     "/hl7/inboundmessage/": KEEPERS,
     "/hl7/endpoint/": KEEPERS,
     "/hl7/endpoint/add/": KEEPERS,

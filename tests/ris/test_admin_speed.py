@@ -56,7 +56,7 @@ def pages() -> dict[str, Callable[[], str]]:
         "audit trail": lambda: "/ris/event/",
         "audit trail, searched": lambda: "/ris/event/?q=doe",
         "messages": lambda: "/hl7/inboundmessage/",
-        "scanner queries": lambda: "/worklist/querylog/",
+        "worklist queries": lambda: "/worklist/querylog/",
         "exams": lambda: "/ris/exam/",
         "patient": lambda: f"/ris/patient/{Patient.objects.order_by('pk')[0].pk}/change/",
         "order": lambda: f"/ris/order/{order().pk}/change/",

@@ -84,5 +84,7 @@ def test_the_menu_groups_what_is_seldom_used() -> None:
     menu = keeper[keeper.index('id="desk-menu"') : keeper.index("</nav>")]
     groups = [text_of(found) for found in re.findall("<summary>.*?</summary>", menu)]
     assert groups == ["Calendar", "Interfaces", "Catalogue"]
+    for page in ("querylog", "unknowncaller", "refusedcall"):
+        assert f'href="/worklist/{page}/"' in menu
     assert 'href="/ris/event/"' in menu, "a group of one page is that page"
     assert len(re.findall("<li>", menu.replace("\n", ""))) > 15

@@ -104,7 +104,7 @@ def test_what_scanners_asked_and_who_is_unknown_is_read_by_informatics() -> None
     )
     UnknownCaller.objects.note("STRANGER", "10.0.0.66", now, refused=True)
     expert = Desk(Role.INFORMATICS)
-    assert "CT1 10.0.0.9 Modality=CT" in text_of(expert.get("/worklist/querylog/"))
+    assert "CT1 C-FIND 10.0.0.9 Modality=CT 1 0000" in text_of(expert.get("/worklist/querylog/"))
     assert "STRANGER" in text_of(expert.get("/worklist/unknowncaller/"))
     page = text_of(expert.get(f"/worklist/querylog/{query.pk}/change/"))
     assert step.sps_id in page

@@ -71,6 +71,8 @@ def test_a_scanner_that_polls_is_one_row() -> None:
         {"status": "A700"},
         {"keys": {"Modality": "CT"}},
         {"ways": {"by_ear": True}},
+        {"road": "DICOMweb"},
+        {"unread": {"limit": ["x"]}},
         {"calling_ae_title": "CT2"},
         {"address": "10.0.0.8"},
         {"at": NOON + timedelta(days=1)},

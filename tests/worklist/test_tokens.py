@@ -64,6 +64,8 @@ def test_what_could_not_be_told_is_not_shown_and_is_told_the_next_time(monkeypat
     with monkeypatch.context() as patched:
         patched.setattr(type(Event.objects), "record", away)
         problem(ct1.get(), 503)
+    log = QueryLog.objects.get()
+    assert (log.status, log.comment, log.step_ids) == ("A700", "The database cannot be reached, ask again", [])
     assert ct1.get().status_code == 200
     assert Event.objects.filter(kind=EventKind.PATIENTS_LISTED).count() == 1
 
@@ -73,6 +75,9 @@ def test_what_was_asked_wrongly_is_in_the_query_log_without_values() -> None:
     Device("CT1").get(query="limit=Smith")
     log = QueryLog.objects.get()
     assert (log.status, log.comment) == ("A900", "limit is a whole number from 0 to 999999999")
+    assert (log.keys, log.unread) == ({}, {"limit": ["Smith"]})
+    Device("CT1").get(query="limit=Jones&PatientID=4711&PatientID=4712")
+    assert QueryLog.objects.get(unread__limit=["Jones"]).unread["PatientID"] == ["4711", "4712"]
 
 
 def test_of_a_token_only_a_digest_is_kept() -> None:
@@ -262,8 +267,11 @@ def test_a_wrong_command_says_why(words: tuple[str, ...], says: str) -> None:
     [
         ("ScheduledProcedureStepSequence.Modality=MR", "It does not fit: Modality."),
         ("limit=x", "the query was refused with status A900 (limit is a whole number"),
+        ("limit=x", "What was asked could not be read, so it cannot be held against the exam."),
         ("PatientName=Do*&PatientWeight=3", "This exam was sent to the scanner."),
-        ("PatientName=Do*&limit=1", "it got 1 answers"),
+        ("PatientName=Do*&limit=1", "Answers: 1 of 2, in"),
+        ("PatientName=Do*&limit=1", "Asked now, it finds 1 other exam."),
+        ("PatientName=Do*", "Explained is the last DICOMweb query of CT1, of"),
     ],
 )
 def test_a_query_over_http_is_explained_like_a_scanners(query: str, says: str) -> None:

@@ -21,10 +21,10 @@ def test_a_query_is_explained_as_it_was_asked() -> None:
     literal, fuzzy = asked(PatientName="Meier"), asked(PatientName="Meier", ways=Ways(by_ear=True))
     text = page_of(step, f"?query={literal.pk}")
     assert "It does not fit: Patient's Name." in text
-    assert "sound alike" not in text
+    assert "Asked for beside the keys" not in text
     text = page_of(step, f"?query={fuzzy.pk}")
     assert "Every key fits still" in text
-    assert "Agreed with the device when it asked: names that only sound alike match too." in text
+    assert "Asked for beside the keys: names that only sound alike match too." in text
     assert "sound alike" in text_of(Desk(Role.INFORMATICS).get(f"/worklist/querylog/{fuzzy.pk}/change/"))
     informatics = Desk(Role.INFORMATICS)
     assert "Mayr^Anna" in text_of(informatics.get(f"/worklist/querylog/{literal.pk}/near/"))

@@ -16,13 +16,21 @@ from django.views.decorators.csrf import csrf_exempt
 
 from ris.audit import address_of
 from worklist.attributes import PATIENT
-from worklist.describe import as_json
+from worklist.describe import as_json, as_parameters
 from worklist.dicomweb import media, trail
 from worklist.dicomweb.access import Right, Visitor, admit, bearer_of
 from worklist.dicomweb.parameters import PARAMETERS, Search, read_search
 from worklist.dicomweb.problems import Problem
-from worklist.errors import OUT_OF_RESOURCES, QueryError, TooManyAnswers
+from worklist.errors import (
+    DATABASE_AWAY,
+    IDENTIFIER_DOES_NOT_FIT,
+    OUT_OF_RESOURCES,
+    UNABLE_TO_PROCESS,
+    QueryError,
+    TooManyAnswers,
+)
 from worklist.journal import QueryEntry, write_now
+from worklist.models import Road
 from worklist.query import Result, find
 from worklist.ways import kept
 
@@ -58,6 +66,8 @@ def resource(**handlers: Handler) -> Handler:
                 raise Problem(HTTPStatus.METHOD_NOT_ALLOWED, "This method is not done here", headers={"Allow": allowed})
         except Problem as problem:
             response = problem.answer()
+        except QueryError as reason:
+            response = _problem_of(reason).answer()
         except DatabaseError as trouble:
             log.error("dicomweb: the database cannot answer (%s)", type(trouble).__name__)
             response = away().answer()
@@ -130,13 +140,14 @@ def _described(offers: Sequence[media.Offer]) -> list[str]:
 def search_steps(request: HttpRequest) -> HttpResponse:
     """Search the scheduled steps (PS3.18 section 14.4)."""
     visitor = admit(request, Right.SEARCH)
-    entry = QueryEntry(timezone.now(), visitor.caller.ae_title, visitor.caller.called_ae_title, visitor.caller.address)
+    caller = visitor.caller
+    entry = QueryEntry(timezone.now(), caller.ae_title, caller.called_ae_title, caller.address, Road.WEB)
     clock = time.perf_counter()
     try:
         return _search(request, visitor, entry)
-    except Problem as problem:
-        entry.status = entry.status if entry.status != "0000" else "A900"
-        entry.comment = entry.comment or problem.detail[:64]
+    except Exception as trouble:
+        _note_failure(entry, trouble)
+        entry.unread = {} if entry.keys else as_parameters(request.GET.lists())
         raise
     finally:
         entry.milliseconds = round((time.perf_counter() - clock) * 1000, 2)
@@ -144,17 +155,30 @@ def search_steps(request: HttpRequest) -> HttpResponse:
             write_now(entry)
 
 
+def _note_failure(entry: QueryEntry, trouble: Exception) -> None:
+    """Let the query log say that nothing was sent, and why."""
+    entry.step_ids, entry.matches, entry.total = [], 0, None
+    match trouble:
+        case QueryError():
+            status, comment = trouble.status, trouble.comment
+        case Problem():
+            status, comment = IDENTIFIER_DOES_NOT_FIT, trouble.detail
+        case DatabaseError():
+            status, comment = OUT_OF_RESOURCES, DATABASE_AWAY
+        case _:
+            status, comment = UNABLE_TO_PROCESS, "Bucky cannot answer this query"
+    entry.status, entry.comment = f"{status:04X}", comment[:250]
+
+
 def _search(request: HttpRequest, visitor: Visitor, entry: QueryEntry) -> HttpResponse:
     offer = media.choose(request, media.SEARCH_OFFERS)
     asked = read_search(request.GET)
     entry.keys, entry.ways = as_json(asked.identifier), kept(asked.ways, asked.page)
-    try:
-        result = find(asked.identifier, replace(visitor.caller, ways=asked.ways), page=asked.page)
-    except QueryError as reason:
-        entry.status, entry.comment = f"{reason.status:04X}", reason.comment
-        raise _problem_of(reason) from None
+    result = find(asked.identifier, replace(visitor.caller, ways=asked.ways), page=asked.page)
     if result.cut:
         entry.comment = f"Only the newest {result.most} were sent"
+    else:
+        entry.total = asked.page.total(result.matches, result.remaining)
     entry.matches = result.matches
     models = []
     for one in result:
