@@ -7,10 +7,12 @@ import sys
 
 def main() -> None:
     """Check the settings first, so that a wrong one is one line and not a traceback; then call Django."""
-    from ris import config
+    from ris import config, running
 
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "ris.settings")
     try:
+        if sys.argv[1:2] != ["serve"]:
+            running.adopt()
         config.load()
         from django.core.management import execute_from_command_line
 

@@ -235,10 +235,7 @@ SETTINGS = (
     ),
     Setting("BUCKY_DICOM", "127.0.0.1:11112", "Where scanners reach the worklist: HOST:PORT.", address),
     Setting(
-        "BUCKY_DICOM_TLS",
-        "",
-        "Where scanners reach the worklist over TLS: HOST:PORT. Empty: nowhere.",
-        address_if_any,
+        "BUCKY_DICOM_TLS", "", "Where scanners reach the worklist over TLS: HOST:PORT. Empty: nowhere.", address_if_any
     ),
     Setting("BUCKY_AE_TITLE", "BUCKY", "The AE title that scanners must call.", ae_title),
     Setting(
@@ -256,23 +253,12 @@ SETTINGS = (
         file_if_any,
     ),
     Setting("BUCKY_DATA", "./data", "Directory for everything Bucky keeps. Relative to manage.py.", folder),
+    Setting("BUCKY_DEMO", "1", "Load the demo department on the first start of a new data directory: 1 or 0.", yes_no),
     Setting(
-        "BUCKY_DEMO",
-        "1",
-        "Load the demo department on the first start of a new data directory: 1 or 0.",
-        yes_no,
+        "BUCKY_TIME_ZONE", "", "Time zone of the department, such as Europe/Berlin. Empty: this machine's.", time_zone
     ),
     Setting(
-        "BUCKY_TIME_ZONE",
-        "",
-        "Time zone of the department, such as Europe/Berlin. Empty: this machine's.",
-        time_zone,
-    ),
-    Setting(
-        "BUCKY_LANGUAGE",
-        "en",
-        "Language of the screens for people who have chosen none: en or de.",
-        one_of("en", "de"),
+        "BUCKY_LANGUAGE", "en", "Language of the screens for people who have chosen none: en or de.", one_of("en", "de")
     ),
     Setting(
         "DATABASE_URL",
@@ -288,24 +274,12 @@ SETTINGS = (
         whole_number(0, 86_400),
     ),
     Setting(
-        "REDIS_URL",
-        "",
-        "redis://HOST:PORT/0. Empty: background work waits in the data directory.",
-        broker,
-        secret=True,
+        "REDIS_URL", "", "redis://HOST:PORT/0. Empty: background work waits in the data directory.", broker, secret=True
     ),
     Setting(
-        "BUCKY_ALLOWED_HOSTS",
-        "",
-        "Host names browsers may use, with commas. This machine's names always work.",
-        names,
+        "BUCKY_ALLOWED_HOSTS", "", "Host names browsers may use, with commas. This machine's names always work.", names
     ),
-    Setting(
-        "BUCKY_HTTPS",
-        "0",
-        "1 when browsers come over HTTPS through a proxy: secure cookies and HSTS.",
-        yes_no,
-    ),
+    Setting("BUCKY_HTTPS", "0", "1 when browsers come over HTTPS through a proxy: secure cookies and HSTS.", yes_no),
     Setting(
         "BUCKY_PROXIES",
         "0",
@@ -333,12 +307,7 @@ SETTINGS = (
         whole_number(1, 100_000),
     ),
     Setting("BUCKY_QUERY_LOG_DAYS", "30", "Days that worklist queries are kept in the log.", whole_number(1, 3650)),
-    Setting(
-        "BUCKY_UID_ROOT",
-        "2.25",
-        "Root of the DICOM UIDs that Bucky makes. 2.25 needs no registration.",
-        uid_root,
-    ),
+    Setting("BUCKY_UID_ROOT", "2.25", "Root of the DICOM UIDs that Bucky makes. 2.25 needs no registration.", uid_root),
     Setting(
         "BUCKY_PATIENT_ID_ISSUER",
         "BUCKY",
@@ -352,19 +321,15 @@ SETTINGS = (
         whole_number(1, 64),
     ),
     Setting("BUCKY_MLLP_MAX_BYTES", "10485760", "Largest HL7 message in bytes.", whole_number(1024, 1_073_741_824)),
-    Setting(
-        "BUCKY_MLLP_IDLE_SECONDS",
-        "3600",
-        "Seconds a quiet HL7 connection stays open.",
-        whole_number(1, 604_800),
-    ),
-    Setting(
-        "BUCKY_MLLP_FRAME_SECONDS",
-        "60",
-        "Seconds one HL7 message may take to arrive.",
-        whole_number(1, 86_400),
-    ),
+    Setting("BUCKY_MLLP_IDLE_SECONDS", "3600", "Seconds a quiet HL7 connection stays open.", whole_number(1, 604_800)),
+    Setting("BUCKY_MLLP_FRAME_SECONDS", "60", "Seconds one HL7 message may take to arrive.", whole_number(1, 86_400)),
 )
+
+
+def read_env_file() -> None:
+    """Take what `.env` says into the environment, which wins where it says something itself."""
+    if (PROJECT / ".env").is_file():
+        environ.Env.read_env(PROJECT / ".env")
 
 
 def load(environment: Mapping[str, str] | None = None) -> dict[str, Any]:
@@ -373,8 +338,7 @@ def load(environment: Mapping[str, str] | None = None) -> dict[str, Any]:
     Raises ConfigError that names every wrong setting, one line each.
     """
     if environment is None:
-        if (PROJECT / ".env").is_file():
-            environ.Env.read_env(PROJECT / ".env")
+        read_env_file()
         environment = os.environ
     values: dict[str, Any] = {}
     wrong: list[str] = []

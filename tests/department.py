@@ -32,6 +32,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, Self
 
@@ -250,12 +251,12 @@ class Department:
         """The password of `admin`."""
         return (self.data / "admin_password").read_text().strip()
 
-    def manage(self, *words: str) -> "subprocess.CompletedProcess[str]":
-        """Run one manage.py command in the same environment."""
+    def manage(self, *words: str, without: Iterable[str] = ()) -> "subprocess.CompletedProcess[str]":
+        """Run one manage.py command in the same environment, or in one that lacks some of its variables."""
         return subprocess.run(
             [sys.executable, "manage.py", *words],
             cwd=PROJECT,
-            env=self.environment,
+            env={name: value for name, value in self.environment.items() if name not in set(without)},
             stdin=subprocess.DEVNULL,
             capture_output=True,
             text=True,

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from ris import running
 from tests.conftest import MakeDepartment
 from tests.department import PROCESSES, Department
 from tests.journeys.web import Browser
@@ -51,6 +52,18 @@ def test_secrets_and_records_can_be_read_by_no_other_account(make_department: Ma
     assert department.data.stat().st_mode & 0o777 == 0o700
     open_to_others = [path.name for path in department.data.glob("*") if path.stat().st_mode & 0o077]
     assert open_to_others == []
+
+
+def test_another_terminal_finds_the_doors_that_were_named_in_the_first(make_department: MakeDepartment) -> None:
+    department = make_department()
+    message = department.data.with_name("message.hl7")
+    message.write_bytes(b"MSH|^~\\&|HIS|H|BUCKY|RIS|20260101||ADT^A04|T1|P|2.5.1\rPID|1||4711^^^HIS^MR||Doe^Jane\r")
+    said = department.manage("hl7_send", str(message), without=running.NAMES)
+    assert (said.stdout, said.stderr) == ("1/1 T1: accepted (AA)\n", "")
+    said = department.manage("scanner", "CT1", without=running.NAMES)
+    assert "The worklist of CT1 is empty" in said.stderr
+    department.stop()
+    assert not (department.data / "doors").exists()
 
 
 def test_a_secret_is_made_once(make_department: MakeDepartment) -> None:

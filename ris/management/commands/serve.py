@@ -15,7 +15,7 @@ from django.core.management import call_command
 from django.core.management.base import BaseCommand
 from django.db import OperationalError, connection, connections, transaction
 
-from ris import collector
+from ris import collector, running
 from ris.config import ConfigError
 from ris.management.accounts import told
 from ris.supervisor import Doors, Supervisor, busy
@@ -56,7 +56,8 @@ class Command(BaseCommand):
             supervisor = Supervisor(_doors())
             for name, command in processes().items():
                 supervisor.add(name, command, environment_of(name))
-            sys.exit(supervisor.loop())
+            with running.told(settings.BUCKY_DATA, {name: getattr(settings, name) for name in running.NAMES}):
+                sys.exit(supervisor.loop())
 
 
 def _advice() -> Iterator[str]:
