@@ -10,7 +10,6 @@ its first byte on (a drip of bytes does not extend it), and a peer that does not
 
 import asyncio
 import contextlib
-import functools
 import logging
 import os
 import socket
@@ -26,7 +25,8 @@ from ris import tls
 log = logging.getLogger(__name__)
 
 _CHUNK = 65536
-_TLS_HELLO = b"\x16\x03"  # how a TLS handshake begins; its sender would wait for our side of it
+_STRANGERS = {b"\x16\x03": "TLS on the plain port", b"\x01\x00": "DICOM"}
+"""How others begin, who would wait for our side: a TLS handshake, an A-ASSOCIATE-RQ (PS3.8 table 9-11)."""
 _CR_GRACE = 0.2  # seconds to wait for the CR after an FS, before the frame counts as whole without it
 
 
@@ -97,7 +97,7 @@ class Listener:
     async def _serve(self, context: ssl.SSLContext | None, **where: Any) -> asyncio.Server:
         # Each handshake is a task of its own with its own deadline: a silent client keeps nobody waiting.
         return await asyncio.start_server(
-            functools.partial(self._accepted, secure=context is not None),
+            self._accepted,
             **where,
             backlog=1024,
             limit=_CHUNK,
@@ -128,7 +128,7 @@ class Listener:
                 log.warning("%d connection(s) were cut off at the stop", len(late))
         self._pool.shutdown(wait=False, cancel_futures=True)
 
-    async def _accepted(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, *, secure: bool) -> None:
+    async def _accepted(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         task = asyncio.current_task()
         assert task is not None
         if self._stopping or len(self._at_work) >= self._limits.connections:
@@ -138,7 +138,7 @@ class Listener:
         self._at_work[task] = False
         try:
             with contextlib.suppress(_Gone, asyncio.CancelledError):
-                await self._converse(task, reader, writer, secure=secure)
+                await self._converse(task, reader, writer)
             writer.close()  # sends what is still to be sent
             async with asyncio.timeout(self._limits.write):
                 await writer.wait_closed()
@@ -150,17 +150,18 @@ class Listener:
                 writer.transport.abort()
 
     async def _converse(
-        self, task: "asyncio.Task[None]", reader: asyncio.StreamReader, writer: asyncio.StreamWriter, *, secure: bool
+        self, task: "asyncio.Task[None]", reader: asyncio.StreamReader, writer: asyncio.StreamWriter
     ) -> None:
         """Read frames and answer each, until the peer leaves, is too slow, or we stop."""
         peer = _prepare(writer.get_extra_info("socket"))
         frames = mllp.FrameReader(self._limits.max_bytes)
         deadline: float | None = None
-        first = not secure
+        first = True
         while not self._stopping:
             data = await self._next_bytes(reader, frames, deadline)
-            if first and data and data.startswith(_TLS_HELLO):
-                log.warning("a connection was closed: it began TLS on the plain port")
+            stranger = _STRANGERS.get(data[:2]) if first and data else None
+            if stranger:
+                log.warning("a connection from %s was closed: it began %s", peer, stranger)
                 return
             first = False
             dropped = frames.dropped

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from pydicom.dataset import Dataset
 from pydicom.uid import ExplicitVRLittleEndian, ImplicitVRLittleEndian
-from pynetdicom import AE
+from pynetdicom import AE, evt
 from pynetdicom.association import Association
 
 from worklist.silence import keep_silent
@@ -49,17 +49,20 @@ REJECTIONS: dict[tuple[int | None, int | None], str] = {
 def calling(called: Called, *services: str) -> Iterator[Association]:
     """Open an association in which at least one of the services is accepted, and release it. Raises CallFailed."""
     keep_silent()
+    opened: list[evt.Event] = []
     ae = AE(called.calling)
     ae.connection_timeout = ae.acse_timeout = CONNECT_SECONDS
     ae.dimse_timeout = ae.network_timeout = ANSWER_SECONDS
     for service in services:
         ae.add_requested_context(service, [ExplicitVRLittleEndian, ImplicitVRLittleEndian])
     try:
-        assoc = ae.associate(called.host, called.port, ae_title=called.ae_title)
+        assoc = ae.associate(
+            called.host, called.port, ae_title=called.ae_title, evt_handlers=[(evt.EVT_CONN_OPEN, opened.append)]
+        )
     except Exception as trouble:  # pynetdicom raises many kinds for an address that is none
         raise CallFailed(f"{called} cannot be called ({type(trouble).__name__})") from None
     if not assoc.is_established:
-        raise CallFailed(_why(assoc, called))
+        raise CallFailed(_why(assoc, called, connected=bool(opened)))
     if not assoc.accepted_contexts:
         assoc.release()
         raise CallFailed(f"{called} does not offer this service")
@@ -74,7 +77,7 @@ def calling(called: Called, *services: str) -> Iterator[Association]:
             assoc.release()
 
 
-def _why(assoc: Association, called: Called) -> str:
+def _why(assoc: Association, called: Called, *, connected: bool) -> str:
     """Return why an association was not established."""
     if assoc.is_rejected:
         answer = assoc.acceptor.primitive
@@ -82,7 +85,9 @@ def _why(assoc: Association, called: Called) -> str:
         return f"{called} refused the association: {words.format(calling=called.calling, ae_title=called.ae_title)}"
     if assoc.is_aborted and assoc.acceptor.primitive is not None:
         return f"{called} offers none of what was asked for"
-    return f"{called} cannot be reached: nobody answers there, or it is no DICOM application"
+    if connected:
+        return f"{called} does not answer in DICOM: another service listens at this port, or it wants TLS"
+    return f"{called} cannot be reached: nobody listens there"
 
 
 def status_of(answer: Dataset, called: Called) -> int:

@@ -141,6 +141,21 @@ def test_a_silent_client_keeps_nobody_waiting_and_is_cut_off(ours: tls.Files) ->
     tell(story, ours)
 
 
+def test_a_scanner_on_this_port_is_let_go_at_once(ours: tls.Files, caplog: pytest.LogCaptureFixture) -> None:
+    """It would wait for the answer to its association request."""
+
+    async def story(door: SecureDoor) -> None:
+        plain, secure = await door.connect(), await door.connect_securely(ours)
+        for reader, writer in (plain, secure):
+            writer.write(b"\x01\x00\x00\x00\x00\x44\x00\x01" + bytes(66))
+            assert await reader.read() == b""
+        await leave(plain, secure)
+
+    tell(story, ours)
+    said = [record.getMessage() for record in caplog.records if record.name == "hl7.listener"]
+    assert said == ["a connection from 127.0.0.1 was closed: it began DICOM"] * 2
+
+
 def test_tls_on_the_plain_port_is_closed_at_once(ours: tls.Files) -> None:
     async def story(door: SecureDoor) -> None:
         door.secure_port, secure_port = door.port, door.secure_port

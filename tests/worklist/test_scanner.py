@@ -1,6 +1,7 @@
 """`manage.py scanner`: what it asks, what it tells, and what it says when something is wrong."""
 
 import io
+import socket
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import Any
@@ -11,7 +12,7 @@ from pydicom.dataset import Dataset
 from pydicom.sequence import Sequence as Items
 
 from tests.worklist.archive import FakeArchive
-from worklist import scanner
+from worklist import scanner, scu
 from worklist.management.commands import scanner as command
 from worklist.mpps_rules import check_creation, check_end, check_update
 from worklist.scanner import Entry
@@ -102,9 +103,38 @@ def test_each_failure_is_told_in_words(pacs: FakeArchive, monkeypatch: pytest.Mo
     assert "did not let us begin the step, status 0213" in why(pacs, "--unscheduled")
     pacs.answers = [0, 0x0110]
     assert "did not let us end the step, status 0110" in why(pacs, "--unscheduled")
-    assert "cannot be reached" in why(pacs, "--unscheduled", "--port", "1")
+    assert "cannot be reached: nobody listens there" in why(pacs, "--unscheduled", "--port", "1")
+    monkeypatch.setattr(scu, "CONNECT_SECONDS", 1)
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        said = why(pacs, "--unscheduled", "--port", str(other.getsockname()[1]))
+        assert "does not answer in DICOM" in said
     assert "cannot be" in why(pacs, "--unscheduled", "--host", "no.such.host.invalid")
-    monkeypatch.setattr(scanner, "worklist", lambda called, day: [entry("1"), entry("1")])
-    assert "is the number of 2 entries" in why(pacs, "--pick", "A1")
+    monkeypatch.setattr(scanner, "worklist", lambda called, day: [entry("1"), entry("2")])
+    assert why(pacs, "--pick", "4711") == "2 entries have the number 4711. Pick by step ID: S1, S2"
+    assert why(pacs, "--pick", "A3") == "No entry of this list has the number A3. Without --pick the list is shown"
+    assert why(pacs, "--pick", "A1", "--pick", "S1") == "S1 is the number of an entry that is picked already"
     monkeypatch.setattr(scanner, "worklist", lambda called, day: [])
     assert "is empty on 2026-01-02" in why(pacs, "--day", "2026-01-02")
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["--day", "31.12.2026"], "argument --day: 31.12.2026 is no day: write it as 2026-11-23"),
+        (["--day", "2026-02-30"], "argument --day: 2026-02-30 is no day: write it as 2026-11-23"),
+        (["--port", "70000"], "argument --port: 70000 is no number from 1 to 65535"),
+        (["--images", "-1"], "argument --images: -1 is no number from 0 to 10000"),
+        (["--seconds", "nan"], "argument --seconds: nan is no number from 0 to 86400"),
+        (["--seconds", "soon"], "argument --seconds: soon is no number from 0 to 86400"),
+        (["--called", "A_VERY_LONG_TITLE"], "argument --called: A_VERY_LONG_TITLE is no AE title"),
+        (["--modality", "ct"], "argument --modality: ct is no modality"),
+        (["--reason", ""], "argument --reason:  is no code"),
+        (["--unscheduled", "--pick", "A1"], "--pick names what is on the worklist"),
+    ],
+)
+def test_a_wrong_argument_is_named_before_anything_is_sent(pacs: FakeArchive, words: list[str], said: str) -> None:
+    with pytest.raises(CommandError) as info:
+        play(pacs, *words)
+    assert said in str(info.value)
+    assert info.value.returncode == 2 or "argument" in said  # the parser's own, which ends with 2 on a command line
+    assert pacs.told == []
