@@ -11,8 +11,8 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from ris import audit
-from ris.models import Event, ScheduledProcedureStep, Station
-from ris.views import frame, story
+from ris.models import ScheduledProcedureStep, Station
+from ris.views import frame
 from worklist import refusals
 from worklist.callers import profile_for
 from worklist.charsets import UTF_8
@@ -25,6 +25,7 @@ from worklist.query_words import asked_in_words, matches_in_words, ways_in_words
 from worklist.ways import page_of, ways_of
 from worklist.why import LOOKED_AT, Explanation, Line, explain, near_misses
 from worklist.why_contact import contact
+from worklist.why_since import since
 from worklist.why_words import ADVICE, Told, told, verdict
 
 EXPLAIN = "worklist.explain_querylog"
@@ -60,7 +61,6 @@ def why(request: HttpRequest, pk: int) -> HttpResponse:
     latest = QueryLog.objects.newest(title, Road(query.road)).first() if query else None
     explanation = explain_to(step, title, query)
     audit.patient_viewed(request, order.patient, order=order, step=step, subject=audit.subject_of(query or step))
-    since = order.events.filter(at__gt=query.last_at) if query else Event.objects.none()
     return frame.page(
         request,
         "worklist/why.html",
@@ -83,7 +83,7 @@ def why(request: HttpRequest, pk: int) -> HttpResponse:
         contact=contact(title, latest, timezone.now()),
         is_whole=query is None or is_whole(query.keys),
         ways=ways_in_words(query.ways) if query else [],
-        since=story.tell(since.exclude(kind__in=story.READS).select_related("patient", "order").order_by("-pk")[:20]),
+        since=since(step, title, query) if query else [],
         kept_days=settings.BUCKY_QUERY_LOG_DAYS,
     )
 

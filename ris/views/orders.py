@@ -44,7 +44,6 @@ def show(request: HttpRequest, object_id: str) -> HttpResponse:
     order = find(frame.key(object_id))
     rows = list(order.procedures.all())
     steps = [step for row in rows for step in row.steps.all()]
-    events = order.events.exclude(kind__in=story.READS).select_related("patient").order_by("-pk")
     user = request.user
     gates = gated(order)
     waits = waiting_list.on_list(request, order)
@@ -68,7 +67,7 @@ def show(request: HttpRequest, object_id: str) -> HttpResponse:
         offers=waiting_list.freed_by(request, order),
         safety=gates,
         safety_shut=any(entry["shut"] for entry in gates),
-        story=story.tell(events[:EVENTS_SHOWN]),
+        story=story.tell(story.of_order(order, EVENTS_SHOWN)),
         step_links=[link for link in desk.step_links() if user.has_perm(link.permission)],
         closures=StepClosure.objects.standing().filter(step__in=steps, step__state=StepState.COMPLETED),
         performed=PerformedProcedureStep.objects.of_order(order).select_related("station__site").order_by("start"),

@@ -1,7 +1,7 @@
 """Events as people read them: what happened, when, who did it, what changed."""
 
 import json
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -9,6 +9,7 @@ from typing import Any
 from django.apps import apps
 from django.core.exceptions import FieldDoesNotExist
 from django.db import models
+from django.db.models import QuerySet
 from django.utils import timezone
 from django.utils.dateparse import parse_datetime
 from django.utils.formats import date_format
@@ -36,6 +37,8 @@ LOCATIONS = frozenset({"location", "prior_location"})
 """Columns that hold where a patient lies, ward^room^bed."""
 MERGES = (EventKind.PATIENT_MERGED, EventKind.PATIENT_UNMERGED)
 READS = (EventKind.PATIENT_VIEWED, EventKind.PATIENTS_LISTED, EventKind.RECORD_VIEWED)
+OF_THE_RECORD = tuple(kind for kind in EventKind if kind.startswith("patient.") and kind not in READS)
+"""What changes a patient's record."""
 
 
 @dataclass(frozen=True)
@@ -59,6 +62,38 @@ class Line:
     def who(self) -> str:
         """Return who did it as people read it."""
         return who(self.event)
+
+
+def of_order(
+    order: Order, most: int, *, record: Collection[EventKind] = MERGES, after: datetime | None = None
+) -> list[Event]:
+    """Return the newest events of an order, and those of the patients' records that it was in, while it was in them.
+
+    record: the kinds of the latter. after: none that are as old or older.
+    """
+    told = Event.objects.select_related("patient", "order").order_by("-pk")
+    told = told.filter(at__gt=after) if after else told
+    own = told.filter(order=order).exclude(kind__in=READS)[:most]
+    found = {event.pk: event for event in (*own, *_of_records(order, told.filter(kind__in=record), most))}
+    return [found[pk] for pk in sorted(found, reverse=True)][:most]
+
+
+def _of_records(order: Order, told: QuerySet[Event], most: int) -> list[Event]:
+    """Go back from the record that an order is in to those that a merge, or its undoing, has moved it out of."""
+    found: list[Event] = []
+    patient, moved, last = order.patient_id, True, None
+    while moved and len(found) < most:
+        moved = False
+        rows = told.filter(patient=patient, at__gte=order.created_at)
+        for event in (rows.filter(pk__lt=last.pk) if last else rows)[:most]:
+            if last and (event.kind, event.data) == (last.kind, last.data):
+                continue  # the same merge, as it was told of the other one of the two
+            found.append(event)
+            if event.kind in MERGES and order.pk in event.data.get("orders", ()):
+                moved, last = True, event
+                patient = event.data["loser" if event.kind == EventKind.PATIENT_MERGED else "survivor"]
+                break
+    return found
 
 
 def who(event: Event) -> str:

@@ -1,5 +1,6 @@
 """What happened, in words that people read: names without carets, senders in two words, merges with both numbers."""
 
+import re
 from typing import Any
 
 import pytest
@@ -71,3 +72,27 @@ def test_lists_say_what_needs_attention(expert: Desk) -> None:
     words = str(Attention.DOUBLE_BOOKED.label)
     for address in ("/ris/order/", f"/ris/patient/{order.patient_id}/change/"):
         assert words in text_of(expert.get(address))
+
+
+def test_an_order_tells_of_the_merges_that_it_has_lived_through_and_of_no_others(expert: Desk) -> None:
+    early, goes, stays, last = (factories.patient("Doe^Jane", number) for number in ("4700", "4711", "4712", "4713"))
+    patients.merge(by=factories.CLERK, survivor=goes, loser=early)
+    order = factories.order(patient=goes)
+    other = factories.order(patient=stays)
+
+    def told(row: Any) -> list[str]:
+        page = text_of(expert.get(f"/ris/order/{row.pk}/change/"))
+        return re.findall(r"(?:Patients merged|Merge undone).*?patient ID: (\d+ → \d+)", page)
+
+    assert told(order) == []
+    patients.merge(by=factories.CLERK, survivor=stays, loser=goes)
+    patients.merge(by=factories.CLERK, survivor=last, loser=stays)
+    assert told(order) == told(other) == ["4712 → 4713", "4711 → 4712"]
+    for row in (stays, goes):
+        row.refresh_from_db()
+    unmerge(by=factories.CLERK, loser=stays)
+    unmerge(by=factories.CLERK, loser=goes)
+    assert told(order) == ["4712 → 4711", "4713 → 4712", "4712 → 4713", "4711 → 4712"]
+    assert told(other) == ["4712 → 4711", "4713 → 4712", "4712 → 4713", "4711 → 4712"]
+    patients.merge(by=factories.CLERK, survivor=early, loser=last)
+    assert (told(order)[0], len(told(other))) == ("4713 → 4711", 4)

@@ -6,6 +6,9 @@ from datetime import timedelta
 import pytest
 from django.core.management import CommandError, call_command
 
+from ris.actions import patients
+from ris.actions.unmerging import unmerge
+from ris.models import Station
 from ris.roles import Role
 from tests import factories
 from tests.ris.desk import Desk, text_of
@@ -98,6 +101,41 @@ def test_the_command_names_the_query_and_the_others(capsys: pytest.CaptureFixtur
     known = f"{paged.pk}, {late.pk}, {early.pk}"
     with pytest.raises(CommandError, match=f"CT1 has no query 999 in the log. Its last ones: {known}"):
         call_command("why", step.sps_id, "CT1", "--query", "999")
+
+
+# --- what has happened since -------------------------------------------------------------------------------
+
+
+def test_what_has_changed_the_answer_since_is_told() -> None:
+    """A merge, a new name, a station's AE title, a profile: none of them is an event of the order."""
+    jane, twin = factories.patient("Doe^Jane", "4711"), factories.patient("Doe^Jane", "4712")
+    step = factories.step(patient=jane)
+    asked(PatientID="4712")
+    assert "Nothing yet." in page_of(step)
+    patients.merge(by=factories.CLERK, survivor=twin, loser=jane)
+    patients.update(by=factories.HIS, patient=twin, patient_name="Roe^Jane")
+    expert = Desk(Role.INFORMATICS)
+    factories.station("MR1")
+    for title in ("CT1", "MR1"):
+        station = Station.objects.get(ae_title=title)
+        form = {"ae_title": title, "name": f"New {title}", "site": station.site_id, "modality": "CT"} | {
+            "rank": "1",
+            "active": "on",
+        }
+        expert.post(f"/ris/station/{station.pk}/change/", **form)
+    words = page_of(step)
+    since = words[words.index("What has happened since") :]
+    assert "Every key fits now: the scanner gets this exam when it asks again. Something has changed." in words
+    assert since.count("Patients merged") == 1
+    assert "patient ID: 4711 → 4712" in since
+    assert "name: Doe, Jane → Roe, Jane" in since
+    assert "Catalogue changed: New CT1" in since
+    assert "New MR1" not in since
+    jane.refresh_from_db()
+    unmerge(by=factories.CLERK, loser=jane)
+    words = page_of(step)
+    assert "It does not fit: Patient ID." in words
+    assert "Merge undone" in words
 
 
 # --- what the log shows of DICOMweb -----------------------------------------------------------------------
