@@ -20,7 +20,7 @@ from django.conf import settings
 from django.db import IntegrityError, InterfaceError, OperationalError, connection, transaction
 from django.utils import timezone
 
-from hl7 import ack, handlers, ordering, replies
+from hl7 import ack, handlers, ordering, replies, settling
 from hl7.ack import Answer, Body, Condition, Header, Place, Problem, Reply
 from hl7.endpoints import read_from
 from hl7.message import Message, NotHL7
@@ -85,6 +85,11 @@ class _Case:
     twins: list[Twin] = field(default_factory=list)
     keys: Keys = field(default_factory=dict)  # for rows that it may make
     resumed: bool = False  # it was answered when it came, and waited
+
+    @property
+    def open_copy(self) -> int | None:
+        """The first message with the same content that failed, was kept or was interrupted."""
+        return next((twin.key for twin in self.twins if twin.is_open and twin.same), None)
 
     def answer(self, code: Answer, problem: Problem | None = None, body: Body | None = None) -> Reply:
         """Return what goes back; nothing to an answer, which is never answered."""
@@ -234,16 +239,17 @@ def unusable(message: Message) -> Problem | None:
 
 def _repeat(case: _Case, twins: list[Twin]) -> bytes | None:
     """Answer a message that was applied before as it was answered then; None when it is new."""
-    for twin in twins:
-        if twin.content_hash == case.row.content_hash:
-            case.warnings = []
-            answer = Reply(bytes(twin.answer), Answer(twin.answer_code) if twin.answer_code else None)
-            if twin.answer_code and not twin.answer:  # it was kept long enough
-                answer = case.answer(Answer.ACCEPT)
-            return case.settle(MessageState.REPEATED, answer, repeat_of_id=twin.key)
-        text = "the control ID was used before by a message with another content"
-        if text not in case.warnings:
-            case.warnings.append(text)
+    applied = {twin.same: twin.key for twin in twins if not twin.is_open}
+    if True in applied:
+        case.warnings = []
+        content, code = InboundMessage.objects.values_list("answer", "answer_code").get(pk=applied[True])
+        answer = Reply(bytes(content), Answer(code) if code else None)
+        if code and not content:  # it was kept long enough
+            answer = case.answer(Answer.ACCEPT)
+        return case.settle(MessageState.REPEATED, answer, repeat_of_id=applied[True])
+    text = "the control ID was used before by a message with another content"
+    if applied and text not in case.warnings:
+        case.warnings.append(text)
     return None
 
 
@@ -255,7 +261,7 @@ def _wait(case: _Case) -> bytes | None:
     assert case.message is not None
     if not ordering.waits(case.message) or case.row.replay_of_id is not None:
         return None
-    earlier = ordering.holder_of(case.message)
+    earlier = ordering.holder_of(case.message, before=case.open_copy)  # it takes the place of its copies
     if earlier is None:
         return None
     with transaction.atomic():
@@ -279,8 +285,9 @@ def resume(key: int) -> bool:
         message = read_from(bytes(row.raw), row.peer)
         if ordering.holder_of(message, before=row.pk) is not None:
             return False
-        case = _Case(row, replies.header_of(message), started, message, list(message.warnings), resumed=True)
-        if _repeat(case, twins_of(row)) is None:
+        warnings, twins = list(message.warnings), twins_of(row)
+        case = _Case(row, replies.header_of(message), started, message, warnings, twins, resumed=True)
+        if _repeat(case, twins) is None:
             _apply(case)
         if row.state not in (MessageState.FAILED, MessageState.KEPT):
             ordering.release([row.pk])
@@ -305,7 +312,10 @@ def _apply(case: _Case) -> bytes:
                     done = handlers.apply(case.message, by=actor, warnings=case.warnings)
                 body = replies.of_done(case.message, done)
                 state = MessageState.APPLIED_WITH_WARNINGS if case.warnings else MessageState.APPLIED
-                return case.settle(state, case.answer(Answer.ACCEPT, body=body))  # which is after the commit
+                answer = case.settle(state, case.answer(Answer.ACCEPT, body=body))
+                if case.open_copy:
+                    settling.close_copies(row, by=actor, applied=row, without=[row.replay_of_id])
+                return answer  # which is after the commit
         except handlers.Unsupported as unsupported:
             if case.resumed:
                 ordering.release([case.row.pk])  # its effect would never come

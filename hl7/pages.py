@@ -9,7 +9,7 @@ from django.shortcuts import get_object_or_404
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST
 
-from hl7 import edited, ordering, replaying, tasks
+from hl7 import edited, ordering, replaying, settling, tasks
 from hl7.edited import NotSendable
 from hl7.effects import effect_of, events_of
 from hl7.models import OPEN_STATES, InboundMessage, MessageState
@@ -53,6 +53,7 @@ def show(request: HttpRequest, object_id: str) -> HttpResponse:
         replays=message.replays.select_related("entered_by").order_by("pk"),
         differences=edited.differences(before, raw, message.peer) if before != raw else [],
         is_open=message.state in OPEN_STATES,
+        applied_as=settling.applied_copy_of(message) if message.state == MessageState.MENDED else None,
         is_waiting=is_waiting,
         earlier=ordering.earlier_than(message) if is_waiting else (),
         may_replay=request.user.has_perm(REPLAY),

@@ -90,7 +90,7 @@ _STATES = {
     MessageState.WAITING: "had no effect yet: an earlier message of the same patient waits for a person",
     MessageState.REPEATED: "was applied before: answered as it was then, no second effect",
     MessageState.INTERRUPTED: "stored and never answered, because something stopped in between; the sender sends again",
-    MessageState.MENDED: "had no effect, and was sent again from the inbox with success",
+    MessageState.MENDED: "had no effect, and was sent again with success, by its sender or from the inbox",
     MessageState.DISMISSED: "had no effect, and a person said why it is not needed",
 }
 

@@ -14,12 +14,12 @@ from django.db import IntegrityError, OperationalError, connection, transaction
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
-from hl7 import ack, handlers, intake, replies
+from hl7 import ack, handlers, intake, replies, settling
 from hl7.ack import Answer, Body, Condition, Header, Problem
 from hl7.effects import Effect, Touched, effect_of
 from hl7.endpoints import read_from
 from hl7.message import Message, NotHL7
-from hl7.models import APPLIED_STATES, InboundMessage
+from hl7.models import InboundMessage
 from hl7.undone import told
 from hl7.values import FieldError
 from ris import identifiers
@@ -163,11 +163,10 @@ def _without_lost_pages(effect: Effect) -> Effect:
 
 
 def _done_by(raw: bytes, header: Header) -> InboundMessage | None:
-    same = InboundMessage.objects.filter(
+    row = InboundMessage(
         sending_application=header.sending_application,
         sending_facility=header.sending_facility,
         control_id=header.control_id,
         content_hash=intake.content_hash(raw),
-        state__in=APPLIED_STATES,
     )
-    return same.order_by("pk").first()
+    return settling.applied_copy_of(row)

@@ -13,8 +13,9 @@ from django.db.models import F, Q, QuerySet
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
-from hl7 import intake, ordering
+from hl7 import intake
 from hl7.models import APPLIED_STATES, OPEN_STATES, InboundMessage, MessageState, Replay, ReplayItem
+from hl7.settling import close_copies, settle
 from ris import audit
 from ris.actor import Actor
 from ris.errors import ForbiddenMove
@@ -56,21 +57,15 @@ def _mend(by: Actor, message: InboundMessage, made: InboundMessage, *, edited: b
     Event.objects.record(EventKind.MESSAGE_REPLAYED, by=by, subject=audit.subject_of(message), data=data)
     if made.state not in DONE:
         return
-    chain, above = [message.pk], message
+    chain, above = [message], message
     while above.replay_of is not None:
         above = above.replay_of
-        chain.append(above.pk)
-    attempts = InboundMessage.objects.filter(Q(pk__in=chain) | Q(replay_of__in=chain))
-    _settle(attempts.filter(state__in=_UNSETTLED), by, MessageState.MENDED)
-
-
-def _settle(rows: "QuerySet[InboundMessage]", by: Actor, state: MessageState, reason: str = "") -> int:
-    """Settle messages and end what they hold (see `advance`); returns how many there were."""
-    keys = list(rows.select_for_update().values_list("pk", flat=True))
-    settled = InboundMessage.objects.filter(pk__in=keys)
-    settled.update(state=state, settled_by=by.user_id, settled_at=timezone.now(), settled_reason=reason)
-    ordering.release(keys)
-    return len(keys)
+        chain.append(above)
+    keys = [one.pk for one in chain]
+    attempts = InboundMessage.objects.filter(Q(pk__in=keys) | Q(replay_of__in=keys))
+    settle(attempts.filter(state__in=_UNSETTLED), by, MessageState.MENDED)
+    for one in chain:
+        close_copies(one, by=by, applied=made)
 
 
 def advance() -> int:
@@ -91,7 +86,7 @@ def dismiss(*, by: Actor, message: InboundMessage, reason: str) -> None:
         raise ForbiddenMove(_("Say why this message is not needed."), field="reason")
     with transaction.atomic():
         rows = InboundMessage.objects.filter(pk=message.pk, state__in=_UNSETTLED)
-        if not _settle(rows, by, MessageState.DISMISSED, reason):
+        if not settle(rows, by, MessageState.DISMISSED, reason):
             raise ForbiddenMove
         Event.objects.record(EventKind.MESSAGE_DISMISSED, by=by, subject=audit.subject_of(message), reason=reason)
 

@@ -7,36 +7,47 @@ one along.
 """
 
 from collections import deque
+from collections.abc import Iterable
 from functools import cache
 from typing import Any, NamedTuple
 
 from django.db import connection
 
-from hl7.models import APPLIED_STATES, InboundMessage
+from hl7.models import APPLIED_STATES, OPEN_STATES, InboundMessage, MessageState
 from ris.models.statements import Statement, insert, insertion
 from ris.models.waiting import Group, Keys, drawing
 
 
 class Twin(NamedTuple):
-    """A message that was applied, of the same sender and control ID."""
+    """The first message of the same sender and control ID of those that are alike in content and fate.
+
+    same: it has the same content. is_open: it did nothing, and waits for a person; else it was applied.
+    """
 
     key: int
-    content_hash: str
-    answer: bytes
-    answer_code: str
+    same: bool
+    is_open: bool
 
 
-_COLUMNS = ", ".join(f"twin.{name}" for name in ("id", "content_hash", "answer", "answer_code"))
-_TWIN, _DRAWN = slice(1, 5), slice(5, None)  # of what the statement of `store` returns
+_TWIN, _DRAWN = slice(1, 4), slice(4, None)  # of what the statement of `store` returns
+
+
+def _quoted(states: Iterable[MessageState]) -> str:
+    return ", ".join(f"'{state.value}'" for state in states)
+
+
+# Four rows at most: some senders use one control ID for everything, or send a message for days.
 _TWINS = f"""
-    twin.sending_application = %s AND twin.sending_facility = %s AND twin.control_id = %s
-    AND twin.state IN ({", ".join(f"'{state.value}'" for state in APPLIED_STATES)})
-"""
-_FIND = f"SELECT {_COLUMNS} FROM hl7_inboundmessage twin WHERE {_TWINS} ORDER BY twin.id"  # noqa: S608 (our own names)
+    SELECT min(id) AS id, content_hash = %s AS same, state IN ({_quoted(OPEN_STATES)}) AS is_open
+    FROM hl7_inboundmessage
+    WHERE sending_application = %s AND sending_facility = %s AND control_id = %s
+    AND state IN ({_quoted((*APPLIED_STATES, *OPEN_STATES))})
+    GROUP BY 2, 3
+"""  # noqa: S608 (our own names)
 
 
 def store(row: InboundMessage, to_come: Group) -> tuple[list[Twin], Keys]:
-    """Insert the row of a message; returns its twins, the oldest first, and keys for rows that it may make.
+    """Insert the row of a message; returns its twins, and keys for rows that it may make.
 
     to_come: the models of these rows. A key that no row gets is a gap. SQLite gives keys when rows are written.
     """
@@ -45,7 +56,7 @@ def store(row: InboundMessage, to_come: Group) -> tuple[list[Twin], Keys]:
         return twins_of(row), {}
     statement, columns = _storing(to_come)
     with connection.cursor() as cursor:
-        statement.execute(cursor, [*columns.of(row, adding=True), *_sender(row)])
+        statement.execute(cursor, [*columns.of(row, adding=True), *_sought(row)])
         found = cursor.fetchall()
     row.pk, keys = found[0][0], found[0][_DRAWN]
     row._state.adding = False
@@ -54,23 +65,23 @@ def store(row: InboundMessage, to_come: Group) -> tuple[list[Twin], Keys]:
 
 
 def twins_of(row: InboundMessage) -> list[Twin]:
-    """Return the messages that were applied under the same control ID by now, the oldest first."""
+    """Return the twins of a message by now."""
     with connection.cursor() as cursor:
-        cursor.execute(_FIND, _sender(row))
-        return [Twin(*twin) for twin in cursor.fetchall()]
+        cursor.execute(_TWINS, _sought(row))
+        return [Twin(key, bool(same), bool(is_open)) for key, same, is_open in cursor.fetchall()]
 
 
-def _sender(row: InboundMessage) -> list[str]:
-    return [row.sending_application, row.sending_facility, row.control_id]
+def _sought(row: InboundMessage) -> list[str]:
+    return [row.content_hash, row.sending_application, row.sending_facility, row.control_id]
 
 
 @cache
 def _storing(to_come: Group) -> tuple[Statement, Any]:
     """Return the statement that stores a row, finds its twins and draws keys, in one message to PostgreSQL and back."""
     text, columns = insertion(InboundMessage)
-    asked = ", ".join(filter(None, ["stored.id", _COLUMNS, drawing(to_come)]))
+    asked = ", ".join(filter(None, ["stored.id, twin.*", drawing(to_come)]))
     text = f"""
     WITH stored AS ({text} RETURNING id)
-    SELECT {asked} FROM stored LEFT JOIN hl7_inboundmessage twin ON {_TWINS} ORDER BY twin.id
+    SELECT {asked} FROM stored LEFT JOIN ({_TWINS}) twin ON TRUE
     """  # noqa: S608 (our own names)
     return Statement(text, before="SET LOCAL synchronous_commit TO off; "), columns

@@ -4,9 +4,10 @@ import logging
 from datetime import timedelta
 
 from celery import shared_task
+from django.db import transaction
 from django.utils import timezone
 
-from hl7 import replaying, retention, texts
+from hl7 import replaying, retention, settling, texts
 from hl7.models import InboundMessage, MessageState, Replay
 from ris.actor import Actor, ActorKind, system
 
@@ -19,11 +20,22 @@ _ANSWERED_WITHIN = timedelta(minutes=1)
 def flag_interrupted() -> int:
     """Mark messages that were stored and never answered: the process or the database died in between.
 
-    Their sender got no answer and sends them again. Returns how many there were.
+    Their sender got no answer and sends them again; where that was applied already, they are mended by it. Returns how
+    many there were.
     """
-    found = InboundMessage.objects.filter(
+    old = InboundMessage.objects.filter(
         state=MessageState.RECEIVED, received_at__lt=timezone.now() - _ANSWERED_WITHIN
-    ).update(state=MessageState.INTERRUPTED)
+    ).defer("raw", "answer")
+    found = 0
+    for row in old:
+        with transaction.atomic():
+            if InboundMessage.objects.filter(pk=row.pk, state=MessageState.RECEIVED).update(
+                state=MessageState.INTERRUPTED
+            ):
+                found += 1
+                copy = settling.applied_copy_of(row)
+                if copy is not None:
+                    settling.close_copies(row, by=system("flag_interrupted"), applied=copy)
     if found:
         log.warning("%d message(s) were stored but not applied", found)
     return found

@@ -134,3 +134,15 @@ def test_nor_when_it_had_to_wait_itself(strict: Endpoint, send: Send) -> None:
 def test_without_the_policy_later_messages_go_on(send: Send, accepted: Accepted) -> None:
     send(wrong())
     assert accepted(adt("A04")).state == MessageState.APPLIED
+
+
+def test_a_copy_of_what_holds_the_others_takes_its_place(strict: Endpoint, send: Send, accepted: Accepted) -> None:
+    patient = factories.patient(number="4711")
+    cancel = orm("CA", control_id="CANCEL")
+    assert send(cancel)["MSA"].get("1") == "AE"
+    send(adt("A08", pid(name="Roe^Jane"), control_id="RENAMED"))
+    factories.order(patient=patient, placer_order_number="P1", placer_issuer="HIS")
+    assert accepted(cancel).state == MessageState.APPLIED
+    assert states("CANCEL", "RENAMED") == ["mended", "waiting"]
+    assert tasks.advance() == 1
+    assert Patient.objects.get().patient_name == "Roe^Jane"

@@ -269,3 +269,65 @@ def test_all_attempts_are_mended_however_many_there_were(hospital: None, send: S
         assert message
         message = replaying.send_again(by=factories.CLERK, message=message, raw=WRONG_DATE.replace(b"20260230", day))
     assert not InboundMessage.objects.filter(state=MessageState.FAILED).exists()
+
+
+@pytest.fixture
+def three_copies(hospital: None, send: Send) -> list[InboundMessage]:
+    """A cancel that came three times, each time too early."""
+    for _again in range(3):
+        send(later(1)[0])
+    copies = list(InboundMessage.objects.filter(control_id="CA0").order_by("pk"))
+    send(orm("NW", placer="P0", control_id="NW0"))
+    return copies
+
+
+def settled(copies: list[InboundMessage]) -> set[tuple[str, str]]:
+    for copy in copies:
+        copy.refresh_from_db()
+    return {(copy.state, copy.settled_reason) for copy in copies}
+
+
+def test_copies_are_mended_when_the_sender_s_next_one_is_applied(
+    three_copies: list[InboundMessage], send: Send
+) -> None:
+    assert send(later(1)[0])["MSA"].get("1") == "AA"
+    last = InboundMessage.objects.latest("pk")
+    assert settled(three_copies) == {(MessageState.MENDED, f"applied by message {last.pk}")}
+    told = Event.objects.filter(kind=EventKind.MESSAGE_REPLAYED, cause=last.cause)
+    assert {event.subject for event in told} == {f"hl7.inboundmessage:{copy.pk}" for copy in three_copies}
+    assert {event.data["new"] for event in told} == {last.pk}
+    page = text_of(Desk(Role.INFORMATICS).get(at(three_copies[0])))
+    assert f"Applied by message {last.pk}" in page
+
+
+def test_copies_are_mended_with_the_one_that_is_sent_again(three_copies: list[InboundMessage]) -> None:
+    made = replaying.send_again(by=factories.CLERK, message=three_copies[1])
+    assert made is not None
+    by_copy = f"applied by message {made.pk}"
+    assert settled(three_copies) == {(MessageState.MENDED, ""), (MessageState.MENDED, by_copy)}
+    assert [event.data["new"] for event in Event.objects.filter(kind=EventKind.MESSAGE_REPLAYED)] == [made.pk] * 3
+
+
+def test_copies_are_mended_with_the_one_that_is_edited(three_copies: list[InboundMessage]) -> None:
+    raw = later(1)[0].replace(b"CA0", b"CA9")
+    made = replaying.send_again(by=factories.CLERK, message=three_copies[1], raw=raw)
+    assert made is not None
+    assert {state for state, _reason in settled(three_copies)} == {MessageState.MENDED}
+
+
+def test_only_the_same_content_of_the_same_sender_is_a_copy(three_copies: list[InboundMessage], send: Send) -> None:
+    send(later(1)[0].replace(b"|HIS|", b"|LAB|", 1))
+    send(later(1)[0].replace(b"CA|P0", b"CA|P9"))
+    assert settled(three_copies) == {(MessageState.FAILED, "")}
+
+
+def test_a_copy_that_was_interrupted_is_mended_by_the_one_that_came_after_it(hospital: None, send: Send) -> None:
+    raw = adt("A04", control_id="M1")
+    send(raw)
+    applied = row("M1")
+    cut_off = InboundMessage.objects.get(pk=applied.pk)
+    cut_off.pk, cut_off.state = None, MessageState.RECEIVED
+    cut_off.save(force_insert=True)
+    InboundMessage.objects.filter(pk=cut_off.pk).update(received_at=timezone.now() - timedelta(minutes=2))
+    assert tasks.flag_interrupted() == 1
+    assert settled([cut_off]) == {(MessageState.MENDED, f"applied by message {applied.pk}")}
