@@ -1,5 +1,6 @@
 """The languages of the screens: who gets which, and that doors, trail and files stay English."""
 
+import re
 from datetime import timedelta
 from typing import Any
 
@@ -135,3 +136,15 @@ def test_every_noun_and_column_on_screen_has_a_name_to_translate() -> None:
         if not field.auto_created and not isinstance(field.verbose_name, Promise)
     }
     assert unnamed - UNSEEN == set()
+
+
+def test_no_message_hides_behind_a_name_that_is_not_looked_for() -> None:
+    """`gettext_lazy as _lazy` kept words out of the catalogue, and nobody missed them there."""
+    imports = re.compile(r"^from django\.utils\.translation import (\w*gettext\w*)(?: as (\w+))?$", re.MULTILINE)
+    used = {
+        alias or name
+        for app in messages.APPS
+        for path in (messages.PROJECT / app).rglob("*.py")
+        for name, alias in imports.findall(path.read_text("utf-8"))
+    }
+    assert {"_", "_lazy"} <= used <= set(messages.KEYWORDS)

@@ -16,8 +16,8 @@ from pydicom.tag import Tag
 from worklist.attributes import SITE_ZONE, Attribute, Fault
 from worklist.charsets import ASCII_ONLY, UTF_8, is_writable
 from worklist.identifier import Key, Request
-from worklist.spelling import PLAIN_STYLE, Notes, Style, Value
-from worklist.values import in_values, mended, valid
+from worklist.spelling import PLAIN_STYLE, Change, Notes, Style, Value, What
+from worklist.values import in_values, is_reworded, is_too_long, mended, valid
 
 Row = dict[str, Any]
 """The columns of one step by their lookups; see worklist.attributes."""
@@ -79,27 +79,43 @@ def _items(key: Key, attribute: Attribute, row: Row, notes: Notes, style: Style)
 
 def value_of(attribute: Attribute, source: Row, row: Row, notes: Notes, style: Style = PLAIN_STYLE) -> Value:
     """Return the value to send, None for zero length. Raises BadRowError."""
-    value = style.value(attribute, _stored(attribute, source, row), notes)
+    value = style.value(attribute, _stored(attribute, source, row, notes), notes)
     if value is None and attribute.return_type == "1" and attribute.fault is Fault.SKIP:
         raise BadRowError(attribute.keyword)
     return value
 
 
-def _stored(attribute: Attribute, source: Row, row: Row) -> Value:
-    """Return the stored value as DICOM can write it. Raises BadRowError."""
+def _stored(attribute: Attribute, source: Row, row: Row, notes: Notes) -> Value:
+    """Return the stored value as DICOM can write it; notes what had to be changed for that. Raises BadRowError."""
     text = attribute.constant or _text(attribute, source, row)
     if attribute.many:
-        whole = attribute.fault is not Fault.CUT
-        parts = [part for one in text.split("; ") for part in ([one] if whole else in_values(attribute.vr, one))]
-        return [one for one in parts if one and valid(attribute.vr, one)] or None
+        return _several(attribute, text, notes) or None
     if text and not valid(attribute.vr, text):
         if attribute.fault is Fault.SKIP:
             raise BadRowError(attribute.keyword)
-        text = mended(attribute.vr, text) if attribute.fault is Fault.CUT else ""
-        text = text if text and valid(attribute.vr, text) else ""
+        better = mended(attribute.vr, text) if attribute.fault is Fault.CUT else ""
+        better = better if better and valid(attribute.vr, better) else ""
+        _note(attribute, text, notes, lost=not better, cut=is_too_long(attribute.vr, text))
+        text = better
     if not text:
         return None
     return int(text) if attribute.vr == "US" else text
+
+
+def _several(attribute: Attribute, text: str, notes: Notes) -> list[str]:
+    """Return the values of a column that holds several."""
+    whole = attribute.fault is not Fault.CUT
+    parts = [part for one in text.split("; ") for part in ([one] if whole else in_values(attribute.vr, one)) if part]
+    fit = [one for one in parts if valid(attribute.vr, one)]
+    _note(attribute, text, notes, lost=len(fit) < len(parts), cut=False)
+    return fit
+
+
+def _note(attribute: Attribute, text: str, notes: Notes, *, lost: bool, cut: bool) -> None:
+    """Note what became of a text that DICOM cannot write as it is; other blanks are no change."""
+    if lost or cut or is_reworded(attribute.vr, text):
+        what = What.EMPTY if lost else What.CUT if cut else What.MENDED
+        notes.changes.append(Change(attribute.keyword, what))
 
 
 def _text(attribute: Attribute, source: Row, row: Row) -> str:

@@ -178,7 +178,7 @@ ATTRIBUTES: tuple[Attribute, ...] = (
     Attribute("RequestedProcedureComments", _R, Kind.NONE, "3", PROCEDURE + "comments", "NTE-3"),
     Attribute("ReasonForTheRequestedProcedure", _R, Kind.NONE, "3", PROCEDURE + "reason", "OBR-31"),
     Attribute("ReasonForRequestedProcedureCodeSequence", _R, Kind.NONE, "3", PROCEDURE + "reason_codes", "OBR-31.1 to 31.3", items=_code_items(_R, "", "code")),
-    Attribute("AdmittingDiagnosesDescription", _R, Kind.NONE, "3", PROCEDURE + "diagnosis", "DG1-3, DG1-4"),
+    Attribute("AdmittingDiagnosesDescription", _R, Kind.NONE, "3", PROCEDURE + "diagnosis", "DG1-3, DG1-4", many=True),
     Attribute("NamesOfIntendedRecipientsOfResults", _R, Kind.NONE, "3", PROCEDURE + "intended_recipients", "OBR-28", many=True, fault=Fault.EMPTY),
     # Imaging service request: the order
     Attribute("AccessionNumber", _O, Kind.WILDCARD, "2", ORDER + "accession_number", "OBR-18, else ours", fault=Fault.SKIP),

@@ -21,6 +21,7 @@ WORDS = {
     What.OTHER: _lazy("another representation of the name, in Latin letters"),
     What.GROUP: _lazy("a representation of the name is left out"),
     What.CUT: _lazy("shortened"),
+    What.MENDED: _lazy("signs that DICOM does not take are replaced"),
     What.EMPTY: _lazy("left empty: it cannot be written, and is never rewritten"),
 }
 

@@ -295,4 +295,4 @@ def note_changes(ae_title: str, changed: int) -> None:
             _rewritten.clear()
         _rewritten[ae_title] = changed
         if changed:
-            log.warning("worklist: %d values were rewritten for %a, which cannot read them", changed, ae_title)
+            log.warning("worklist: values not sent to %a as they are stored: %d", ae_title, changed)

@@ -74,6 +74,9 @@ first of one byte or empty). What cannot be written in it is sent in another rep
 else in Latin letters (not by context: `ü` becomes `u`); with the other policy the answer is in UTF-8. Escape sequences
 return to the first set before each `^`, `=` and line end.
 
+A text of VR LO, LT or UT that is longer than its VR allows ends with ` ...`. Allergies, Medical Alerts and Admitting
+Diagnoses Description, which may have several values, are broken into as many as they need.
+
 """
 PROFILES = """
 ## What a station profile changes

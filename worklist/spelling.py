@@ -16,7 +16,7 @@ from worklist.attributes import ATTRIBUTES, STEP_ATTRIBUTES, Attribute, Fault, L
 from worklist.charsets import UTF_8, is_writable
 from worklist.matching import Kind
 from worklist.profiles import PLAIN, Profile, Setting, ValueRule
-from worklist.values import CHARACTER_SET_VRS, RULES, in_values, valid
+from worklist.values import CHARACTER_SET_VRS, RULES, in_values, shortened, valid
 
 Value = str | int | list[str] | None
 """A value to send; None for zero length."""
@@ -30,6 +30,7 @@ class What(StrEnum):
     GROUP = "GROUP"
     OTHER = "OTHER"
     CUT = "CUT"
+    MENDED = "MENDED"
     EMPTY = "EMPTY"
 
 
@@ -75,7 +76,10 @@ class Style:
         if isinstance(value, list):
             value = [part for one in value for part in self._parts(attribute, one, notes)] or None
         else:
-            value = self._text(attribute, value, notes)[: RULES[attribute.vr].length].rstrip() or None
+            written = self._text(attribute, value, notes)
+            value = shortened(attribute.vr, written) or None
+            if len(written) > RULES[attribute.vr].length:
+                notes.changes.append(Change(attribute.keyword, What.CUT))
         if value and Setting.LONGEST in rules:
             value = _cut(attribute, value, int(rules[Setting.LONGEST]), notes) or None
         if attribute.vr in CHARACTER_SET_VRS and value:
@@ -95,7 +99,10 @@ class Style:
 
     def _text(self, attribute: Attribute, text: str, notes: Notes) -> str:
         if attribute.vr == "PN" and self._upper_case:
-            text = "=".join(group[:GROUP_LENGTH] for group in self._cased(text).split("="))  # ß makes two letters
+            cased = self._cased(text)
+            text = "=".join(group[:GROUP_LENGTH] for group in cased.split("="))  # ß makes two letters
+            if text != cased:
+                notes.changes.append(Change(attribute.keyword, What.CUT))
         if not self.rewrites or attribute.vr not in CHARACTER_SET_VRS or is_writable(text, self.character_set):
             return text
         if attribute.vr == "PN":
@@ -116,7 +123,10 @@ class Style:
             spoken = phonetic if phonetic and (not alphabetic or _IDEOGRAPHS.search(alphabetic)) else ""
             source = spoken or alphabetic or ideographic
             changes.append(What.OTHER if source != alphabetic else What.LATIN)
-            alphabetic = self._latin_name(source)
+            latin = self._latin_name(source)
+            alphabetic = latin[:GROUP_LENGTH].rstrip("^ ")
+            if len(latin) > GROUP_LENGTH:
+                changes.append(What.CUT)
         kept = [group if is_writable(group, self.character_set) else "" for group in (ideographic, phonetic)]
         if kept != [ideographic, phonetic]:
             changes.append(What.GROUP)
@@ -128,7 +138,7 @@ class Style:
         plain = [" ".join(re.sub(r"[\\^=]", " ", part).split()) for part in parts]
         if group.upper() == group.lower():  # a script without capitals
             plain = [part[:1].upper() + part[1:] for part in plain]
-        return self._cased("^".join(plain))[:GROUP_LENGTH].rstrip("^ ")
+        return self._cased("^".join(plain)).rstrip("^ ")
 
     def _cased(self, name: str) -> str:
         return name.upper() if self._upper_case else name

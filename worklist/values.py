@@ -36,6 +36,9 @@ RULES: dict[str, Rule] = {
 }
 CHARACTER_SET_VRS = frozenset({"LO", "LT", "PN", "SH", "ST", "UT"})
 """VRs that Specific Character Set rules (PS3.5 6.1.2.2); the others are ASCII."""
+MORE = " ..."
+"""The end of a text that was cut: who reads it at the scanner must know that there is more."""
+_PROSE = frozenset({"LO", "LT", "ST", "UT"})
 
 
 def valid(vr: str, text: str) -> bool:
@@ -53,7 +56,25 @@ def _valid_name(text: str) -> bool:
 
 def mended(vr: str, text: str) -> str:
     """Return a text that says the same and fits its VR as far as blanks, slashes and cutting can do it."""
-    return _clean(vr, text)[: RULES[vr].length].rstrip()
+    return shortened(vr, _clean(vr, text))
+
+
+def shortened(vr: str, text: str) -> str:
+    """Return a text that is no longer than its VR allows; one that is read by people says that it was cut."""
+    longest = RULES[vr].length
+    if len(text) <= longest or vr not in _PROSE:
+        return text[:longest].rstrip()
+    return text[: longest - len(MORE)].rstrip() + MORE
+
+
+def is_too_long(vr: str, text: str) -> bool:
+    """Tell whether a text has to be cut."""
+    return len(_clean(vr, text)) > RULES[vr].length
+
+
+def is_reworded(vr: str, text: str) -> bool:
+    """Tell whether a text holds more than blanks that its VR does not take."""
+    return _clean(vr, text).split() != text.split()
 
 
 def in_values(vr: str, text: str) -> list[str]:

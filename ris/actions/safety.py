@@ -110,8 +110,8 @@ class Verdict:
         return {
             "gate": gate,
             "gate_until": self._until(gate),
-            "gate_alerts": self._told(Tells.ALERTS)[:ALERTS_LENGTH],
-            "gate_needs": self._told(Tells.NEEDS)[:NEEDS_LENGTH],
+            "gate_alerts": self._told(Tells.ALERTS, ALERTS_LENGTH),
+            "gate_needs": self._told(Tells.NEEDS, NEEDS_LENGTH),
             "gate_pregnancy": self._pregnancy(),
         }
 
@@ -121,14 +121,15 @@ class Verdict:
         ends = [one.expires_at for one in self.findings if one.expires_at and one.rule.when_open == Effect.HOLD]
         return min(ends, default=None) if gate == Gate.CLEARED else None
 
-    def _told(self, where: str) -> str:
-        """Return the words for the scanner; a question mark behind what nobody has answered."""
+    def _told(self, where: str, longest: int) -> str:
+        """Return the words for the scanner: a question mark behind what nobody has answered, dots for the rest."""
         words = [
             one.rule.alert + ("?" if one.status == OPEN else "")
             for one in self.findings
             if one.rule.tells == where and one.status != NEGATIVE
         ]
-        return "; ".join(dict.fromkeys(words))
+        told = "; ".join(dict.fromkeys(words))
+        return told if len(told) <= longest else told[: longest - 4].rstrip("; ") + " ..."
 
     def _pregnancy(self) -> int | None:
         for one in self.findings:

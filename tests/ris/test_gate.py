@@ -105,6 +105,11 @@ def test_words_may_go_to_special_needs() -> None:
     order = mr()
     answer(order, need, "yes")
     assert (step_of(order).gate_needs, step_of(order).gate_alerts) == ("Patient lift", "")
+    more = rule(question="More?", topic="other", alert="An interpreter for sign language", tells="needs")
+    most = rule(question="And?", topic="other", alert="Somebody who stays in the room", tells="needs")
+    for question in (more, most):
+        answer(order, question, "yes")
+    assert step_of(order).gate_needs == "Patient lift; An interpreter for sign language; Somebody who ..."
 
 
 def test_a_held_back_exam_is_not_started_by_hand_but_a_scanner_that_has_begun_keeps_its_patient() -> None:

@@ -281,9 +281,10 @@ def test_every_vr_of_the_table_has_a_rule() -> None:
     [
         ("LO", "Thorax\\Abdomen", "Thorax/Abdomen"),
         ("LO", " two\nlines ", "two lines"),
-        ("LO", "x" * 70, "x" * 64),
+        ("LO", "x" * 70, "x" * 60 + " ..."),
         ("SH", "a very long station name", "a very long stat"),
         ("LT", "bell\a", "bell"),
+        ("LT", "word " * 3000, ("word " * 3000)[:10236] + " ..."),
         ("LO", "half a \ud800 pair", "half a pair"),
     ],
 )
@@ -293,7 +294,7 @@ def test_text_is_mended(vr: str, text: str, better: str) -> None:
 
 def test_a_description_is_mended_and_the_step_stays() -> None:
     found = answer(read(keys(ScheduledProcedureStepDescription=None)), row("", description="A\\B" + "x" * 80))
-    assert step(found).ScheduledProcedureStepDescription == ("A/B" + "x" * 80)[:64]
+    assert step(found).ScheduledProcedureStepDescription == ("A/B" + "x" * 80)[:60] + " ..."
 
 
 @pytest.mark.parametrize(

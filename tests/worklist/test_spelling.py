@@ -1,19 +1,24 @@
 """How devices are written to: names in the letters that they have, and what their profiles force."""
 
+from datetime import date
 from typing import Any
 
 import pytest
 from django.core.exceptions import ValidationError
 from pydicom.dataset import Dataset
+from pydicom.uid import ExplicitVRLittleEndian
+from pynetdicom.dsutils import encode
 
-from ris.models import Event, EventKind
+from ris.models import Event, EventKind, ScheduledProcedureStep
 from ris.roles import Role
 from tests import factories
 from tests.ris.desk import Desk, text_of
 from tests.worklist.asking import door_sends, keys, step
 from tests.worklist.test_profiles import agreed
+from worklist import query
 from worklist.answer import answer
 from worklist.models import ProfileValue, StationProfile
+from worklist.prepared import reply_to
 from worklist.preview import sent
 from worklist.query import Caller, find
 from worklist.spelling import Notes, What
@@ -38,7 +43,7 @@ def answered(**values: Any) -> tuple[Dataset, list[What]]:
     return found.data_set, [change.what for change in notes.changes]
 
 
-LATIN, OTHER, GROUP, CUT, EMPTY = What.LATIN, What.OTHER, What.GROUP, What.CUT, What.EMPTY
+LATIN, OTHER, GROUP, CUT, EMPTY, MENDED = What.LATIN, What.OTHER, What.GROUP, What.CUT, What.EMPTY, What.MENDED
 
 
 @pytest.mark.parametrize(
@@ -113,6 +118,65 @@ def test_allergies_in_other_letters_are_not_cut_off() -> None:
     assert all(value.isascii() and len(value) <= 64 for value in values)
     assert ", ".join(values).count(",") == told.count(",")
     assert set(changes) == {LATIN}
+
+
+NEEDS = "Wheelchair, oxygen 2 l/min, isolation because of MRSA, interpreter"
+
+
+@pytest.mark.parametrize(
+    ("keyword", "record", "sent", "what"),
+    [
+        ("SpecialNeeds", {}, "Patient lift; Wheelchair, oxygen 2 l/min, isolation because ...", [CUT]),
+        ("PatientState", {"patient_state": "on\\off"}, "on/off", [MENDED]),
+        ("PatientState", {"patient_state": "two\nlines"}, "two lines", []),
+        ("MedicalAlerts", {"medical_alerts": "MRSA\\VRE; Latex"}, ["MRSA/VRE", "Latex"], [MENDED]),
+        ("PatientBirthDate", {"birth_date": date(15, 1, 1)}, None, [EMPTY]),
+    ],
+)
+def test_what_does_not_fit_is_never_changed_in_silence(
+    keyword: str, record: dict[str, Any], sent: Any, what: list[What]
+) -> None:
+    made = factories.step(patient=factories.patient("Doe^Jane", "1", special_needs=NEEDS[:64], **record))
+    ScheduledProcedureStep.objects.update(gate_needs="Patient lift")
+    data_set, changes = answered(**{keyword: None})
+    value = data_set[keyword].value
+    assert (list(value) if isinstance(sent, list) else value or None) == sent
+    assert changes == what
+    page = text_of(Desk(Role.INFORMATICS).get(f"/worklist/stationprofile/preview/?step={made.sps_id}"))
+    assert ("shortened" in page, "signs that DICOM does not take are replaced" in page) == (True, what == [MENDED])
+
+
+def test_a_long_diagnosis_is_several_values_and_a_long_reason_ends_with_dots() -> None:
+    told = "Chronic obstructive pulmonary disease; Suspected embolism, left lower lobe, second time since spring 2019"
+    factories.step(diagnosis=told, reason="Dyspnoea " * 12)
+    data_set, changes = answered(AdmittingDiagnosesDescription=None, ReasonForTheRequestedProcedure=None)
+    assert "; ".join(data_set.AdmittingDiagnosesDescription).replace(",;", ",").count("; ") == 2
+    assert (
+        " ".join(data_set.AdmittingDiagnosesDescription).replace(",", "").split()
+        == told.replace(",", "").replace(";", "").split()
+    )
+    assert data_set.ReasonForTheRequestedProcedure == ("Dyspnoea " * 12)[:60].rstrip() + " ..."
+    assert changes == [CUT]
+
+
+def test_how_many_values_are_not_as_they_are_stored_is_logged_and_kept(caplog: pytest.LogCaptureFixture) -> None:
+    factories.step(reason="x" * 65)
+    asked = encode(keys(ReasonForTheRequestedProcedure=None), False, True) or b""
+    reply = reply_to(asked, ExplicitVRLittleEndian, Caller("CT1"))
+    assert len(list(reply)) == 1
+    assert reply.changed == 1
+    query._rewritten.clear()
+    for _ in range(2):
+        query.note_changes("CT1", reply.changed)
+    assert caplog.messages == ["worklist: values not sent to 'CT1' as they are stored: 1"]
+
+
+def test_a_name_that_becomes_too_long_is_cut_and_told() -> None:
+    factories.step(patient=factories.patient("Щ" * 30 + "^Иван"))
+    agreed(character_set="ISO_IR 100")
+    data_set, changes = answered(PatientName=None)
+    assert len(str(data_set.PatientName)) == 64
+    assert changes == [LATIN, CUT]
 
 
 def test_names_in_capitals() -> None:
@@ -248,7 +312,11 @@ def test_the_preview_on_the_desk_is_told_and_tries_any_profile() -> None:
     assert "Wałęsa^Lech" in words
     words = text_of(informatics.get(f"{address}?step={made.sps_id}&profile={profile.pk}"))
     assert "Walesa^Lech 57 61 6c 65 73 61 5e 4c 65 63 68 20 written in Latin letters" in words
-    assert Event.objects.filter(kind=EventKind.PATIENT_VIEWED, step=made).count() == 2
+    informatics.post("/language", language="de")
+    words = text_of(informatics.get(f"{address}?step={made.sps_id}&profile={profile.pk}"))
+    assert "in lateinischen Buchstaben geschrieben" in words
+    informatics.post("/language", language="en")
+    assert Event.objects.filter(kind=EventKind.PATIENT_VIEWED, step=made).count() == 3
     profile.hidden_states = ["SCHEDULED"]
     profile.save()
     page = informatics.get(f"{address}?step={made.sps_id}&profile={profile.pk}")
