@@ -9,6 +9,7 @@ from typing import Any, Protocol
 
 from django.utils import timezone
 
+from worklist.describe import keys_of
 from worklist.dimse import (
     AFFECTED_SOP_CLASS_UID,
     AFFECTED_SOP_INSTANCE_UID,
@@ -160,6 +161,7 @@ class Answering:
             await self._find(message, transfer_syntax, entry)
         finally:
             entry.milliseconds = round((time.perf_counter() - clock) * 1000, 2)
+            entry.keys = entry.keys or keys_of(message.data or b"", transfer_syntax)
             self._door.write_down(entry)
 
     # --- MPPS -------------------------------------------------------------------------------------

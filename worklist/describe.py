@@ -12,11 +12,16 @@ from pydicom.dataset import Dataset
 from pydicom.multival import MultiValue
 from pydicom.tag import Tag
 
+from worklist.encoding import decode, syntax_of
+from worklist.errors import QueryError
+
 LONGEST = 1024
 DEEPEST = 8
 MOST = 500
 """Bounds of what is kept of one query: characters of a value, levels, keys of one level."""
 
+READ_IN_PASSING = 16 * 1024
+"""Bytes of an identifier that are read beside the answers of others."""
 
 SINGLE_TEXT = frozenset({"LT", "ST", "UT", "UR"})
 """VRs in which a backslash is a character like others (PS3.5 6.2)."""
@@ -53,6 +58,14 @@ def as_json(data_set: Dataset, depth: int = 0) -> dict[str, Any]:
     return found
 
 
+def keys_of(encoded: bytes, transfer_syntax: str) -> dict[str, Any]:
+    """Return as_json of an encoded identifier; of one that is none, or too long to be read in passing, nothing."""
+    try:
+        return as_json(decode(encoded, syntax_of(transfer_syntax))) if len(encoded) <= READ_IN_PASSING else {}
+    except QueryError:
+        return {}
+
+
 def from_json(kept: dict[str, Any]) -> Dataset:
     """Return the identifier that as_json kept; attributes that no dictionary names are left out."""
     data_set = Dataset()
@@ -61,6 +74,8 @@ def from_json(kept: dict[str, Any]) -> Dataset:
         if tag is None:
             continue
         vr = dictionary_VR(tag).split(" or ")[0]
+        if vr == "SQ" and not isinstance(value, list):
+            vr = "LO"  # as it was sent
         content = [from_json(item) for item in value] if vr == "SQ" else _values(str(value), vr)
         with suppress(Exception):  # what cannot be read again was not read the first time either
             data_set.add(DataElement(Tag(tag), vr, content, validation_mode=config.IGNORE))

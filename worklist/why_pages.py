@@ -16,7 +16,7 @@ from ris.views import frame
 from worklist import refusals
 from worklist.callers import profile_for
 from worklist.charsets import UTF_8
-from worklist.describe import from_json, is_whole
+from worklist.describe import from_json, is_whole, said
 from worklist.errors import QueryError
 from worklist.models import QueryLog, Road
 from worklist.preview import usual_query
@@ -73,7 +73,7 @@ def why(request: HttpRequest, pk: int) -> HttpResponse:
         queries=[(one, asked_in_words(one, names_people=False), matches_in_words(one)) for one in recent(title)],
         query=query,
         is_latest=query == latest,
-        asked=query.unread if query else {},
+        asked=_asked(query, explanation) if query else {},
         matches=matches_in_words(query) if query else "",
         verdict=verdict(step, query, explanation),
         is_answered=not (explanation.refused or explanation.unread),
@@ -90,7 +90,7 @@ def why(request: HttpRequest, pk: int) -> HttpResponse:
 
 def explain_to(step: ScheduledProcedureStep, ae_title: str, query: QueryLog | None) -> Explanation:
     """Hold a step against a query, or against the usual one of a device that has not asked yet."""
-    if query is not None and query.unread:
+    if query is not None and not query.keys:
         return Explanation(unread=True, profile=profile_for(ae_title))
     if query is not None:
         return explain(step, from_json(query.keys), _caller(query), page_of(query.ways))
@@ -117,6 +117,13 @@ def device_of(step: ScheduledProcedureStep) -> str:
     if not own or QueryLog.objects.last_of(own):
         return own
     return next((title for title in _callers_of_late() if title and profile_for(title).own(title) == own), own)
+
+
+def _asked(query: QueryLog, explanation: Explanation) -> dict[str, str]:
+    """Return what a query asked for, where no table tells it."""
+    if explanation.lines:
+        return {}
+    return dict(said(query.keys)) if query.keys else {name: ", ".join(values) for name, values in query.unread.items()}
 
 
 def _advice(line: Line) -> str:
@@ -152,7 +159,7 @@ def near(request: HttpRequest, pk: int) -> HttpResponse:
     profile = profile_for(query.calling_ae_title)
     problem, rows, misses = "", [], []
     try:
-        if query.unread:
+        if not query.keys:
             problem = _("What was asked could not be read: %s.") % query.comment
         else:
             misses = near_misses(from_json(query.keys), _caller(query), around)

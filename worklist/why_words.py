@@ -186,7 +186,7 @@ def _then(step: ScheduledProcedureStep, query: QueryLog | None) -> list[str]:
 def _now(step: ScheduledProcedureStep, query: QueryLog | None, now: Explanation) -> list[str]:
     """Tell what the same query would be answered now."""
     if now.unread:
-        return [_("What was asked could not be read, so it cannot be held against the exam. Correct the request.")]
+        return [_("It has no keys that can be read, so nothing can be held against the exam. Correct the request.")]
     if now.refused:
         words = _("This query cannot be answered: %(comment)s (status %(status)s).")
         return [words % {"comment": refusals.in_words(now.refused), "status": f"{now.refused.status:04X}"}]

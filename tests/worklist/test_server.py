@@ -200,6 +200,7 @@ def test_a_failure_is_a_status_with_a_comment(
         ((failure, data_set),) = query(assoc)
     assert (failure.Status, failure.ErrorComment, data_set) == (status, comment, None)
     assert notebook.query().status == f"{status:04X}"
+    assert notebook.query().keys, "what was asked is kept, so that it can be explained"
     assert "Doe" not in "".join(record.getMessage() for record in caplog.records)
 
 

@@ -267,7 +267,7 @@ def test_a_wrong_command_says_why(words: tuple[str, ...], says: str) -> None:
     [
         ("ScheduledProcedureStepSequence.Modality=MR", "It does not fit: Modality."),
         ("limit=x", "the query was refused with status A900 (limit is a whole number"),
-        ("limit=x", "What was asked could not be read, so it cannot be held against the exam."),
+        ("limit=x", "It has no keys that can be read, so nothing can be held against the exam."),
         ("PatientName=Do*&PatientWeight=3", "This exam was sent to the scanner."),
         ("PatientName=Do*&limit=1", "Answers: 1 of 2, in"),
         ("PatientName=Do*&limit=1", "Asked now, it finds 1 other exam."),

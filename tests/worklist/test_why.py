@@ -266,6 +266,8 @@ def test_what_is_kept_of_a_query_reads_the_same_again() -> None:
     kept = as_json(identifier)
     assert as_json(from_json(kept)) == kept
     assert is_whole(kept)
+    odd = {"ScheduledProcedureStepSequence": "CT", "PatientName": ""}  # explicit VR, and not SQ
+    assert as_json(from_json(odd)) == odd
     assert is_whole(as_json(from_json({"NoSuchKeyword": "x", "(0009,1001)": "y", "PatientID": "cannot be read"})))
     assert not is_whole({"PatientName": "x" * 1024})
     assert not is_whole({"ScheduledProcedureStepSequence": [{"...": "cut"}]})
@@ -571,6 +573,22 @@ def test_a_wrong_called_title_is_seen_on_the_desk_and_forgotten_in_time(settings
     call = RefusedCall.objects.get()
     assert (call.called_ae_title, call.times) == ("BUCKI", 2)
     assert "it calls another AE title" in text_of(expert.get("/worklist/refusedcall/"))
+
+
+def test_what_was_refused_is_explained_by_why_it_was_refused() -> None:
+    """Nothing was read, or it was refused after that: the reason is that of then, never that no key was asked for."""
+    step = factories.step()
+    for calling, keys_kept, comment, words in (
+        ("CT1", {}, "The identifier cannot be decoded", "It has no keys that can be read"),
+        ("CT2", {"ScheduledProcedureStepSequence": "CT"}, "Not a sequence", "cannot be answered: Not a sequence"),
+    ):
+        query = asked(calling, step_ids=[], status="A900", comment=comment)
+        QueryLog.objects.filter(pk=query.pk).update(keys=keys_kept)
+        told = page_of(step, f"?query={query.pk}")
+        assert f"the query was refused with status A900 ({comment})." in told
+        assert words in told
+        assert "No key" not in told
+    assert "ScheduledProcedureStepSequence CT" in told
 
 
 def test_an_identifier_that_is_no_dictionary_is_explained_as_refused() -> None:

@@ -96,7 +96,7 @@ def test_the_command_names_the_query_and_the_others(capsys: pytest.CaptureFixtur
     call_command("why", step.sps_id, "CT1", "--query", str(paged.pk))
     words = capsys.readouterr().out
     assert "(limit is a whole number from 0 to 999999999)" in words
-    assert "What was asked could not be read" in words
+    assert "It has no keys that can be read" in words
     assert "No key" not in words
     known = f"{paged.pk}, {late.pk}, {early.pk}"
     with pytest.raises(CommandError, match=f"CT1 has no query 999 in the log. Its last ones: {known}"):

@@ -32,7 +32,7 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         """Print it."""
-        step, title = _step(options["step"]), options["station"]
+        step, title = _step(options["step"].strip()), options["station"].strip()
         query = _query(title, options["query"])
         latest = QueryLog.objects.newest(title, Road(query.road)).first() if query else None
         now = explain_to(step, title, query)
