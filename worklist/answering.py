@@ -26,7 +26,7 @@ from worklist.dimse import (
     tags_in,
 )
 from worklist.errors import IDENTIFIER_DOES_NOT_FIT, UNABLE_TO_PROCESS, QueryError
-from worklist.host import Host
+from worklist.host import BATCH, Host
 from worklist.journal import QueryEntry
 from worklist.mpps import OPERATIONS, Operation, Outcome
 from worklist.negotiation import MODALITY_WORKLIST_FIND, VERIFICATION
@@ -40,8 +40,6 @@ SUCCESS = 0x0000
 CANCELED = 0xFE00
 SOP_CLASS_NOT_SUPPORTED = 0x0122
 UNRECOGNIZED_OPERATION = 0x0211
-BATCH = 256
-"""Answers that are encoded at a time."""
 PART = 32
 """Answers that are sent at a time; a cancel is heard between two parts."""
 MOST_WAITING = 16
@@ -115,7 +113,7 @@ class Answering:
 
     def start(self, work: Coroutine[Any, Any, None]) -> None:
         """Do something that requests have to wait for."""
-        self._task = asyncio.get_running_loop().create_task(work)
+        self._task = self._door.begin(work)
         self._task.add_done_callback(self._done)
 
     def _next(self) -> None:
@@ -200,7 +198,7 @@ class Answering:
         try:
             if message.data is None:
                 raise QueryError(IDENTIFIER_DOES_NOT_FIT, "The request has no identifier")
-            reply, answers, first = await self._door.find(message.data, transfer_syntax, caller, BATCH)
+            reply, answers, first = await self._door.find(message.data, transfer_syntax, caller)
             entry.keys, entry.matches = reply.keys, reply.matches
             entry.step_ids, entry.skipped = reply.shown, reply.skipped
             canceled = await self._send_all(message, reply.pending, answers, first)
@@ -230,7 +228,7 @@ class Answering:
                     await asyncio.sleep(0)  # lets the loop hear a cancel, and other peers
             if len(batch) < BATCH:
                 return message_id in self._canceled
-            batch = await self._door.take(answers, BATCH)
+            batch = await self._door.take(answers)
 
     def _finish(self, message: Message, status: int, entry: QueryEntry, reason: QueryError | None = None) -> None:
         entry.status, entry.comment = f"{status:04X}", reason.comment if reason else ""

@@ -3,6 +3,7 @@
 import struct
 from collections.abc import Iterable, Mapping
 from enum import IntEnum
+from functools import lru_cache
 
 from worklist.pdu import AbortReason, ProtocolError
 
@@ -24,6 +25,8 @@ ATTRIBUTE_IDENTIFIER_LIST = 0x1005
 HAS_DATA_SET = 0x0001
 RESPONSE = 0x8000
 """Bit that a response's command field has beside its request's."""
+
+_NUMBER = struct.Struct("<H")
 
 
 class Command(IntEnum):
@@ -52,20 +55,36 @@ def respond(
 
     comment: Error Comment, cut at 64 ASCII characters. offending: a tag. more: further elements by number.
     """
-    elements: dict[int, bytes | int | str] = {
-        AFFECTED_SOP_CLASS_UID: sop_class,
-        COMMAND_FIELD: command | RESPONSE,
-        MESSAGE_ID_BEING_RESPONDED_TO: message_id,
-        COMMAND_DATA_SET_TYPE: HAS_DATA_SET if with_data else NO_DATA_SET,
-        STATUS: status,
-        **(more or {}),
-    }
+    if not comment and offending is None and not more:
+        before, after = _usual(command, sop_class, status, with_data)
+        return before + _NUMBER.pack(message_id) + after
+    elements = {**_elements(command, message_id, sop_class, status, with_data), **(more or {})}
     if offending is not None:
         elements[OFFENDING_ELEMENT] = tag_list([offending])
     if comment:
         text = comment.encode("ascii", "replace")[:64]
         elements[ERROR_COMMENT] = text + b" " * (len(text) % 2)
     return encode_command(elements)
+
+
+def _elements(
+    command: int, message_id: int, sop_class: str, status: int, with_data: bool
+) -> dict[int, bytes | int | str]:
+    return {
+        AFFECTED_SOP_CLASS_UID: sop_class,
+        COMMAND_FIELD: command | RESPONSE,
+        MESSAGE_ID_BEING_RESPONDED_TO: message_id,
+        COMMAND_DATA_SET_TYPE: HAS_DATA_SET if with_data else NO_DATA_SET,
+        STATUS: status,
+    }
+
+
+@lru_cache(maxsize=256)
+def _usual(command: int, sop_class: str, status: int, with_data: bool) -> tuple[bytes, bytes]:
+    """Return what stands before and after the message ID: all responses of a kind differ in that only."""
+    encoded = encode_command(_elements(command, 0, sop_class, status, with_data))
+    at = encoded.index(_element(MESSAGE_ID_BEING_RESPONDED_TO, 0)) + 8
+    return encoded[:at], encoded[at + _NUMBER.size :]
 
 
 def tag_list(tags: Iterable[int]) -> bytes:

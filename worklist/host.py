@@ -1,6 +1,7 @@
 """What an association asks of its door, as protocols: so worklist.peer need not know worklist.server."""
 
-from collections.abc import Iterator
+import asyncio
+from collections.abc import Coroutine, Iterator
 from typing import Any, Protocol
 
 from worklist.journal import QueryEntry
@@ -31,12 +32,21 @@ class Answers(Protocol):
     def __iter__(self) -> Iterator[bytes]: ...
 
 
+BATCH = 256
+"""Answers that are encoded at a time."""
+
+Opened = tuple[Answers, Iterator[bytes], list[bytes]]
+"""Answers, what gives them, and the first BATCH of them."""
+
+
 class Host(Protocol):
     """What a peer asks of the door; see worklist.server.Door."""
 
     ae_title: str
     refuse_unknown: bool
     limits: Limits
+    buffer: memoryview
+    """Where the loop puts what it reads: each peer takes its own out at once."""
 
     def is_full_for(self, address: str) -> bool:
         """Tell whether as many associations are open as may be, in all or from this address."""
@@ -56,13 +66,14 @@ class Host(Protocol):
     def note_refusal(self, caller: Caller, code: str) -> None:
         """Note a call that was refused, beside its association; see worklist.negotiation.Rejection."""
 
-    async def find(
-        self, identifier: bytes, transfer_syntax: str, caller: Caller, most: int
-    ) -> tuple[Answers, Iterator[bytes], list[bytes]]:
-        """Read the rows that match; returns the answers, what gives them, and the first of it. Raises QueryError."""
+    def begin(self, work: Coroutine[Any, Any, None]) -> "asyncio.Task[None]":
+        """Do something beside everything else."""
 
-    async def take(self, answers: Iterator[bytes], most: int) -> list[bytes]:
-        """Encode the next answers in a thread."""
+    async def find(self, identifier: bytes, transfer_syntax: str, caller: Caller) -> Opened:
+        """Find the rows that match. Raises QueryError."""
+
+    async def take(self, answers: Iterator[bytes]) -> list[bytes]:
+        """Encode the next BATCH answers in a thread."""
 
     async def perform(self, operation: Operation) -> Outcome:
         """Carry out what a scanner tells of a performed step."""

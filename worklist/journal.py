@@ -2,11 +2,11 @@
 
 import json
 import logging
-import queue
 import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from itertools import islice
 from typing import Any, Protocol
 
 from django.db import Error as DatabaseError
@@ -33,7 +33,7 @@ class QueryEntry:
 
     ways: see worklist.ways.kept. matches: on the page that was asked for; total: on all pages, where that is known.
     unread: the parameters of a request that could not be read as keys. changed: values that were not sent as they are
-    stored.
+    stored. times: how often it was asked until last_at, the same each time.
     """
 
     at: datetime
@@ -52,6 +52,18 @@ class QueryEntry:
     status: str = "0000"
     comment: str = ""
     milliseconds: float = 0.0
+    times: int = 1
+    last_at: datetime | None = None
+
+    def at_a_glance(self) -> tuple[object, ...]:
+        """Return what is the same for queries that share what they were asked and answered with. See Journal.put."""
+        who = self.at.date(), self.calling_ae_title, self.called_ae_title, self.address, *self.ways.items()
+        return *who, id(self.keys), *self.step_ids, None, *self.skipped, None, self.status, self.comment
+
+    def count(self, other: "QueryEntry") -> None:
+        """Count another query as this one: it asked the same and was answered the same."""
+        self.times += other.times
+        self.last_at, self.milliseconds = other.at, other.milliseconds
 
     def identity(self) -> str:
         """Return what is the same when a scanner asks the same and is answered the same, on the same day."""
@@ -113,7 +125,9 @@ class Journal:
     """A thread that writes entries in batches. Start it, `put` entries, `stop` it; the last ones are written then."""
 
     def __init__(self) -> None:
-        self._waiting: queue.Queue[Entry | None] = queue.Queue(WAITING)
+        self._lock = threading.Lock()
+        self._waiting: dict[object, Entry] = {}
+        self._there = threading.Event()
         self._thread = threading.Thread(target=self._run, name="journal", daemon=True)
         self._rows: dict[str, int] = {}  # identity of an entry -> the row that tells of it
         self._stopping = threading.Event()
@@ -124,16 +138,28 @@ class Journal:
         self._thread.start()
 
     def put(self, entry: Entry) -> None:
-        """Take one entry. Never waits."""
-        try:
-            self._waiting.put_nowait(entry)
-        except queue.Full:
+        """Take one entry. Never waits for the database.
+
+        A query like one that waits is counted there: thousands may come in a second.
+        """
+        query = entry if isinstance(entry, QueryEntry) else None
+        key = query.at_a_glance() if query else object()
+        with self._lock:
+            same = self._waiting.get(key)
+            if query and isinstance(same, QueryEntry):
+                same.count(query)
+                return
+            full = len(self._waiting) >= WAITING
+            if not full:
+                self._waiting[key] = entry
+        if full:
             log.error("the query log is full: an entry of %s is lost", _who(entry))
+        self._there.set()
 
     def stop(self) -> None:
         """Write what waits, for at most STOP_SECONDS."""
         self._stopping.set()
-        self._waiting.put(None)
+        self._there.set()
         self._thread.join(STOP_SECONDS)
 
     def _run(self) -> None:
@@ -155,17 +181,14 @@ class Journal:
 
     def _fill(self, batch: list[Entry]) -> bool:
         """Wait for entries and take what came shortly after, too; tell whether the journal is to stop."""
-        entry = self._waiting.get()
+        self._there.wait()
         self._stopping.wait(GATHER_SECONDS)
-        while entry is not None:
-            batch.append(entry)
-            if len(batch) == BATCH:
-                return False
-            try:
-                entry = self._waiting.get_nowait()
-            except queue.Empty:
-                return False
-        return True
+        with self._lock:
+            batch += [self._waiting.pop(key) for key in list(islice(self._waiting, BATCH))]
+            if not self._waiting:
+                self._there.clear()
+                return self._stopping.is_set()
+        return False
 
     def _written(self, batch: list[Entry]) -> bool:
         """Write a batch in one transaction; on trouble say so once and keep it."""
@@ -206,17 +229,25 @@ class Journal:
                 same.setdefault(entry.identity(), []).append(entry)
         for identity, entries in same.items():
             if not self._counted(identity, entries):
-                known = vars(entries[0]) | {"milliseconds": entries[-1].milliseconds}
-                row = QueryLog.objects.create(last_at=entries[-1].at, times=len(entries), **known)
+                last = {"last_at": _last(entries), "milliseconds": entries[-1].milliseconds}
+                row = QueryLog.objects.create(**vars(entries[0]) | last | {"times": _times(entries)})
                 made[identity] = row.pk
         return made
 
     def _counted(self, identity: str, entries: list[QueryEntry]) -> bool:
         """Count queries that are the same as one before in its row; tells whether there is one."""
-        last = entries[-1]
         repeated = QueryLog.objects.filter(pk=self._rows.get(identity, 0))
-        times = F("times") + len(entries)
-        return bool(repeated.update(last_at=last.at, times=times, milliseconds=last.milliseconds))
+        times = F("times") + _times(entries)
+        milliseconds = entries[-1].milliseconds
+        return bool(repeated.update(last_at=_last(entries), times=times, milliseconds=milliseconds))
+
+
+def _times(entries: Sequence[QueryEntry]) -> int:
+    return sum(entry.times for entry in entries)
+
+
+def _last(entries: Sequence[QueryEntry]) -> datetime:
+    return entries[-1].last_at or entries[-1].at
 
 
 _journal = Journal()

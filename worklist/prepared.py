@@ -1,7 +1,8 @@
 """Questions worked out once: scanners ask the same one every few seconds, all day.
 
 What is kept is the question: how it reads, its SQL, how its answers are written, and what was made of the rows that it
-has met. The rows are read live every time, and one that differs in any column is another row: no answer can go stale.
+has met. The rows are read live, and one that differs in any column is another row. They are not read where they cannot
+be others: where a look at the database shows that nothing was committed since they were read. No answer can go stale.
 """
 
 import itertools
@@ -23,8 +24,9 @@ from worklist.conditions import this_quarter
 from worklist.describe import as_json
 from worklist.encoding import Plan, decode, syntax_of
 from worklist.errors import DATABASE_AWAY, OUT_OF_RESOURCES, QueryError
+from worklist.moment import Moment, look
 from worklist.profiles import PLAIN, Profile
-from worklist.query import Caller, Question, note_bad_row, numbers_sent, other_identifiers, question
+from worklist.query import GATE, Caller, Question, note_bad_row, numbers_sent, other_identifiers, question
 from worklist.ways import LITERAL, Ways
 
 log = logging.getLogger(__name__)
@@ -47,6 +49,18 @@ class _Met:
         self.fits = fits
         self.data_set: bytes | None = None
         self.changes = 0
+
+
+class _Answered(NamedTuple):
+    """What a question was answered with. until: when one of the steps leaves the list by itself; None for never."""
+
+    state: str
+    rows: list[_Met]
+    until: datetime | None
+
+    def holds_at(self, moment: Moment) -> bool:
+        """Tell whether the rows would be the same ones."""
+        return self.state == moment.state and (self.until is None or moment.at < self.until)
 
 
 @dataclass
@@ -107,6 +121,7 @@ class Prepared:
         self.plan = Plan(self.question.request, self.columns, syntax, self.question.style)
         self.met: dict[Sequence[Any], _Met] = {}
         """The rows of the last answer, as the database gave them."""
+        self._last: _Answered | None = None
         places = self.columns
         self._checks = [([(path, places[path]) for path in paths], holds) for paths, holds in self.question.checks]
         compiler = self.question.rows.query.get_compiler(connection=connection)
@@ -114,8 +129,18 @@ class Prepared:
         self._convert = compiler.apply_converters
         self._converters = compiler.get_converters([expression for expression, _, _ in compiler.select])
 
-    def ask(self) -> Reply:
-        """Read the rows as they are now. Raises QueryError when there are too many, DatabaseError."""
+    def as_before(self, moment: Moment) -> Reply | None:
+        """Return the last answer if it is that of this moment, too."""
+        last = self._last
+        if last is None or not last.holds_at(moment):
+            return None
+        return Reply(self.question.pending, self.keys, last.rows, self)
+
+    def ask(self, moment: Moment | None = None) -> Reply:
+        """Read the rows as they are now. Raises QueryError when there are too many, DatabaseError.
+
+        moment: a look at the database before; as long as nothing was committed after it the answer is kept.
+        """
         met: dict[Sequence[Any], _Met] = {}
         rows, cut = self.question.taken(self._matching(met))
         self.met = met if len(met) <= ROWS_REMEMBERED else {}
@@ -126,7 +151,18 @@ class Prepared:
         if self.question.added:
             found = other_identifiers({row.values[place] for row in rows}, self.question)
             rows = [_Met((*row.values, found.get(row.values[place], [])), fits=True) for row in rows]
+        if moment is not None and not cut and len(met) <= ROWS_REMEMBERED:
+            self._last = _Answered(moment.state, rows, self._until(rows, moment.at))
         return Reply(self.question.pending, self.keys, rows, self, cut)
+
+    def _until(self, rows: list[_Met], now: datetime) -> datetime | None:
+        """Return when the safety gate shuts for one of the steps; it stays open for those that have begun."""
+        place = self.columns[GATE]
+        return min((until for row in rows if (until := row.values[place]) and until > now), default=None)
+
+    def forget(self) -> None:
+        """Forget the rows."""
+        self.met, self._last = {}, None
 
     def _matching(self, met: dict[Sequence[Any], _Met]) -> Generator[_Met, None, None]:
         """Read the rows that fit, and keep in `met` what was read."""
@@ -236,6 +272,10 @@ class _Questions:
                 self._known.popitem(last=False)
         return found
 
+    def known(self, encoded: bytes, transfer_syntax: str, who: Who) -> Prepared | None:
+        """Return the question if it was worked out before."""
+        return self._known.get((encoded, transfer_syntax, who))
+
     def make_room(self) -> None:
         """Forget rows where there are too many, those of the question asked longest ago first."""
         with self._lock:
@@ -244,26 +284,56 @@ class _Questions:
                 if rows <= ROWS_REMEMBERED:
                     break
                 rows -= len(one.met)
-                one.met = {}
+                one.forget()
 
 
 _statements = _Statements()
 _questions = _Questions()
 
 
-def reply_to(encoded: bytes, transfer_syntax: str, caller: Caller, profile: Profile | None = None) -> Reply:
+def reply_to(
+    encoded: bytes,
+    transfer_syntax: str,
+    caller: Caller,
+    profile: Profile | None = None,
+    moment: Moment | None = None,
+) -> Reply:
     """Answer one C-FIND: worklist.query.find for identifiers and answers in bytes.
 
-    encoded: the identifier in that transfer syntax. profile: instead of the caller's. Raises QueryError as find does.
+    encoded: the identifier in that transfer syntax. profile: instead of the caller's. moment: a look at the database
+    before; where nothing was committed after it the answer may be the last one. Raises QueryError as find does.
     """
     try:
         who = _who(caller, profile_for(caller.ae_title) if profile is None else profile)
         asked = _questions.prepared(encoded, transfer_syntax, who)
+        if moment is not None and (reply := asked.as_before(moment)) is not None:
+            return reply
         known = len(asked.met)
-        reply = asked.ask()
+        reply = asked.ask(moment)
         if len(asked.met) > known:
             _questions.make_room()
         return reply
     except DatabaseError as trouble:
         log.error("query of %a: the database cannot answer (%s)", caller.ae_title, type(trouble).__name__)
         raise QueryError(OUT_OF_RESOURCES, DATABASE_AWAY) from None
+
+
+class Live:
+    """The schedule as it is, as a source of answers; see worklist.rounds."""
+
+    def look(self) -> Moment | None:
+        """Look at the database."""
+        return look()
+
+    def keeps(self, identifier: bytes, transfer_syntax: str, caller: Caller, moment: Moment) -> bool:
+        """Tell whether `reply` need not read."""
+        who = _who(caller, profile_for(caller.ae_title))
+        known = _questions.known(identifier, transfer_syntax, who)
+        return known is not None and known.as_before(moment) is not None
+
+    def reply(self, identifier: bytes, transfer_syntax: str, caller: Caller, moment: Moment | None) -> Reply:
+        """Answer one C-FIND."""
+        return reply_to(identifier, transfer_syntax, caller, moment=moment)
+
+
+LIVE = Live()

@@ -32,6 +32,8 @@ from worklist.spelling import PLAIN_STYLE, Style
 from worklist.ways import LITERAL, WHOLE, Page, Ways
 
 T = TypeVar("T")
+GATE = "gate_until"
+"""Until when the safety gate lets a step through. Read with each: when that is over, no row has changed."""
 log = logging.getLogger(__name__)
 
 PENDING = 0xFF00
@@ -224,7 +226,7 @@ def _rows(asked: Question) -> Generator[Row, None, None]:
 
 def _columns(request: Request, checks: list[Check]) -> tuple[list[str], bool]:
     """Return the columns to read, and whether the other identifiers are asked for."""
-    paths = {"pk", "start", SITE_ZONE, PATIENT + "pk"}
+    paths = {"pk", "start", GATE, SITE_ZONE, PATIENT + "pk"}
     for needed, _check in checks:
         paths.update(needed)
     for attribute in request.leaves():

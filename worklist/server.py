@@ -10,7 +10,7 @@ import socket
 import ssl
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Coroutine, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
 from itertools import islice
@@ -24,15 +24,16 @@ from ris.config import Address
 from ris.models import Station
 from worklist.callers import profile_for
 from worklist.errors import OUT_OF_RESOURCES, QueryError
-from worklist.host import Answers
+from worklist.host import BATCH, Opened
 from worklist.journal import REMEMBERED, Journal, QueryEntry, Recorder, RefusedCallEntry, UnknownCallerEntry
 from worklist.mpps import Operation, Outcome, handle
 from worklist.mpps_rules import RESOURCE_LIMITATION
 from worklist.negotiation import PERFORMED_STEP
 from worklist.pdu import Limits
 from worklist.peer import ARTIM_SECONDS, Peer
-from worklist.prepared import reply_to
+from worklist.prepared import LIVE
 from worklist.query import Caller, note_changes
+from worklist.rounds import Query, Rounds, Source
 from worklist.silence import keep_silent
 from worklist.workers import Workers
 
@@ -47,6 +48,8 @@ STOP_SECONDS = 4.0
 """How long running answers may take to finish when the door closes."""
 SWEEP_SECONDS = 0.5
 """How often deadlines are looked at; one look for all peers costs less than a timer for each."""
+READ_BYTES = 64 * 1024
+"""What is read at a time, into one place for all peers: to make a place for each read costs more than to read."""
 LARGEST_MPPS = 8 * 1024 * 1024
 """Bytes of one MPPS request: it names every image of a step."""
 KNOWN_SECONDS = 2.0
@@ -96,7 +99,7 @@ class Door:
         most: int = 50,
         most_per_address: int = 50,
         secure: Secure | None = None,
-        answers: Callable[[bytes, str, Caller], Answers] = reply_to,
+        source: Source = LIVE,
         is_station: Callable[[str], bool] = is_active_station,
         perform: Callable[[Operation], Outcome] = handle,
         journal: Recorder | None = None,
@@ -106,26 +109,27 @@ class Door:
 
         ae_title: what callers must call. refuse_unknown: refuse AE titles that are no active station.
         most, most_per_address: associations at the same time. secure: where TLS is spoken, if anywhere.
-        answers, is_station, perform, journal: what stands behind the door.
+        source, is_station, perform, journal: what stands behind the door.
         """
         self.address = at
         self.ae_title = ae_title
         self.refuse_unknown = refuse_unknown
         self.limits = limits or Limits(larger={PERFORMED_STEP: LARGEST_MPPS})
+        self.buffer = memoryview(bytearray(READ_BYTES))
         self._most = most
         self._most_per_address = most_per_address
         self._secure = secure
-        self._answers_to = answers
         self._is_active_station = is_station
         self._carry_out = perform
         self._journal = journal or Journal()
-        self._workers = Workers()
         self._due: dict[asyncio.Future[Any], float] = {}
         """When the database must have answered; time.monotonic()."""
         self._peers: dict[Peer, None] = {}  # the one that came first is the first
         self._known: dict[str, tuple[float, bool]] = {}
         self._refused: dict[tuple[str, str, str, str], float] = {}
         self._loop = asyncio.new_event_loop()
+        self._workers = Workers(self._loop)
+        self._rounds = Rounds(self._workers, source)
         self._thread = threading.Thread(target=self._serve, name="worklist-door", daemon=True)
         self._servers: list[asyncio.Server] = []
         self._secure_server: asyncio.Server | None = None
@@ -294,21 +298,17 @@ class Door:
             self._refused[call] = now + KNOWN_SECONDS
             self._journal.put(RefusedCallEntry(timezone.now(), *call))
 
-    async def find(
-        self, identifier: bytes, transfer_syntax: str, caller: Caller, most: int
-    ) -> tuple[Answers, Iterator[bytes], list[bytes]]:
-        """Read the rows that match, and encode the first of them. Raises QueryError."""
+    def begin(self, work: Coroutine[Any, Any, None]) -> "asyncio.Task[None]":
+        """Do something beside everything else."""
+        return self._loop.create_task(work)
 
-        def work() -> tuple[Answers, Iterator[bytes], list[bytes]]:
-            reply = self._answers_to(identifier, transfer_syntax, caller)
-            answers = iter(reply)
-            return reply, answers, list(islice(answers, most))
+    async def find(self, identifier: bytes, transfer_syntax: str, caller: Caller) -> Opened:
+        """Find the rows that match, and encode the first of them. Raises QueryError."""
+        return await self._in_time(QUERY_SECONDS, self._rounds.ask(Query(identifier, transfer_syntax, caller)))
 
-        return await self._in_thread(QUERY_SECONDS, work)
-
-    async def take(self, answers: Iterator[bytes], most: int) -> list[bytes]:
+    async def take(self, answers: Iterator[bytes]) -> list[bytes]:
         """Encode the next answers, in a thread: a long list must not hold other peers up."""
-        return await self._in_thread(QUERY_SECONDS, lambda: list(islice(answers, most)))
+        return await self._in_thread(QUERY_SECONDS, lambda: list(islice(answers, BATCH)))
 
     async def perform(self, operation: Operation) -> Outcome:
         """Carry out what a scanner tells of a performed step."""
@@ -324,7 +324,10 @@ class Door:
 
     async def _in_thread(self, seconds: float, work: Callable[[], R]) -> R:
         """Do database work in one of the threads; QueryError A700 when it takes longer than `seconds`."""
-        future = self._workers.submit(work)
+        return await self._in_time(seconds, self._workers.submit(work))
+
+    async def _in_time(self, seconds: float, future: "asyncio.Future[R]") -> R:
+        """Wait for what the threads do, but not longer than `seconds`."""
         self._due[future] = time.monotonic() + seconds
         try:
             return await future

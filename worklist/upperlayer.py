@@ -110,12 +110,17 @@ class Acceptor:
         """Whether the beginning of a PDU has come and its end has not."""
         return bool(self._in)
 
+    @property
+    def expects_more(self) -> bool:
+        """Whether the peer is in the middle of a PDU or of a message."""
+        return bool(self._in or self._command or self._complete_command is not None)
+
     def to_send(self) -> bytes:
         """Return what waits to be sent, and forget it."""
         waiting, self._out = b"".join(self._out), []
         return waiting
 
-    def receive(self, data: bytes) -> list[Event]:
+    def receive(self, data: bytes | memoryview) -> list[Event]:
         """Take bytes in whatever pieces they come and return what they tell."""
         if self.closing:
             return []  # AA-6 and AA-7: whatever still comes is ignored

@@ -11,7 +11,10 @@ from typing import Any, TypeVar
 from django.db import close_old_connections, connections
 
 R = TypeVar("R")
-Work = tuple["asyncio.Future[Any]", Callable[[], Any]]
+Outcome = tuple["asyncio.Future[Any]", Any, BaseException | None]
+"""Who waits, the result, or what went wrong."""
+Job = Callable[[], list[Outcome]]
+"""Work for one or more who wait. Does not raise."""
 
 TRUSTED_SECONDS = 1.0
 """How long a connection that was found to work is not asked again: that costs as much as a small query."""
@@ -20,8 +23,10 @@ TRUSTED_SECONDS = 1.0
 class Workers:
     """Runs database work, so that fifty peers need no fifty connections and none is left open behind a peer."""
 
-    def __init__(self, threads: int = 4) -> None:
-        self._waiting: SimpleQueue[Work | None] = SimpleQueue()
+    def __init__(self, loop: asyncio.AbstractEventLoop, threads: int = 4) -> None:
+        """Prepare. loop: where those who wait are, and where they are told."""
+        self._loop = loop
+        self._waiting: SimpleQueue[Job | None] = SimpleQueue()
         self._trouble = Trouble()
         self._threads = [threading.Thread(target=self._run, name=f"worklist_{number}") for number in range(threads)]
 
@@ -32,9 +37,17 @@ class Workers:
 
     def submit(self, work: Callable[[], R]) -> "asyncio.Future[R]":
         """Do `work` in one of the threads when one is free; to be called, and awaited, in the loop."""
-        future: asyncio.Future[R] = asyncio.get_running_loop().create_future()
-        self._waiting.put((future, work))
+        future = self.promise()
+        self.put(lambda: [] if future.cancelled() else [_outcome(future, work)])
         return future
+
+    def promise(self) -> "asyncio.Future[Any]":
+        """Return what a job of the caller's own will give; to be called, and awaited, in the loop."""
+        return self._loop.create_future()
+
+    def put(self, job: Job) -> None:
+        """Do a job in one of the threads when one is free."""
+        self._waiting.put(job)
 
     def close(self) -> None:
         """Do what waits, close every thread's connection and end the threads."""
@@ -46,18 +59,12 @@ class Workers:
     def _run(self) -> None:
         fresh = _Fresh(self._trouble)
         try:
-            while (task := self._waiting.get()) is not None:
-                future, work = task
-                if future.cancelled():
-                    continue
-                result, fault = None, None
-                try:
-                    with fresh:
-                        result = work()
-                except BaseException as raised:
-                    fault = raised
-                with suppress(RuntimeError):  # the loop is closed: nobody waits any more
-                    future.get_loop().call_soon_threadsafe(_settle, future, result, fault)
+            while (job := self._waiting.get()) is not None:
+                with fresh:
+                    outcomes = job()
+                if outcomes:
+                    with suppress(RuntimeError):  # the loop is closed: nobody waits any more
+                        self._loop.call_soon_threadsafe(_settle, outcomes)
         finally:
             connections.close_all()
 
@@ -87,10 +94,18 @@ class _Fresh:
             self._trouble.at = time.monotonic()
 
 
-def _settle(future: "asyncio.Future[Any]", result: Any, fault: BaseException | None) -> None:
-    if future.done():
-        return
-    if fault is None:
-        future.set_result(result)
-    else:
-        future.set_exception(fault)
+def _outcome(future: "asyncio.Future[Any]", work: Callable[[], Any]) -> Outcome:
+    try:
+        return future, work(), None
+    except BaseException as raised:
+        return future, None, raised
+
+
+def _settle(outcomes: list[Outcome]) -> None:
+    for future, result, fault in outcomes:
+        if future.done():
+            continue
+        if fault is None:
+            future.set_result(result)
+        else:
+            future.set_exception(fault)

@@ -22,8 +22,10 @@ from worklist.answer import Row
 from worklist.attributes import SITE_ZONE
 from worklist.describe import as_json
 from worklist.encoding import decode, syntax_of
+from worklist.host import Answers
 from worklist.identifier import read
 from worklist.journal import Entry, QueryEntry, UnknownCallerEntry
+from worklist.moment import Moment
 from worklist.negotiation import MODALITY_WORKLIST_FIND, VERIFICATION
 from worklist.query import Caller, Result
 from worklist.server import Door
@@ -68,6 +70,25 @@ def encoded(find: Callable[[Dataset, Caller], Result]) -> Callable[[bytes, str, 
     return answer
 
 
+Answering = Callable[[bytes, str, Caller], Answers]
+
+
+class Engine:
+    """Answers from a function, read anew for each query."""
+
+    def __init__(self, answers: Answering) -> None:
+        self._answers = answers
+
+    def look(self) -> Moment | None:
+        return None
+
+    def keeps(self, identifier: bytes, transfer_syntax: str, caller: Caller, moment: Moment) -> bool:
+        return False
+
+    def reply(self, identifier: bytes, transfer_syntax: str, caller: Caller, moment: Moment | None) -> Answers:
+        return self._answers(identifier, transfer_syntax, caller)
+
+
 class Endless:
     """Answers without an end."""
 
@@ -77,6 +98,7 @@ class Endless:
         self.keys: dict[str, Any] = {}
         self.shown: list[int] = []
         self.skipped: list[int] = []
+        self.cut, self.changed = False, 0
 
     def __iter__(self) -> Iterator[bytes]:
         while True:
@@ -123,8 +145,8 @@ def open_door(notebook: Notebook, **options: Any) -> Iterator[Door]:
         "journal": notebook,
     }
     settings |= options
-    if settings["answers"] is not endless:
-        settings["answers"] = encoded(settings["answers"])
+    answers = settings.pop("answers")
+    settings.setdefault("source", Engine(answers if answers is endless else encoded(answers)))
     door = Door(Address("127.0.0.1", free_port()), "BUCKY", **settings)
     door.start()
     try:

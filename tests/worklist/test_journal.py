@@ -195,6 +195,36 @@ def test_stopping_does_not_wait_for_a_database_that_is_away() -> None:
     assert not disk._thread.is_alive()
 
 
+def test_thousands_of_the_same_query_fill_nothing(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Scanners that get the same answer again share what they were asked: it waits once, with its times."""
+    monkeypatch.setattr(journal, "WAITING", 2)
+    kept, keys_asked, last = Journal(), {"Modality": "CT"}, NOON + timedelta(seconds=4999)
+    for number in range(5000):
+        at = NOON + timedelta(seconds=number)
+        kept.put(asked(at=at, keys=keys_asked, step_ids=[4], milliseconds=number))
+        kept.put(asked(at=at, keys=keys_asked, step_ids=[4, 5]))
+    batch: list[Entry] = []
+    kept._stopping.set()
+    assert kept._fill(batch)
+    assert [
+        (entry.step_ids, entry.times, entry.at, entry.last_at, entry.milliseconds)
+        for entry in batch
+        if isinstance(entry, QueryEntry)
+    ] == [([4], 5000, NOON, last, 4999), ([4, 5], 5000, NOON, last, 0.0)]
+    assert caplog.records == []
+
+
+@pytest.mark.django_db
+def test_what_was_counted_while_it_waited_is_counted_in_its_row() -> None:
+    later = NOON + timedelta(seconds=30)
+    kept = write(asked(times=3, last_at=later))
+    assert kept._written([asked(at=later, times=2, last_at=later + timedelta(seconds=5))])
+    row = QueryLog.objects.get()
+    assert (row.times, row.at, row.last_at) == (5, NOON, later + timedelta(seconds=5))
+
+
 def test_a_full_journal_loses_the_entry_not_the_answer(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -1,29 +1,47 @@
 """Questions that are worked out once: the answers stay those of the moment."""
 
+import itertools
+import threading
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 
 import pytest
 from django.conf import LazySettings
-from django.db import OperationalError, connection
+from django.db import OperationalError, connection, connections, transaction
 from django.db.models import F
 from django.test.utils import CaptureQueriesContext
+from django.utils import timezone
 from pydicom.uid import ImplicitVRLittleEndian
 from pynetdicom.dsutils import encode
 
 from ris.actions import exams, patients
 from ris.actions.patients import Identifier
-from ris.models import ScheduledProcedureStep, Site, Station
+from ris.models import Patient, ScheduledProcedureStep, Site, Station
+from ris.states import StepState
 from tests import factories
 from tests.worklist.asking import CT1, keys, statements
 from worklist import prepared
 from worklist.errors import OUT_OF_RESOURCES, QueryError
-from worklist.prepared import Reply, reply_to
+from worklist.moment import Moment, look
+from worklist.prepared import LIVE, Reply, reply_to
 from worklist.preview import usual_query
+from worklist.profile_models import StationProfile
+from worklist.profiles import WhenMore
+from worklist.query import Caller
+from worklist.ways import Ways
 
 pytestmark = pytest.mark.django_db
 
 QUESTION = encode(keys(PatientName="Doe*", ScheduledStationAETitle="CT1"), True, True) or b""
+
+
+_states = itertools.count()
+
+
+def a_moment() -> Moment:
+    """Return a moment at which the database was never looked at before."""
+    return Moment(f"state {next(_states)}", timezone.now())
 
 
 def ask() -> Reply:
@@ -49,15 +67,13 @@ def test_the_answer_is_that_of_the_moment() -> None:
     assert list(ask()) == []
 
 
-def test_no_change_is_missed_whatever_was_kept() -> None:
-    """What is kept of a row is compared with a question that has never been asked, after each change of the day."""
+def changes_of_a_day() -> tuple[bytes, list[Callable[[], object]]]:
+    """Return what CT1 asks every few seconds, and changes of which each makes another answer of the one before."""
     site, jane = factories.site(), factories.patient("Doe^Jane", "4711", weight="70")
     station = factories.station("CT1", site=site)
     step = factories.step(patient=jane, station=station)
-    asked = encode(usual_query("CT1", None), True, True) or b""
     by = factories.BY
-
-    changes: list[Callable[[], object]] = [
+    return encode(usual_query("CT1", None), True, True) or b"", [
         lambda: patients.update(by=by, patient=jane, patient_name="Müller^Jane"),
         lambda: patients.update(by=by, patient=jane, weight="71.5"),
         lambda: patients.update(by=by, patient=jane, allergies="Iodine"),
@@ -69,13 +85,128 @@ def test_no_change_is_missed_whatever_was_kept() -> None:
         lambda: Station.objects.filter(pk=station.pk).update(name="CT ONE"),
         lambda: Site.objects.filter(pk=site.pk).update(time_zone="Asia/Tokyo"),
     ]
+
+
+def read_anew(asked: bytes) -> list[bytes]:
+    """Return the answer of a question that has never been asked."""
+    return list(prepared.Prepared(asked, ImplicitVRLittleEndian, prepared.Who()).ask())
+
+
+def test_no_change_is_missed_whatever_was_kept() -> None:
+    """What is kept of a row is compared with a question that has never been asked, after each change of the day."""
+    asked, changes = changes_of_a_day()
     seen = [list(reply_to(asked, ImplicitVRLittleEndian, CT1))]
     for number, change in enumerate(changes):
         change()
         seen.append(list(reply_to(asked, ImplicitVRLittleEndian, CT1)))
-        assert seen[-1] == list(prepared.Prepared(asked, ImplicitVRLittleEndian, prepared.Who()).ask())
+        assert seen[-1] == read_anew(asked)
         assert len(seen[-1]) == 1
         assert seen[-1] != seen[-2], number
+
+
+@pytest.mark.django_db(transaction=True)
+def test_what_was_committed_is_in_the_next_answer() -> None:
+    """Where nothing was committed the rows are not read again, which PostgreSQL can tell; SQLite is asked each time."""
+    asked, changes = changes_of_a_day()
+    question = asked, ImplicitVRLittleEndian, CT1
+    seen = [list(LIVE.reply(*question, LIVE.look()))]
+    for number, change in enumerate(changes):
+        moment = LIVE.look()
+        assert (moment is not None) == (connection.vendor == "postgresql")
+        assert moment is None or LIVE.keeps(*question, moment)
+        change()
+        moment = LIVE.look()
+        assert moment is None or not LIVE.keeps(*question, moment), number
+        seen.append(list(LIVE.reply(*question, moment)))
+        assert seen[-1] == read_anew(asked)
+        assert seen[-1] != seen[-2], number
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_transaction_counts_when_it_is_committed_however_early_it_began() -> None:
+    jane = factories.patient("Doe^Jane")
+    factories.step(patient=jane)
+    question = QUESTION, ImplicitVRLittleEndian, CT1
+    begun, commit = threading.Event(), threading.Event()
+
+    def marry() -> None:
+        try:
+            with transaction.atomic():
+                Patient.objects.filter(pk=jane.pk).update(patient_name="Doe^Joan")
+                begun.set()
+                assert commit.wait(60)
+        finally:
+            connections.close_all()
+
+    if connection.vendor == "postgresql":  # one that writes keeps no reader waiting
+        with ThreadPoolExecutor(1) as elsewhere:
+            committed = elsewhere.submit(marry)
+            assert begun.wait(60)
+            moment = look()
+            assert moment
+            assert b"Doe^Joan" not in b"".join(LIVE.reply(*question, moment))
+            assert LIVE.keeps(*question, look() or moment)
+            commit.set()
+            committed.result(60)
+        moment = look()
+        assert moment
+        assert not LIVE.keeps(*question, moment)
+        assert b"Doe^Joan" in b"".join(LIVE.reply(*question, moment))
+
+
+def test_in_a_transaction_nothing_can_be_told() -> None:
+    assert look() is None
+
+
+@pytest.mark.parametrize(
+    ("gate_until", "state", "later", "kept"),
+    [
+        (None, StepState.SCHEDULED, timedelta(days=1), True),
+        (timedelta(hours=1), StepState.SCHEDULED, timedelta(minutes=59), True),
+        (timedelta(hours=1), StepState.SCHEDULED, timedelta(hours=1), False),
+        (timedelta(hours=-1), StepState.STARTED, timedelta(days=1), True),
+    ],
+    ids=["no gate", "still open", "shut by now", "begun before it shut"],
+)
+def test_an_answer_is_kept_until_the_safety_gate_shuts(
+    gate_until: timedelta | None, state: StepState, later: timedelta, *, kept: bool
+) -> None:
+    """Nothing is written when the time has come: nothing is committed, and the step is off the list all the same."""
+    moment = a_moment()
+    step = factories.step()
+    until = gate_until and moment.at + gate_until
+    ScheduledProcedureStep.objects.filter(pk=step.pk).update(gate_until=until, state=state)
+    question = QUESTION, ImplicitVRLittleEndian, CT1
+    assert len(list(LIVE.reply(*question, moment))) == 1
+    assert LIVE.keeps(*question, Moment(moment.state, moment.at + later)) == kept
+
+
+def test_an_answer_is_kept_for_its_moment_and_gives_the_same_without_a_statement() -> None:
+    factories.step()
+    question = QUESTION, ImplicitVRLittleEndian, CT1
+    moment, later = a_moment(), a_moment()
+    assert not LIVE.keeps(*question, moment)
+    first = LIVE.reply(*question, moment)
+    answers = list(first)
+    with CaptureQueriesContext(connection) as taken:
+        assert LIVE.keeps(*question, moment)
+        again = LIVE.reply(*question, moment)
+        assert list(again) == answers
+    assert statements(taken) == []
+    assert (again.matches, again.shown, again.keys) == (first.matches, first.shown, first.keys)
+    assert not LIVE.keeps(*question, later)
+    assert not LIVE.keeps(QUESTION, ImplicitVRLittleEndian, Caller("CT9", ways=Ways(by_ear=True)), moment)
+
+
+def test_a_list_that_was_cut_is_read_each_time() -> None:
+    """A step that leaves makes room for one that was not read."""
+    for _ in range(3):
+        factories.step()
+    StationProfile.objects.create(name="Old CT", callers="CT1", most=2, when_more=WhenMore.NEWEST)
+    question = QUESTION, ImplicitVRLittleEndian, CT1
+    moment = a_moment()
+    assert LIVE.reply(*question, moment).cut
+    assert not LIVE.keeps(*question, moment)
 
 
 def test_what_was_shown_can_be_written_down() -> None:
@@ -128,7 +259,10 @@ def test_rows_that_are_kept_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None
     monkeypatch.setattr(prepared, "_questions", prepared._Questions())
     for _ in range(2):
         factories.step()
+    moment = a_moment()
     for name in ("D*", "Do*", "D*"):
         asked = encode(keys(PatientName=name), True, True) or b""
-        assert len(list(reply_to(asked, ImplicitVRLittleEndian, CT1))) == 2
-        assert sum(len(one.met) for one in prepared._questions._known.values()) <= 3
+        assert len(list(reply_to(asked, ImplicitVRLittleEndian, CT1, moment=moment))) == 2
+        known = prepared._questions._known.values()
+        assert sum(len(one.met) for one in known) <= 3
+        assert sum(len(one._last.rows) for one in known if one._last) <= 3

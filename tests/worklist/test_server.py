@@ -44,10 +44,11 @@ from tests.worklist.door import (
     three_steps,
 )
 from tests.worklist.test_upperlayer import FIND, RELEASE, request_pdu
-from worklist import answering, server
 from worklist import peer as peers
+from worklist import server
 from worklist.answer import Row
 from worklist.errors import OUT_OF_RESOURCES, QueryError
+from worklist.host import BATCH
 from worklist.identifier import read
 from worklist.journal import RefusedCallEntry
 from worklist.negotiation import MODALITY_WORKLIST_FIND
@@ -277,9 +278,9 @@ def test_cancel_ends_the_answer(notebook: Notebook) -> None:
     class Slowly(list[Row]):
         def __iter__(self) -> Iterator[Row]:
             for number, one in enumerate(rows(10_000)):
-                if number == 2 * answering.BATCH:
+                if number == 2 * BATCH:
                     assert sent.wait(60)
-                if number > 2 * answering.BATCH:
+                if number > 2 * BATCH:
                     time.sleep(0.001)
                 yield one
 
@@ -290,7 +291,7 @@ def test_cancel_ends_the_answer(notebook: Notebook) -> None:
         found = []
         for status, _ in assoc.send_c_find(keys(**ASKED), MODALITY_WORKLIST_FIND, msg_id=9):
             found.append(status.Status)
-            if len(found) == answering.BATCH:
+            if len(found) == BATCH:
                 assoc.send_c_cancel(9, query_model=MODALITY_WORKLIST_FIND)
                 sent.set()
     assert found[-1] == 0xFE00
@@ -318,8 +319,8 @@ def slowly(go_on: threading.Event, begun: threading.Event) -> Callable[[Dataset,
 
     class Rows(list[Row]):
         def __iter__(self) -> Iterator[Row]:
-            for number, one in enumerate(rows(2 * answering.BATCH)):
-                if number == answering.BATCH:
+            for number, one in enumerate(rows(2 * BATCH)):
+                if number == BATCH:
                     begun.set()
                     assert go_on.wait(60)
                 yield one
@@ -342,7 +343,7 @@ def test_a_release_in_mid_answer_waits_for_the_end_of_the_answer(notebook: Noteb
                 peer.close()
                 break
         assert sent.endswith(RELEASE_RP)
-    assert (notebook.query().status, len(notebook.query().step_ids)) == ("0000", 2 * answering.BATCH)
+    assert (notebook.query().status, len(notebook.query().step_ids)) == ("0000", 2 * BATCH)
 
 
 def test_a_door_that_closes_lets_an_answer_finish(notebook: Notebook) -> None:
@@ -354,7 +355,7 @@ def test_a_door_that_closes_lets_an_answer_finish(notebook: Notebook) -> None:
         closing = threads.submit(door.stop)
         wait_until(lambda: refuses(door), what="the door to take no more callers")
         go_on.set()
-        assert found.result(60) == [0xFF00] * 2 * answering.BATCH + [0]
+        assert found.result(60) == [0xFF00] * 2 * BATCH + [0]
         closing.result(60)
 
 
