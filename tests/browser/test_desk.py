@@ -62,6 +62,28 @@ def test_a_clerk_finds_a_patient_checks_them_in_and_sees_them_on_the_scanners_li
     assert clerk.complaints == []
 
 
+def test_on_a_phone_every_button_is_there_without_looking_for_it_sideways(clerk: Person, hospital: Department) -> None:
+    page = clerk.page
+    page.set_viewport_size({"width": 390, "height": 800})
+    for address, wanted in (
+        ("/", page.get_by_role("button", name="Check in").first),
+        ("/ris/scheduledprocedurestep/", page.get_by_role("button", name="Search")),
+        ("/password_change/", page.get_by_role("button", name="Sign out")),
+        ("/waiting-list/", page.get_by_role("link", name="Exams to be scheduled")),
+    ):
+        clerk.goes_to(address)
+        expect(wanted).to_be_visible()
+        box = wanted.bounding_box()
+        assert box
+        assert box["x"] >= 0
+        assert box["x"] + box["width"] <= 390, address
+        assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth"), address
+    assert clerk.complaints == []
+    clerk.goes_to("/ris/patient/999999/change/")
+    clerk.keeps_picture("not_found_phone", of=page.get_by_role("heading", name="Not found"))
+    assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth")
+
+
 def test_a_clerk_registers_orders_books_and_prints_with_few_clicks(clerk: Person, hospital: Department) -> None:
     hospital.private("Müler")
     page = clerk.page

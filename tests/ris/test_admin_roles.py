@@ -184,6 +184,13 @@ def test_somebody_without_a_role_is_told_whom_to_ask() -> None:
     assert "You have no role yet; ask an administrator." in text_of(Desk(None).get("/"))
 
 
+@pytest.mark.parametrize("page", ["/password_change/", "/password_change/done/"])
+def test_the_pages_of_the_password_have_the_links_of_every_page(page: str) -> None:
+    shown = Desk(Role.FRONT_DESK).get(page)
+    assert "theme" not in shown  # the stock pages bring a switch that we have no style for
+    assert "Deutsch Change password Sign out" in text_of(shown)
+
+
 def test_who_signs_out_is_told_so_and_sees_no_menu() -> None:
     page = Desk(Role.FRONT_DESK).post("/logout/")
     assert "You are signed out" in page
