@@ -59,7 +59,7 @@ def questions_live(request: HttpRequest) -> HttpResponse:
     """Answer with a part of a page: the questions of the exam that was chosen."""
     frame.require(request, "ris.add_order")
     exam = get_object_or_404(Exam.objects.in_use(), pk=frame.key(request.GET.get("exam", "")))
-    return render(request, "desk/questions.html", {"fields": QuestionForm(exam)})
+    return render(request, "desk/questions.html", {"fields": list(QuestionForm(exam))})
 
 
 def referrers_live(request: HttpRequest) -> HttpResponse:

@@ -1,9 +1,10 @@
 """The slot finder's page: look for places for the steps of an order that wait, and book one with one press."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from itertools import groupby
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from django import forms
 from django.contrib import messages
@@ -48,7 +49,7 @@ class SlotForm(DeskForm):
     day = forms.DateField(
         label=gettext_lazy("Day"),
         required=False,
-        help_text=gettext_lazy("Empty: from now on"),
+        help_text=gettext_lazy("Empty: from today on"),
         widget=forms.DateInput(format="%Y-%m-%d", attrs={"type": "date"}),
     )
     part = forms.ChoiceField(
@@ -81,14 +82,12 @@ class SlotForm(DeskForm):
             del self.fields["alone"]
 
     def clean(self) -> dict[str, Any] | None:
-        """A day is needed where one is spoken of, and none that is over."""
+        """No day that is over, or that nobody can mean."""
         said = super().clean()
         if said is None:
             return None
         if said.get("day") and said["day"].year not in YEARS:
             self.add_error("day", _("Enter a year between 1900 and 2199."))
-        elif said.get("when") in ("day", "week") and not said.get("day") and "day" not in self.errors:
-            self.add_error("day", _("Choose a day."))
         elif said.get("when") == "day" and said.get("day") and said["day"] < timezone.localdate():
             self.add_error("day", _("This day is over. Choose another."))
         return said
@@ -97,14 +96,24 @@ class SlotForm(DeskForm):
 DEFAULTS = {"when": "earliest", "part": Part.ANY.value, "where": "here"}
 
 
+def _asked(request: HttpRequest, zone: ZoneInfo) -> Mapping[str, Any]:
+    """Return what was asked for; who speaks of a day and names none means today."""
+    if "when" not in request.GET:
+        return DEFAULTS
+    asked = request.GET.copy()
+    if asked["when"] in ("day", "week") and not asked.get("day", "").strip():
+        asked["day"] = timezone.localdate(timezone=zone).isoformat()
+    return asked
+
+
 def find(request: HttpRequest, pk: int) -> HttpResponse:
     """Show where a step fits, with those that belong to it; book what was chosen."""
     frame.require(request, "ris.view_scheduledprocedurestep", BOOK)
     step = _find(pk)
     order = step.requested_procedure.order
     linked = _linked(step)
-    form = SlotForm(request.GET if "when" in request.GET else DEFAULTS, step=step, linked=len(linked) > 1)
     zone = order.site.zone
+    form = SlotForm(_asked(request, zone), step=step, linked=len(linked) > 1)
     with timezone.override(zone):
         valid = form.is_valid()
         steps = [step] if form.cleaned_data.get("alone") else linked

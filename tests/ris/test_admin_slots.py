@@ -89,10 +89,17 @@ def test_a_time_that_is_over_is_not_booked(clerk: Desk) -> None:
     assert "This time is over. Choose another." in text_of(page)
 
 
+@pytest.mark.parametrize("when", ["day", "week"])
+def test_who_names_no_day_means_today(clerk: Desk, when: str) -> None:
+    factories.station("CT1")
+    page = clerk.get(f"{page_of(factories.step('REQUESTED'))}?when={when}&day=&part=any&where=here")
+    assert f'name="day" value="{factories.today_at(12):%Y-%m-%d}"' in page
+    assert "errorlist" not in page
+
+
 @pytest.mark.parametrize(
     ("said", "words"),
     [
-        ({"when": "day"}, "Choose a day."),
         ({"when": "day", "day": "2020-01-01"}, "This day is over. Choose another."),
         ({"when": "day", "day": "soon"}, "Enter a valid date."),
         ({"when": "day", "day": "9999-12-31"}, "Enter a year between 1900 and 2199."),

@@ -68,6 +68,7 @@ def test_another_text_typed_after_choosing_wins_over_what_was_chosen(clerk: Desk
 
 def test_the_questions_of_an_exam_are_asked_and_their_answers_kept(clerk: Desk, jane: Patient) -> None:
     exam = find_exams("MRKNEE")[0]
+    assert "Questions" not in clerk.get(f"/ris/order/questions/?exam={exam.pk}"), "it asks nothing yet"
     kinds = ("yesno", "text", "number", "date", "side", "choice")
     asked = [
         ExamQuestion.new(
