@@ -258,14 +258,16 @@ REFUSALS: dict[type[DomainError], tuple[int, int | None]] = {
     InvalidValue: (INVALID_VALUE, None),
 }
 """What the domain refuses -> status and error ID."""
-ENDED = "Performed Procedure Step Object may no longer be updated"
-"""The Error Comment that PS3.4 table F.7.2-2 wants beside A710."""
+COMMENTS: dict[type[DomainError], str] = {
+    PerformedStepEnded: "Performed Procedure Step Object may no longer be updated",  # PS3.4 table F.7.2-2
+    DuplicatePerformedStep: "This SOP Instance UID is there already",
+}
+"""Error Comments where the domain's own sentence does not fit into 64 characters, or the standard has one."""
 
 
 def _refusal(error: DomainError) -> Refusal:
     status, error_id = REFUSALS.get(type(error), (PROCESSING_FAILURE, None))
-    comment = ENDED if error_id == MAY_NO_LONGER_BE_UPDATED else error.message
-    return Refusal(status, comment, error_id=error_id)
+    return Refusal(status, COMMENTS.get(type(error), error.message), error_id=error_id)
 
 
 def _keep_refused(operation: Operation, outcome: Outcome) -> None:

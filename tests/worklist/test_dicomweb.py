@@ -273,6 +273,8 @@ def test_the_profile_of_the_device_holds_and_a_cut_is_told(ct1: Device) -> None:
         ("multipart/related; type=application/dicom+json; transfer-syntax=*", "multipart json"),
         ("application/dicom+xml", "application/dicom+xml"),
         ("text/html, application/dicom+json;q=0.5", "application/dicom+json"),
+        ("*/*, application/dicom+json;q=0.1, application/json;q=0.2", "application/dicom+xml"),
+        ("application/dicom+xml, */*", "application/dicom+xml"),
         (
             'application/dicom+json;q=0.1, multipart/related; type="application/dicom+xml";q=0.9',
             "application/dicom+xml",
@@ -285,6 +287,7 @@ def test_the_answer_is_what_the_device_accepts(ct1: Device, accept: str, answere
     assert answer.status_code == 200
     again = ct1.get(query=f"accept={accept.replace('+', '%2B').replace(';', '%3B')}", accept="text/html")
     assert again.status_code == (200 if accept else 406)
+    assert ct1.get(query="accept=image/png", **({"accept": accept} if accept else {})).status_code == 200
     if answered in ("application/dicom+json", "application/json"):
         assert answer["Content-Type"] == answered
         (model,) = answer.json()
@@ -316,12 +319,32 @@ def test_the_answer_is_what_the_device_accepts(ct1: Device, accept: str, answere
         ("", "application/dicom+json;q=0"),
         ("", "rubbish"),
         ("", 'multipart/related; type="application/dicom"'),
-        ("accept=image/png", "*/*"),
-        ("charset=iso-8859-1", "*/*"),
+        ("accept=image/png", "image/png"),
+        ("accept=application/dicom%2Bjson;q=0", "text/html"),
     ],
 )
 def test_what_cannot_be_answered_is_406(ct1: Device, query: str, accept: str) -> None:
     assert problem(ct1.get(query=query, accept=accept), 406)["offered"]
+
+
+def test_a_character_set_that_is_not_there_is_ignored(ct1: Device) -> None:
+    factories.step(patient=factories.patient("Łukasz^Müller"))
+    answer = ct1.get(query="charset=iso-8859-1")
+    assert (answer.status_code, "Łukasz" in answer.content.decode("utf-8")) == (200, True)
+
+
+def test_attributes_are_in_ascending_order_in_items_too(ct1: Device) -> None:
+    factories.step(patient=factories.patient("Müller^Łukasz"))
+    ((model),) = ct1.get(query="includefield=all").json()
+    assert next(iter(model)) == "00080005"
+
+    def check(data_set: dict[str, Any]) -> None:
+        assert list(data_set) == sorted(data_set)
+        for element in data_set.values():
+            for item in element.get("Value", ()) if element["vr"] == "SQ" else ():
+                check(item)
+
+    check(model)
 
 
 # --- what cannot be asked --------------------------------------------------------------------------------
@@ -379,13 +402,14 @@ def test_what_cannot_be_understood_is_400_and_says_why(ct1: Device, query: str, 
 
 def test_what_is_not_matched_is_read_over_with_a_warning_and_comes_back(ct1: Device) -> None:
     factories.step()
-    answer = ct1.get(query="PatientWeight=70&Manufacturer=ACME&00091001=x")
+    answer = ct1.get(query="PatientWeight=70&Manufacturer=ACME&00091001=x&TimezoneOffsetFromUTC=%2B0100")
     assert answer.status_code == 200
     (found,) = answer.json()
     assert found["00080070"] == {"vr": "LO"}
     assert found["00091001"] == {"vr": "UN"}
     assert answer["Warning"] == (
-        '299 http://testserver/dicomweb: "These attributes are not matched: PatientWeight Manufacturer 00091001"'
+        '299 http://testserver/dicomweb: "These attributes are not matched:'
+        ' PatientWeight Manufacturer 00091001 TimezoneOffsetFromUTC"'
     )
 
 

@@ -72,14 +72,17 @@ RETRIEVE_OFFERS = (
 
 
 def choose(request: HttpRequest, offers: Sequence[Offer]) -> Offer:
-    """Return what to answer with. Raises Problem: 406 where nothing fits, 400 where `accept` is given twice."""
-    _check_charset(_parameter(request, "charset"))
-    said = _parameter(request, "accept")
-    accepted = _ranges(said) if said else request.accepted_types
-    for wanted in accepted:
-        for offer in offers:
-            if offer.fits(wanted):
-                return offer
+    """Return what to answer with (PS3.18 section 8.7.8.1): by the parameter `accept`, else by the header field.
+
+    `charset` is not looked at: answers are in UTF-8, and what is not supported is ignored (section 8.3.3.2). Raises
+    Problem: 406 where nothing fits, 400 where a parameter is given twice.
+    """
+    _parameter(request, "charset")
+    for accepted in (_ranges(_parameter(request, "accept")), request.accepted_types):
+        ranked = [(*_rank(offer, accepted), -place, offer) for place, offer in enumerate(offers)]
+        quality, _specificity, _place, best = max(ranked, key=lambda one: one[:3])
+        if quality > 0:
+            return best
     types = list(dict.fromkeys(offer.described for offer in offers))
     raise Problem(HTTPStatus.NOT_ACCEPTABLE, "None of the accepted media types can be answered", offered=types)
 
@@ -93,15 +96,14 @@ def _parameter(request: HttpRequest, name: str) -> str:
 
 
 def _ranges(said: str) -> list[MediaType]:
-    ranges = [MediaType(one) for one in said.split(",") if one.strip()]
-    wanted = [one for one in ranges if one.quality > 0]
-    return sorted(wanted, key=lambda one: (one.quality, one.specificity), reverse=True)
+    return [MediaType(one) for one in said.split(",") if one.strip()]
 
 
-def _check_charset(said: str) -> None:
-    names = {one.partition(";")[0].strip().lower() for one in said.split(",") if said}
-    if names and not names & {"utf-8", "utf8", "*"}:
-        raise Problem(HTTPStatus.NOT_ACCEPTABLE, "Answers are in UTF-8", offered=["utf-8"])
+def _rank(offer: Offer, accepted: Sequence[MediaType]) -> tuple[float, int]:
+    """Return how much an offer is wanted: as the most specific range that it is in says (RFC 9110 section 12.5.1)."""
+    fitting = [one for one in accepted if offer.fits(one)]
+    best = max(fitting, key=lambda one: one.specificity, default=None)
+    return (best.quality, best.specificity) if best else (0.0, 0)
 
 
 def model_of(data_set: Dataset) -> Model:
@@ -127,7 +129,19 @@ def body_of(offer: Offer, models: Sequence[Model]) -> tuple[bytes, str]:
 
 
 def _json(models: Sequence[Model]) -> bytes:
-    return json.dumps(list(models), ensure_ascii=False, separators=(",", ":")).encode("utf-8", "replace")
+    return json.dumps([_ordered(model) for model in models], ensure_ascii=False, separators=(",", ":")).encode(
+        "utf-8", "replace"
+    )
+
+
+def _ordered(model: Model) -> Model:
+    """Return a data set with its attributes in ascending order (PS3.18 section F.2.2), in items too."""
+    return {
+        tag: {**element, "Value": [_ordered(item) for item in element["Value"]]}
+        if element["vr"] == "SQ" and "Value" in element
+        else element
+        for tag, element in sorted(model.items())
+    }
 
 
 def _multipart(part: str, documents: Sequence[bytes]) -> tuple[bytes, str]:

@@ -143,6 +143,8 @@ def _put_value(
 ) -> None:
     tag = path[-1]
     if tag in NOT_KEYS:
+        if text and vr != "CS":  # times are those of the clock at the site, whatever zone a device names
+            search.ignored.append(_name_of(path))
         return
     if vr == "SQ":
         if text:

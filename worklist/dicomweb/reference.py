@@ -52,8 +52,8 @@ PARAMETERS = (
         "`true`: several values of an attribute that may have several, with backslashes between them, ask for all of"
         " them (PS3.4 C.2.2.2.8), without wildcards. Otherwise any of them is meant.",
     ),
-    ("`accept`", "As the header field, which it replaces."),
-    ("`charset`", "`utf-8`; another one alone is refused."),
+    ("`accept`", "As the header field, and heeded before it."),
+    ("`charset`", "Not heeded: answers are in UTF-8, and what is not supported is ignored (PS3.18 section 8.3.3.2)."),
 )
 NOTES = """
 - Each parameter is given once, only `includefield` may be repeated.
@@ -67,6 +67,7 @@ NOTES = """
 - Without `includefield` an answer holds the attributes of types 1 and 2 in the table below, and every key of the
   request. One without a value is there with its VR alone.
 - Text is in UTF-8; Specific Character Set, where it is there, says ISO_IR 192.
+- Dates and times are those of the clock at the station's site. A Timezone Offset From UTC is read over, with a warning.
 - A step that cannot be written is left out; a warning says how many.
 - The profile of the device holds here too; where it cuts a list without `limit` to the newest, a warning says so.
 - The query log has each page as a query of its own, with the answers of that page.
