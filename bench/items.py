@@ -47,25 +47,33 @@ connection.cursor().execute("ANALYZE")
 
 @dataclass(frozen=True)
 class Question:
-    """What is asked, and how many items of a list of `items` it finds."""
+    """What is asked, by each connection in turn, and how many items of a list of `items` it finds."""
 
     name: str
-    identifier: Dataset
+    identifiers: tuple[Dataset, ...]
     most: int
 
-    def encoded(self) -> bytes:
-        """Return the identifier in Implicit VR Little Endian."""
-        return encode(self.identifier, is_implicit_vr=True, is_little_endian=True) or b""
+    def encoded(self) -> list[bytes]:
+        """Return the identifiers in Implicit VR Little Endian."""
+        return [encode(one, is_implicit_vr=True, is_little_endian=True) or b"" for one in self.identifiers]
 
 
 def questions() -> list[Question]:
-    """Return the questions: of one scanner for its day, for the whole day, for one order."""
-    today = f"{TODAY:%Y%m%d}"
+    """Return the questions: of a scanner for its day, for the whole day, for one order."""
     return [
-        Question("station and day", _identifier(ScheduledStationAETitle="CT1", Modality="CT", day=today), PER_STATION),
-        Question("whole day", _identifier(day=today), A_DAY),
-        Question("one accession", _identifier(accession="B7"), 1),
+        Question("station and day", (_of_station(1),), PER_STATION),
+        Question("whole day", (_identifier(day=f"{TODAY:%Y%m%d}"),), A_DAY),
+        Question("one accession", (_identifier(accession="B7"),), 1),
     ]
+
+
+def of_each_station() -> Question:
+    """Return the question of scanners of which each asks for its own day; for a list that has all of today."""
+    return Question("own station and day", tuple(map(_of_station, range(1, STATIONS + 1))), PER_STATION)
+
+
+def _of_station(number: int) -> Dataset:
+    return _identifier(ScheduledStationAETitle=f"CT{number}", Modality="CT", day=f"{TODAY:%Y%m%d}")
 
 
 def _identifier(day: str = "", accession: str = "", **of_step: str) -> Dataset:

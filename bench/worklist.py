@@ -17,7 +17,7 @@ from contextlib import ExitStack
 from pathlib import Path
 
 from bench.harness import Figures, build, head, line, load
-from bench.items import Question, questions
+from bench.items import A_DAY, Question, of_each_station, questions
 from bench.scps import Scp, all_of_them, migrated
 from tests.services import Postgres
 from worklist.pdu import APPLICATION_CONTEXT, item, title
@@ -45,11 +45,13 @@ class Bench:
 
     def ask(self, scp: Scp, question: Question, items: int, mode: str, connections: int) -> Figures:
         """Ask for some seconds, each connection at least once; adds processor milliseconds to the figures."""
-        file = self._directory / question.name
-        file.write_bytes(question.encoded())
-        words = ("127.0.0.1", scp.port, "BUCKY", "CT1", mode, connections, 1_000_000, file, min(items, question.most))
+        files = []
+        for number, identifier in enumerate(question.encoded()):
+            files.append(self._directory / f"{question.name} {number}")
+            files[-1].write_bytes(identifier)
+        words = ("127.0.0.1", scp.port, "BUCKY", "CT1", mode, connections, 1_000_000, min(items, question.most))
         before = [scp.processor_seconds(), scp.processor_seconds(own=True)]
-        figures = load(self._client, *words, self._seconds)
+        figures = load(self._client, *words, self._seconds, *files)
         after = [scp.processor_seconds(), scp.processor_seconds(own=True)]
         done = max(figures["done"], 1)
         figures["processor"], figures["own"] = (1000 * (b - a) / done for a, b in zip(before, after, strict=True))
@@ -140,6 +142,9 @@ def measure(bench: Bench, scps: list[Scp], items: int, connections: list[int]) -
     for mode in (KEPT, EACH):
         for many in connections:
             say(row(bench, scps, typical, items, mode, many))
+    if items >= A_DAY and connections[-1] > 1:
+        bench.ask(scps[0], of_each_station(), items, KEPT, connections[-1])
+        say(row(bench, scps, of_each_station(), items, KEPT, connections[-1]))
     for question in others:
         say(row(bench, scps, question, items, KEPT, 1))
 

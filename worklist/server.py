@@ -257,6 +257,8 @@ class Door:
 
     def is_full_for(self, address: str) -> bool:
         """Tell whether as many associations are open as may be, in all or from this address."""
+        if len(self._peers) <= min(self._most, self._most_per_address):  # with the one that asks
+            return False
         open_from = [peer.address for peer in self._peers if peer.established]
         return len(open_from) >= self._most or open_from.count(address) >= self._most_per_address
 

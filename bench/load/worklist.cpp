@@ -1,7 +1,8 @@
 // Asks a Modality Worklist SCP the same question again and again and counts the answers.
 // build: g++ -std=c++20 -O2 -pthread -o worklist worklist.cpp
-// usage: worklist HOST PORT CALLED_AET CALLING_AET keep|reconnect CONNECTIONS TOTAL IDENTIFIER EXPECTED SECONDS
+// usage: worklist HOST PORT CALLED_AET CALLING_AET keep|reconnect CONNECTIONS TOTAL EXPECTED SECONDS IDENTIFIER...
 // IDENTIFIER is the data set of the C-FIND request in Implicit VR Little Endian; EXPECTED the number of answers to it.
+// Where there are several, each connection asks another one, in turn.
 #include <memory>
 
 #include "common.hpp"
@@ -95,14 +96,17 @@ class Association {
 };
 
 int main(int count, char** words) {
-    if (count != 11) return std::fprintf(stderr, "usage: see the head of worklist.cpp\n"), 2;
+    if (count < 11) return std::fprintf(stderr, "usage: see the head of worklist.cpp\n"), 2;
     const std::string host = words[1], called = words[3], calling = words[4];
-    const int port = std::atoi(words[2]), connections = std::atoi(words[6]), total = std::atoi(words[7]), expected = std::atoi(words[9]);
+    const int port = std::atoi(words[2]), connections = std::atoi(words[6]), total = std::atoi(words[7]), expected = std::atoi(words[8]);
     const bool keep = std::string(words[5]) == "keep";
-    const std::string identifier = read_file(words[8]);
+    std::vector<std::string> identifiers;
+    for (int word = 10; word < count; ++word) identifiers.push_back(read_file(words[word]));
+    std::atomic<size_t> place{0};
     return run_load(connections, total, [&]() -> std::function<bool(int)> {
         std::shared_ptr<Association> kept;
         if (keep) kept = std::make_shared<Association>(host, port, called, calling);
+        const std::string& identifier = identifiers[place++ % identifiers.size()];
         return [=, &identifier](int) {
             if (kept) return kept->find(identifier) == expected;
             Association association(host, port, called, calling);
@@ -110,5 +114,5 @@ int main(int count, char** words) {
             association.release();
             return right;
         };
-    }, std::atof(words[10]));
+    }, std::atof(words[9]));
 }

@@ -6,13 +6,20 @@ from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager
 from typing import Any
 
-from django.db import OperationalError
+import pytest
+from django.db import OperationalError, connection, connections
 from django.utils import timezone
+from pydicom.uid import ImplicitVRLittleEndian
+from pynetdicom.dsutils import encode
 
+from ris.models import Patient
+from tests import factories
+from tests.worklist.asking import keys
 from worklist.host import BATCH, Answers
 from worklist.moment import Moment
+from worklist.prepared import LIVE
 from worklist.query import Caller
-from worklist.rounds import Query, Rounds
+from worklist.rounds import Query, Rounds, Source
 from worklist.workers import Workers
 
 CT1, CT2 = (Query(b"list", "1.2.840.10008.1.2", Caller(title)) for title in ("CT1", "CT2"))
@@ -65,7 +72,7 @@ class Schedule:
 
 
 @asynccontextmanager
-async def answered_by(source: Schedule) -> AsyncIterator[Rounds]:
+async def answered_by(source: Source) -> AsyncIterator[Rounds]:
     workers = Workers(asyncio.get_running_loop())
     workers.start()
     try:
@@ -160,3 +167,37 @@ def test_what_goes_wrong_is_told_to_all_who_asked_and_to_nobody_else() -> None:
             return [type(one) for one in await asyncio.gather(*asked, return_exceptions=True)]
 
     assert asyncio.run(ask()) == [ZeroDivisionError, tuple, ZeroDivisionError]
+
+
+@pytest.mark.django_db(transaction=True)
+def test_whoever_asks_after_a_commit_sees_it_however_many_ask_at_the_same_time() -> None:
+    jane = factories.patient("Doe^Jane")
+    factories.step(patient=jane)
+    query = Query(encode(keys(PatientName="Doe*", PatientID=None), True, True) or b"", ImplicitVRLittleEndian, CT1[2])
+
+    async def poll(rounds: Rounds, over: asyncio.Event) -> None:
+        while not over.is_set():
+            await rounds.ask(query)
+
+    many = 8 if connection.vendor == "postgresql" else 0  # SQLite in memory locks its tables against each other
+
+    async def ask() -> list[tuple[str, list[bytes]]]:
+        over, seen = asyncio.Event(), []
+        async with answered_by(LIVE) as rounds:
+            scanners = [asyncio.create_task(poll(rounds, over)) for _ in range(many)]
+            for number in range(60):
+                name = f"Doe^Jane{number:02}"
+                await asyncio.to_thread(committed, name)
+                seen.append((name, (await rounds.ask(query))[2]))
+            over.set()
+            await asyncio.gather(*scanners)
+        return seen
+
+    def committed(name: str) -> None:
+        try:
+            Patient.objects.filter(pk=jane.pk).update(patient_name=name)
+        finally:
+            connections.close_all()
+
+    for name, (answer,) in asyncio.run(ask()):
+        assert name.encode() in answer
