@@ -18,7 +18,7 @@ from ris.desk import INTERFACES, Page, Panel, StepLink, register_page, register_
 from ris.models import ScheduledProcedureStep
 from ris.roles import Role
 from ris.views import story
-from worklist import adopting, pages, why_pages
+from worklist import adopting, near_pages, pages, why_pages
 from worklist import archive_admin as archive_admin  # registers itself
 from worklist import profile_admin as profile_admin  # registers itself
 from worklist import tokens_admin as tokens_admin  # registers itself
@@ -67,7 +67,7 @@ class QueryLogAdmin(PatientDataAdmin):
     """What scanners asked; nobody can change it."""
 
     list_display = (
-        *("last_at", "calling_ae_title", "road", "address", "asked_for", "answered", "status", "times"),
+        *("last_at", "calling_ae_title", "road", "address", "asked_for", "answered", "ended", "times"),
         "milliseconds",
     )
     list_filter = ("last_at", "road", FailedFilter, EmptyFilter)
@@ -87,7 +87,7 @@ class QueryLogAdmin(PatientDataAdmin):
         view = self.admin_site.admin_view
         return [
             path("why/<int:pk>/", view(why_pages.why), name="worklist_why"),
-            path("<int:pk>/near/", view(why_pages.near), name="worklist_near_misses"),
+            path("<int:pk>/near/", view(near_pages.near), name="worklist_near_misses"),
             *super().get_urls(),
         ]
 
@@ -113,6 +113,11 @@ class QueryLogAdmin(PatientDataAdmin):
     def answered(self, query: QueryLog) -> str:
         """Show how many match, of a page how many are on it."""
         return matches_in_words(query)
+
+    @admin.display(description=_("status"))
+    def ended(self, query: QueryLog) -> str:
+        """Show how it ended, with the reason where not well."""
+        return " ".join(filter(None, (query.status, query.comment)))
 
     @admin.display(description=_("keys"))
     def asked(self, query: QueryLog) -> SafeString:
@@ -160,7 +165,7 @@ class CallerAdmin(ListAdmin):
 class UnknownCallerAdmin(CallerAdmin):
     """Devices that called under a name that no station here has."""
 
-    list_display = ("ae_title", "address", "last_seen", "first_seen", "times", "refused", "adopt")
+    list_display = ("ae_title", "address", "last_seen", "first_seen", "times", "served", "adopt")
     list_filter = ("refused",)
 
     def get_list_display(self, request: HttpRequest) -> tuple[str, ...]:
@@ -173,6 +178,11 @@ class UnknownCallerAdmin(CallerAdmin):
         """Add what can be done with one."""
         view = self.admin_site.admin_view
         return [path("<int:pk>/adopt/", view(adopting.adopt), name="worklist_adopt"), *super().get_urls()]
+
+    @admin.display(description=_("what it got"))
+    def served(self, caller: UnknownCaller) -> str:
+        """Tell whether it was let in all the same."""
+        return str(_("refused") if caller.refused else _("let in"))
 
     @admin.display(description="")
     def adopt(self, caller: UnknownCaller) -> SafeString:
@@ -191,11 +201,13 @@ class RefusedCallAdmin(CallerAdmin):
 def health(request: HttpRequest) -> dict[str, Any]:
     """Show which scanners asked last, and who called without being known in the last 24 hours."""
     since = timezone.now() - timedelta(hours=24)
-    latest: QuerySet[QueryLog] = QueryLog.objects.only("calling_ae_title", "last_at", "matches", "status")
+    latest: QuerySet[QueryLog] = QueryLog.objects.only(
+        "calling_ae_title", "road", "last_at", "ways", "matches", "total", "status"
+    )
     unknown = UnknownCaller.objects.filter(last_seen__gte=since)
     refused = RefusedCall.objects.filter(last_seen__gte=since)
     return {
-        "queries": latest.order_by("-last_at")[:6],
+        "queries": [(query, matches_in_words(query)) for query in latest.order_by("-last_at")[:6]],
         "unknown": unknown.order_by("-last_seen")[:6],
         "refused": refused.order_by("-last_seen")[:6],
     }

@@ -6,6 +6,7 @@ from django import forms
 from django.contrib import messages
 from django.core.exceptions import ValidationError
 from django.db import IntegrityError, models, transaction
+from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy as _lazy
@@ -14,8 +15,10 @@ from ris import audit
 from ris.admin.audited import changes_of
 from ris.models import EventKind, Site, Station
 from ris.views import frame
+from worklist.describe import said
 from worklist.models import QueryLog, UnknownCaller
 from worklist.profile_models import StationProfile
+from worklist.query_words import asked_in_words
 
 if TYPE_CHECKING:
     StationModelForm = forms.ModelForm[Station]
@@ -59,7 +62,7 @@ def adopt(request: HttpRequest, pk: int) -> HttpResponse:
         instance=Station(ae_title=caller.ae_title),
         initial=guess(caller.ae_title),
     )
-    link = LinkForm(request.POST if links else None)
+    link = LinkForm(request.POST if links else None, initial={"station": likely(caller.ae_title)})
     sent = link if links else form
     if request.method == "POST" and sent.is_valid():
         try:
@@ -79,7 +82,7 @@ def adopt(request: HttpRequest, pk: int) -> HttpResponse:
         "worklist/adopt.html",
         title=_("Adopt %s") % caller.ae_title,
         caller=caller,
-        queries=QueryLog.objects.filter(calling_ae_title=caller.ae_title).order_by("-last_at", "-pk")[:5],
+        queries=[(one, asked_in_words(one, names_people=False)) for one in _queries(caller.ae_title)[:5]],
         form=form,
         link=link if request.user.has_perm(LINK) else None,
     )
@@ -117,17 +120,31 @@ def guess(ae_title: str) -> dict[str, Any]:
     return {"name": ae_title, "site": site, "modality": _modality(ae_title)}
 
 
+def likely(ae_title: str) -> Station | None:
+    """Return the station that a device may be: of its name in other letters, else the one whose list it asks for."""
+    stations = Station.objects.active()
+    alike = list(stations.filter(ae_title__iexact=ae_title)[:2])
+    asked = alike or list(stations.filter(ae_title__in=_asked(ae_title, "ScheduledStationAETitle"))[:2])
+    return asked[0] if len(asked) == 1 else None
+
+
+def _queries(ae_title: str) -> "QuerySet[QueryLog]":
+    return QueryLog.objects.filter(calling_ae_title=ae_title).order_by("-last_at", "-pk")
+
+
+def _asked(ae_title: str, keyword: str) -> set[str]:
+    """Return the values that its last queries asked for."""
+    queries = [dict(said(keys)) for keys in _queries(ae_title).values_list("keys", flat=True)[:QUERIES_READ]]
+    return {str(keys[keyword]) for keys in queries if keyword in keys}
+
+
 def _modality(ae_title: str) -> str:
-    """Return the one modality that its last queries asked for, else the one that its name begins with."""
-    queries = QueryLog.objects.filter(calling_ae_title=ae_title).order_by("-last_at")
-    said = {
-        str(item.get("Modality", ""))
-        for keys in queries.values_list("keys", flat=True)[:QUERIES_READ]
-        for item in keys.get("ScheduledProcedureStepSequence") or ()
-        if isinstance(item, dict)
-    }
-    asked = {one for one in said if one and one.isalnum()}
+    """Return the one modality that its last queries asked for, else the one of its station or name."""
+    asked = {one for one in _asked(ae_title, "Modality") if one.isalnum()}
     if len(asked) == 1:
         return asked.pop()
+    station = likely(ae_title)
+    if station:
+        return station.modality
     known = Station.objects.values_list("modality", flat=True).distinct().order_by("modality")
     return next((modality for modality in known if ae_title.upper().startswith(modality)), "")

@@ -42,7 +42,7 @@ def asked_in_words(query: QueryLog, *, names_people: bool = True) -> str:
     else:
         keys = list(said(query.keys))
     words = [f"{name}={value}" if names_people or name in _IMPERSONAL else f"{name}=…" for name, value in keys]
-    return "; ".join(filter(None, (" ".join(words), *ways_in_words(query.ways))))
+    return "; ".join((" ".join(words) or _("no key with a value"), *ways_in_words(query.ways)))
 
 
 _IMPERSONAL = {one.keyword for row in ATTRIBUTES for one in (row, *row.items) if not one.personal}

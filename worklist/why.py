@@ -14,7 +14,7 @@ from ris.models import ScheduledProcedureStep
 from worklist.answer import BadRowError, Row, answer
 from worklist.attributes import SITE_ZONE
 from worklist.callers import profile_for
-from worklist.conditions import Part, candidates, parts
+from worklist.conditions import RULES, Part, candidates, parts
 from worklist.errors import QueryError
 from worklist.identifier import Match
 from worklist.matching import Window
@@ -143,6 +143,31 @@ def near_misses(identifier: Dataset, caller: Caller, near: Q, most: int = 50) ->
         for place, part in enumerate(every)
         for step in _failing_only(part, [*every[:place], *every[place + 1 :]], near)
     ][:most]
+
+
+@dataclass(frozen=True)
+class Shares:
+    """How many of some steps on the worklist meet each key of a question. steps: how many were looked at."""
+
+    steps: int = 0
+    keys: list[tuple[Part, int]] = field(default_factory=list)
+
+
+def shares(identifier: Dataset, caller: Caller, near: Q) -> Shares:
+    """Return what each key, and each rule of the caller's profile, lets through alone. Raises QueryError.
+
+    near: which steps to look at, of which LOOKED_AT that are on the worklist count.
+    """
+    request = question(identifier, ways=caller.ways).request
+    terms, keys = near, []
+    for part in parts(request, caller.ae_title, profile_for(caller.ae_title)):
+        if part.name in RULES:
+            terms &= part.terms
+        else:
+            keys.append(part)
+    steps = candidates().filter(terms).order_by("start", "sps_id").values_list("pk", flat=True)[:LOOKED_AT]
+    looked_at = list(steps)
+    return Shares(len(looked_at), [(part, len(meeting(part, looked_at))) for part in keys])
 
 
 def _failing_only(part: Part, others: list[Part], near: Q) -> Iterator[ScheduledProcedureStep]:

@@ -37,9 +37,13 @@ def _asked(ae_title: str, query: QueryLog | None, now: datetime) -> list[str]:
 
 def _known(ae_title: str) -> list[str]:
     """Tell what is wrong with the AE title itself."""
-    station = Station.objects.filter(ae_title=profile_for(ae_title).own(ae_title)).first()
+    own = profile_for(ae_title).own(ae_title)
+    station = Station.objects.filter(ae_title=own).first()
     if station is None:
-        return [_("No station has the AE title %s.") % (ae_title or "–")]
+        alike = Station.objects.filter(ae_title__iexact=own).first()
+        words = [_("No station has the AE title %s.") % (ae_title or "–")]
+        hint = _("There is %s: capital and small letters are not the same in an AE title.")
+        return words + ([hint % alike.ae_title] if alike else [])
     return [] if station.active else [_("The station is out of use.")]
 
 

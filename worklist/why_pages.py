@@ -1,10 +1,9 @@
-"""“Why is it not on my scanner?”: the page of a step, and the steps that a query has missed by one key."""
+"""“Why is it not on my scanner?”: the page of a step."""
 
-from dataclasses import dataclass
 from datetime import timedelta
 
 from django.conf import settings
-from django.db.models import Q, QuerySet
+from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404
 from django.utils import timezone
@@ -13,36 +12,23 @@ from django.utils.translation import gettext as _
 from ris import audit
 from ris.models import ScheduledProcedureStep, Station
 from ris.views import frame
-from worklist import refusals
 from worklist.callers import profile_for
 from worklist.charsets import UTF_8
 from worklist.describe import from_json, is_whole, said
-from worklist.errors import QueryError
 from worklist.models import QueryLog, Road
 from worklist.preview import usual_query
 from worklist.query import Caller
 from worklist.query_words import asked_in_words, matches_in_words, ways_in_words
 from worklist.ways import page_of, ways_of
-from worklist.why import LOOKED_AT, Explanation, Line, explain, near_misses
+from worklist.why import Explanation, Line, explain
 from worklist.why_contact import contact
 from worklist.why_since import since
-from worklist.why_words import ADVICE, Told, told, verdict
+from worklist.why_words import ADVICE, told, verdict
 
 EXPLAIN = "worklist.explain_querylog"
 RECENT = timedelta(days=7)
 OFFERED = 5
 """The last queries of a device by each road that are offered."""
-NEAR = timedelta(days=7)
-"""How far from the query an exam may be to count as a near miss."""
-
-
-@dataclass(frozen=True)
-class NearMiss:
-    """A step, and the one line that it fails."""
-
-    step: ScheduledProcedureStep
-    told: Told
-    advice: str
 
 
 def why(request: HttpRequest, pk: int) -> HttpResponse:
@@ -77,7 +63,7 @@ def why(request: HttpRequest, pk: int) -> HttpResponse:
         matches=matches_in_words(query) if query else "",
         verdict=verdict(step, query, explanation),
         is_answered=not (explanation.refused or explanation.unread),
-        lines=[(told(line, step, explanation.profile, title), _advice(line)) for line in explanation.lines],
+        lines=[(told(line, step, explanation.profile, title), advice(line)) for line in explanation.lines],
         profile=explanation.profile.name,
         others=explanation.matches - explanation.found,
         contact=contact(title, latest, timezone.now()),
@@ -93,13 +79,13 @@ def explain_to(step: ScheduledProcedureStep, ae_title: str, query: QueryLog | No
     if query is not None and not query.keys:
         return Explanation(unread=True, profile=profile_for(ae_title))
     if query is not None:
-        return explain(step, from_json(query.keys), _caller(query), page_of(query.ways))
+        return explain(step, from_json(query.keys), caller_of(query), page_of(query.ways))
     zone = step.station.site.zone if step.station else timezone.get_current_timezone()
     day = timezone.localdate(step.start, zone) if step.start else timezone.localdate()
     return explain(step, usual_query(ae_title, day), Caller(ae_title))
 
 
-def _caller(query: QueryLog) -> Caller:
+def caller_of(query: QueryLog) -> Caller:
     """Return who has asked, with what was agreed then."""
     letters = UTF_8 if query.road == Road.WEB else ""
     return Caller(query.calling_ae_title, query.called_ae_title, query.address, letters, ways_of(query.ways))
@@ -126,7 +112,8 @@ def _asked(query: QueryLog, explanation: Explanation) -> dict[str, str]:
     return dict(said(query.keys)) if query.keys else {name: ", ".join(values) for name, values in query.unread.items()}
 
 
-def _advice(line: Line) -> str:
+def advice(line: Line) -> str:
+    """Return what to do where a line does not hold."""
     return "" if line.holds else str(ADVICE.get(line.part.name, ADVICE[""]))
 
 
@@ -151,35 +138,8 @@ def _callers_of_late() -> "QuerySet[QueryLog, str]":
     return asked.values_list("calling_ae_title", flat=True).distinct()[:100]
 
 
-def near(request: HttpRequest, pk: int) -> HttpResponse:
-    """Show the steps that one key alone has kept off the answer to a query."""
-    frame.require(request, "worklist.view_querylog", "ris.view_order", EXPLAIN)
-    query = get_object_or_404(QueryLog, pk=pk)
-    around = Q(start__range=(query.last_at - NEAR, query.last_at + NEAR)) | Q(start__isnull=True)
-    profile = profile_for(query.calling_ae_title)
-    problem, rows, misses = "", [], []
-    try:
-        if not query.keys:
-            problem = _("What was asked could not be read: %s.") % query.comment
-        else:
-            misses = near_misses(from_json(query.keys), _caller(query), around)
-    except QueryError as reason:
-        problem = _("This query cannot be answered: %s.") % refusals.in_words(reason)
+def steps_named(text: str) -> list[ScheduledProcedureStep]:
+    """Return the step of this ID, else those of the order with this accession number."""
     steps = ScheduledProcedureStep.objects.select_related("station__site", "requested_procedure__order__patient")
-    found = steps.in_bulk([miss.step_id for miss in misses])
-    for miss in misses:
-        step = found[miss.step_id]
-        rows.append(NearMiss(step, told(miss.line, step, profile, query.calling_ae_title), _advice(miss.line)))
-    patients = [row.step.requested_procedure.order.patient_id for row in rows]
-    audit.patients_listed(request, patients, subject=audit.subject_of(query))
-    return frame.page(
-        request,
-        "worklist/near.html",
-        title=_("What this query has just missed"),
-        query=query,
-        rows=rows,
-        problem=problem,
-        days=NEAR.days,
-        looked_at=LOOKED_AT,
-        is_whole=is_whole(query.keys),
-    )
+    found = list(steps.filter(sps_id=text))
+    return found or list(steps.filter(requested_procedure__order__accession_number=text).order_by("pk")[:20])

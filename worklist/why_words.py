@@ -14,7 +14,7 @@ from ris.states import ON_WORKLIST, StepState
 from worklist import refusals
 from worklist.answer import Row
 from worklist.charsets import UTF_8
-from worklist.conditions import PROFILE_RULES, wall_clock
+from worklist.conditions import PROFILE_RULES, Part, wall_clock
 from worklist.identifier import Match
 from worklist.matching import EMPTY, AllOf, AnyOf, Condition, DateSpan, Single, Wildcard, Window
 from worklist.models import QueryLog, Road
@@ -40,20 +40,30 @@ class Told:
 
 def told(line: Line, step: ScheduledProcedureStep, profile: Profile = PLAIN, ae_title: str = "") -> Told:
     """Return a line in words. profile, ae_title: of the caller."""
-    match line.part.wanted:
+    part = line.part
+    match part.wanted:
         case Match():
-            name = line.part.wanted.attribute.name
-            asked = _condition(line.part.wanted.condition)
-            if line.part.name == "ScheduledStationAETitle" and (own := profile.meant(ae_title, asked)) != asked:
-                asked = _("%(alias)s, which means %(station)s") % {"alias": asked, "station": own}
-            return Told(name, asked, _values(line), line.holds)
+            has = _values(line)
         case Window():
             has = f"{wall_clock(line.row):%Y-%m-%d %H:%M}" if line.row["start"] else _("no time yet")
-            return Told(_("Start date and time"), window_in_words(line.part.wanted), has, line.holds)
-    if line.part.name in PROFILE_RULES:
-        wanted = _profile(line.part.name, profile, ae_title)
-        return Told(_("Station profile"), wanted, _profiled(line.part.name, step), line.holds)
-    return _rule(line.part.name, step, line.holds)
+        case _ if part.name in PROFILE_RULES:
+            has = _profiled(part.name, step)
+        case _:
+            return _rule(part.name, step, line.holds)
+    return Told(*wanted_in_words(part, profile, ae_title), has, line.holds)
+
+
+def wanted_in_words(part: Part, profile: Profile = PLAIN, ae_title: str = "") -> tuple[str, str]:
+    """Return what a key, or a rule of the caller's profile, is about, and what it asks for."""
+    match part.wanted:
+        case Match():
+            asked = _condition(part.wanted.condition)
+            if part.name == "ScheduledStationAETitle" and (own := profile.meant(ae_title, asked)) != asked:
+                asked = _("%(alias)s, which means %(station)s") % {"alias": asked, "station": own}
+            return part.wanted.attribute.name, asked
+        case Window():
+            return _("Start date and time"), window_in_words(part.wanted)
+    return _("Station profile"), _profile(part.name, profile, ae_title)
 
 
 def _rule(name: str, step: ScheduledProcedureStep, holds: bool) -> Told:
@@ -189,7 +199,8 @@ def _now(step: ScheduledProcedureStep, query: QueryLog | None, now: Explanation)
         return [_("It has no keys that can be read, so nothing can be held against the exam. Correct the request.")]
     if now.refused:
         words = _("This query cannot be answered: %(comment)s (status %(status)s).")
-        return [words % {"comment": refusals.in_words(now.refused), "status": f"{now.refused.status:04X}"}]
+        found = [words % {"comment": refusals.in_words(now.refused), "status": f"{now.refused.status:04X}"}]
+        return found + ([_("Besides, it does not fit: %s.") % _failed(step, now)] if now.against else [])
     if now.unwritable:
         words = _("Every key fits, but the exam is left out: %s is missing or cannot be written in DICOM.")
         return [words % now.unwritable]
@@ -201,7 +212,7 @@ def _now(step: ScheduledProcedureStep, query: QueryLog | None, now: Explanation)
     if not now.found:
         sent = query is not None and step.pk in query.step_ids
         words = _("It does not fit any more: %s.") if sent else _("It does not fit: %s.")
-        return [words % ", ".join(told(line, step).label for line in now.against)]
+        return [words % _failed(step, now)]
     found = []
     if query is None:
         found.append(_("If the scanner asked for itself and the day of the exam, it would get this exam."))
@@ -210,6 +221,10 @@ def _now(step: ScheduledProcedureStep, query: QueryLog | None, now: Explanation)
     else:
         found.append(_("Every key fits still: if the exam is not seen there, the scanner hides it."))
     return [*found, *_spelled(query, now)]
+
+
+def _failed(step: ScheduledProcedureStep, now: Explanation) -> str:
+    return ", ".join(told(line, step).label for line in now.against)
 
 
 def _spelled(query: QueryLog | None, now: Explanation) -> list[str]:

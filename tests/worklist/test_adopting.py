@@ -1,5 +1,6 @@
 """A device that called without being known becomes a station."""
 
+import re
 from datetime import timedelta
 from typing import Any
 
@@ -74,6 +75,21 @@ def test_a_caller_that_is_a_station_under_another_name_gets_that_station_s_list(
     again = called("NEWNAME")
     words = text_of(expert.post(f"/worklist/unknowncaller/{again.pk}/adopt/", station=station.pk, link="1"))
     assert "This AE title has been given to a station meanwhile." in words
+
+
+@pytest.mark.parametrize(
+    ("ae_title", "asked", "guessed"),
+    [("VIEWER", "MR7", "MR7"), ("mr7", "", "MR7"), ("VIEWER", "XX", ""), ("V", "", "")],
+)
+def test_the_station_that_it_may_be_is_guessed(ae_title: str, asked: str, guessed: str) -> None:
+    """By its own name in other letters, else by whose list it asks for; the modality is that station's then."""
+    factories.station("CT1"), factories.station("MR7", modality="MR")
+    now, keys = timezone.now(), {"ScheduledProcedureStepSequence": [{"ScheduledStationAETitle": asked}]}
+    QueryLog.objects.create(at=now, last_at=now, calling_ae_title=ae_title, address="10.0.0.66", keys=keys)
+    page = Desk(Role.INFORMATICS).get(f"/worklist/unknowncaller/{called(ae_title).pk}/adopt/")
+    assert re.findall(r"<option[^>]* selected[^>]*>(MR7|CT1)", page) == [guessed] * bool(guessed)
+    assert ('name="modality" value="MR"' in page) is bool(guessed)
+    assert (f"C-FIND ScheduledStationAETitle={asked}" in text_of(page)) is bool(asked)
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,6 @@
 """The worklist on the desk: what a scanner would get, what scanners asked."""
 
+import re
 from datetime import timedelta
 
 import pytest
@@ -105,11 +106,12 @@ def test_what_scanners_asked_and_who_is_unknown_is_read_by_informatics() -> None
     UnknownCaller.objects.note("STRANGER", "10.0.0.66", now, refused=True)
     expert = Desk(Role.INFORMATICS)
     assert "CT1 C-FIND 10.0.0.9 Modality=CT 1 0000" in text_of(expert.get("/worklist/querylog/"))
-    assert "STRANGER" in text_of(expert.get("/worklist/unknowncaller/"))
+    assert re.search(r"STRANGER 10\.0\.0\.66 .* refused Adopt", text_of(expert.get("/worklist/unknowncaller/")))
     page = text_of(expert.get(f"/worklist/querylog/{query.pk}/change/"))
     assert step.sps_id in page
     told = Event.objects.order_by("-pk")[0]
     assert told.data["patients"] == [step.requested_procedure.order.patient_id]
     home = text_of(expert.get("/"))
     assert "Unknown callers, last 24 hours STRANGER" in home
+    assert re.search(r"CT1 [-0-9: ]+ C-FIND · Answers: 1 Unknown", home)
     expert.get(f"/worklist/querylog/{query.pk}/delete/", status=403)

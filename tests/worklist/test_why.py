@@ -454,6 +454,20 @@ def test_the_page_names_the_reason(happens: Callable[[ScheduledProcedureStep], N
     assert words in page_of(step)
 
 
+def test_what_is_wrong_beside_the_first_reason_is_told_too() -> None:
+    """Whoever mends what the page names must not come back for the next reason."""
+    step = factories.step()
+    _full(step)
+    schedule.book(by=factories.BY, step=step, start=step.start, station=factories.station("CT2"))
+    factories.step(start=factories.today_at(12), station=factories.station("CT1"))
+    words = page_of(step, "?station=CT1")
+    assert "more than 1 exams match, and a list holds no more (status A700)." in words
+    assert "Besides, it does not fit: Scheduled Station AE Title." in words
+    words = page_of(step, "?station=ct1")
+    assert "No station has the AE title ct1." in words
+    assert "There is CT1: capital and small letters are not the same in an AE title." in words
+
+
 def test_an_earlier_query_is_a_click_away_and_devices_that_are_no_station_can_be_chosen() -> None:
     step = factories.step()
     early = asked(Modality="MR", ago=timedelta(minutes=2))
@@ -482,40 +496,6 @@ def test_odd_addresses_of_the_page_are_no_trouble(more: str) -> None:
 def test_what_is_not_there_is_not_found(more: str) -> None:
     pk = str(factories.step().pk)
     Desk(Role.TECHNOLOGIST).get(f"/worklist/querylog/why/{more.replace('1/', pk + '/', 1)}", status=404)
-
-
-# --- near misses -------------------------------------------------------------------------------------------
-
-
-def test_a_query_shows_what_one_key_alone_has_kept_off() -> None:
-    factories.station("CT1"), factories.station("CT2")
-    listed = factories.step(start=factories.today_at(8))
-    other = factories.step(start=factories.today_at(9), station=factories.station("CT2"))
-    tomorrow = factories.step(start=factories.today_at(9, days=1))
-    missed = factories.step("NO_SHOW", start=factories.today_at(11))
-    twice = factories.step("NO_SHOW", start=factories.today_at(12, days=1))
-    query = asked()
-    expert = Desk(Role.INFORMATICS)
-    assert f"/worklist/querylog/{query.pk}/near/" in expert.get(f"/worklist/querylog/{query.pk}/change/")
-    page = expert.get(f"/worklist/querylog/{query.pk}/near/")
-    words = text_of(page)
-    for step, reason in (
-        (other, "Scheduled Station AE Title CT1 CT2"),
-        (tomorrow, "Start date and time"),
-        (missed, "State one of: scheduled, arrived, ready, in progress did not come"),
-    ):
-        assert f"/worklist/querylog/why/{step.pk}/?query={query.pk}" in page
-        assert reason in words
-    for step in (listed, twice):
-        assert f"/worklist/querylog/why/{step.pk}/" not in page
-    told = Event.objects.filter(kind=EventKind.PATIENTS_LISTED).order_by("-pk")[0]
-    assert len(told.data["patients"]) == 3
-
-
-def test_a_query_that_cannot_be_understood_has_no_near_misses() -> None:
-    query = asked(step_ids=[], status="C001", ScheduledProcedureStepStartDate="x")
-    words = text_of(Desk(Role.INFORMATICS).get(f"/worklist/querylog/{query.pk}/near/"))
-    assert "This query cannot be answered: the key Scheduled Procedure Step Start Date is not a date." in words
 
 
 # --- from a shell ------------------------------------------------------------------------------------------

@@ -4,13 +4,12 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.utils import timezone
-from django.utils.formats import date_format
 
 from ris.models import ScheduledProcedureStep
 from worklist.models import QueryLog, Road
 from worklist.query_words import asked_in_words, matches_in_words
 from worklist.why_contact import contact
-from worklist.why_pages import explain_to, recent
+from worklist.why_pages import explain_to, recent, steps_named
 from worklist.why_words import told, verdict
 
 
@@ -54,8 +53,8 @@ class Command(BaseCommand):
 
 def _line(query: QueryLog) -> str:
     """Return one query without what it says of patients."""
-    when = date_format(timezone.localtime(query.last_at), "DATETIME_FORMAT")
-    asked = asked_in_words(query, names_people=False) or "no key with a value"
+    when = f"{timezone.localtime(query.last_at):%Y-%m-%d %H:%M:%S}"
+    asked = asked_in_words(query, names_people=False)
     answers = f"answers: {matches_in_words(query)}, status {query.status}"
     return f"query {query.pk}, {query.road} of {when} from {query.address}: {asked} ({answers})"
 
@@ -72,10 +71,7 @@ def _query(ae_title: str, number: int | None) -> QueryLog | None:
 
 
 def _step(text: str) -> ScheduledProcedureStep:
-    steps = ScheduledProcedureStep.objects.select_related("station__site", "requested_procedure__order__patient")
-    found = list(steps.filter(sps_id=text)) or list(
-        steps.filter(requested_procedure__order__accession_number=text).order_by("pk")[:20]
-    )
+    found = steps_named(text)
     if not found:
         raise CommandError(
             f"There is neither a step (Scheduled Procedure Step ID) nor an order (accession number) {text}. "
