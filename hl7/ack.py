@@ -94,7 +94,7 @@ _STRUCTURE_FROM = (2, 3, 1)
 _ERR_2_FROM = (2, 5)
 _MSA_3_LENGTH = 80
 _ECHOED = 180
-"""Characters of a field of MSH that are sent back at most, as many as the message log keeps."""
+"""Characters of a field of MSH that are sent back at most, as many as the inbox keeps."""
 _CONTROL_ID_ECHOED = 255
 """The same for MSH-10, which has up to 199 in later versions, and by which the sender knows its message again."""
 _NOT_THE_HEADER = (Condition.INTERNAL_ERROR, Condition.SEGMENT_SEQUENCE, Condition.VALUE_TOO_LONG)

@@ -46,8 +46,8 @@ MENDED_SHOWN = 6
 class InboundMessageAdmin(PatientDataAdmin):
     """Every message as it came; nobody can change one."""
 
-    list_display = ("received_at", "sender", "kind", "control_id", "shown_state", "answer_code", "problem")
-    list_display_links = ("received_at", "control_id")
+    list_display = ("received", "sender", "kind", "control_id", "shown_state", "answer_code", "problem")
+    list_display_links = ("received", "control_id")
     list_filter = (
         *(TroubleFilter, PatientFilter, OrderFilter, SenderFilter, ReceivedFilter, TimeFilter),
         *("state", AnswerFilter, TypeFilter, EventFilter),
@@ -141,17 +141,23 @@ class InboundMessageAdmin(PatientDataAdmin):
             return None
         return replay_pages.start(request, keys, about)
 
+    @admin.display(description=_("received"))
+    def received(self, message: InboundMessage) -> SafeString:
+        """Show the time with seconds, by which it is found in the log of its sender."""
+        at = timezone.localtime(message.received_at)
+        return format_html('<span class="clock">{}</span> <span class="clock">{}</span>', at.date(), f"{at:%H:%M:%S}")
+
     @admin.display(description=_("sender"))
     def sender(self, message: InboundMessage) -> SafeString:
         """Show application, facility and address; of a long name the beginning, the rest on pointing at it."""
-        name = "|".join(filter(None, (message.sending_application, message.sending_facility)))
+        name = " ".join(filter(None, (message.sending_application, message.sending_facility)))
         short = Truncator(name).chars(NAME_SHOWN)
-        return format_html('<span title="{}">{}</span>', name, " ".join(filter(None, (short, message.peer))))
+        return format_html('<span title="{}">{}</span> <span class="quiet">{}</span>', name, short, message.peer)
 
     @admin.display(description=_("type"))
     def kind(self, message: InboundMessage) -> str:
         """Show type and event."""
-        return "^".join(filter(None, (message.message_type, message.event)))
+        return message.kind
 
     @admin.display(description=_("state"), ordering="state")
     def shown_state(self, message: InboundMessage) -> SafeString:
@@ -159,11 +165,11 @@ class InboundMessageAdmin(PatientDataAdmin):
         text = message.get_state_display()
         return format_html('<span class="state message-{}">{}</span>', message.state, text)
 
-    @admin.display(description=_("error"))
+    @admin.display(description=_("error or warnings"))
     def problem(self, message: InboundMessage) -> str:
         """Show why it was not taken, or how many warnings it had."""
         if message.error_text:
-            return " ".join(filter(None, (message.error_place, message.error_text)))
+            return message.error_words
         return " · ".join(str(warning) for warning in message.warnings[:2])
 
 

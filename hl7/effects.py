@@ -13,7 +13,8 @@ from django.db.models import QuerySet
 from django.urls import reverse
 from django.utils.translation import gettext as _
 
-from ris.models import Event, Exam, Order, Patient, RequestedProcedure, Visit
+from hl7.models import InboundMessage
+from ris.models import Event, EventKind, Exam, Order, Patient, RequestedProcedure, Visit
 from ris.models import ScheduledProcedureStep as Step
 from ris.views import story
 from ris.views.story import Change
@@ -68,7 +69,8 @@ def effect_of(cause: str) -> Effect:
         key, made = _row(line.event, names)
         row = rows.setdefault(key, made)
         row.what.append(line.what + (f" ({line.event.reason})" if line.event.reason else ""))
-        for change in [*line.changes, *_more(line.event, names)]:
+        own = [] if line.event.kind in story.MERGES else line.changes  # a merge is told with names below
+        for change in [*own, *_more(line.event, names)]:
             _add(row.changes, change)
     patients = {event.patient_id: event.patient for event in events if event.patient}
     orders = {event.order_id: event.order for event in events if event.order}
@@ -149,7 +151,12 @@ def _row(event: Event, names: _Names) -> tuple[tuple[str, int], Touched]:
     if event.patient is not None:
         name = f"{event.patient} ({event.patient.patient_id})"
         return ("patient", event.patient.pk), Touched(_("Patient"), name, event.patient)
+    if label == _MESSAGE:
+        return (event.subject, 0), Touched(_("Message"), f"hl7:{key}", None)
     return (event.subject, 0), Touched(event.subject, "", None)
+
+
+_MESSAGE = InboundMessage._meta.label_lower
 
 
 def _requests(data: dict[str, Any]) -> list[dict[str, Any]]:
@@ -167,9 +174,13 @@ def _more(event: Event, names: _Names) -> list[Change]:
     found += [Change(_("number"), "", _number(number)) for number in numbers]
     if "old" in data and "new" in data:
         found.append(Change(_("number"), _number(data["old"]), _number(data["new"])))
-    for before, after, label in (("loser", "survivor", _("merged into")), ("from", "to", _("moved to"))):
-        if _keys(data.get(after)):
-            found.append(Change(label, _named(names.patients, data.get(before)), _named(names.patients, data[after])))
+    if event.kind in story.MERGES and event.patient_id == data.get("loser"):  # the survivor's row tells what moved
+        survivor = _named(names.patients, data.get("survivor"))
+        merged = event.kind == EventKind.PATIENT_MERGED
+        return [*found, Change(_("merged into"), *(("", survivor) if merged else (survivor, "")))]
+    if _keys(data.get("to")):
+        moved = _named(names.patients, data.get("from")), _named(names.patients, data["to"])
+        found.append(Change(_("moved to"), *moved))
     for name, known, label in (("orders", names.orders, _("orders")), ("visits", names.visits, _("visits"))):
         if _keys(data.get(name)):
             found.append(Change(label, "", _named(known, data[name])))

@@ -23,7 +23,7 @@ from ris.models import Site
 
 SECONDS = 1.0
 _MOST = 2000  # senders remembered; endless made-up names must not fill the memory
-_LONGEST = 180  # characters of a name that count, as many as the message log keeps
+_LONGEST = 180  # characters of a name that count, as many as the inbox keeps
 
 
 @dataclass(frozen=True, slots=True)

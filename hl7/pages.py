@@ -13,6 +13,7 @@ from hl7 import edited, ordering, replaying, settling, tasks
 from hl7.edited import NotSendable
 from hl7.effects import effect_of, events_of
 from hl7.models import OPEN_STATES, InboundMessage, MessageState
+from hl7.named import patients_named
 from hl7.readable import readable, readable_answer, visible
 from hl7.rehearsal import rehearse
 from ris import audit
@@ -37,6 +38,7 @@ def show(request: HttpRequest, object_id: str) -> HttpResponse:
     raw = bytes(message.raw)
     cause = (message.repeat_of or message).cause
     effect = effect_of(cause)
+    named = [patient for patient in patients_named(raw, message.peer) if patient not in effect.patients]
     is_waiting = message.state == MessageState.WAITING
     before = bytes(message.replay_of.raw) if message.replay_of else raw
     answer = frame.page(
@@ -46,9 +48,11 @@ def show(request: HttpRequest, object_id: str) -> HttpResponse:
         message=message,
         segments=readable(raw, message.peer),
         raw=visible(raw),
-        answer=readable_answer(bytes(message.answer)),
+        answer=(said := readable_answer(bytes(message.answer))),
+        answer_lines=said.beside([*message.warnings, message.error_text]) if said else [],
         raw_answer=visible(bytes(message.answer)),
         effect=effect,
+        named=named,
         story=story.tell(events_of(cause)[:STORY_SHOWN]),
         replays=message.replays.select_related("entered_by").order_by("pk"),
         differences=edited.differences(before, raw, message.peer) if before != raw else [],
@@ -59,7 +63,7 @@ def show(request: HttpRequest, object_id: str) -> HttpResponse:
         may_replay=request.user.has_perm(REPLAY),
         may_edit=len(raw) <= edited.LONGEST and message.purged_at is None,
     )
-    _tell(request, message, effect.patients)
+    _tell(request, message, _both(effect.patients, named))
     return answer
 
 
@@ -75,7 +79,8 @@ def try_it(request: HttpRequest, pk: int) -> HttpResponse:
         title=_("What would message %s do now?") % (message.control_id or message.pk),
         message=message,
         rehearsed=rehearsed,
-        answer=readable_answer(rehearsed.answer),
+        answer=(said := readable_answer(rehearsed.answer)),
+        answer_lines=said.beside(rehearsed.warnings) if said else [],
         is_open=message.state in OPEN_STATES,
     )
 
@@ -115,6 +120,7 @@ def edit(request: HttpRequest, pk: int) -> HttpResponse:
             patients = _both(patients, rehearsed.effect.patients)
             form = EditForm(form.cleaned_data | {"tried": mark})
     _tell(request, message, patients)
+    said = readable_answer(rehearsed.answer) if rehearsed else None
     return frame.page(
         request,
         "hl7/edit.html",
@@ -123,7 +129,8 @@ def edit(request: HttpRequest, pk: int) -> HttpResponse:
         form=form,
         codec=before.codec,
         rehearsed=rehearsed,
-        answer=readable_answer(rehearsed.answer) if rehearsed else None,
+        answer=said,
+        answer_lines=said.beside(rehearsed.warnings) if said and rehearsed else [],
         differences=changes,
     )
 

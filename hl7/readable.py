@@ -1,6 +1,6 @@
 """A message for people: each field with its name from hl7apy's tables, the raw text with its control characters."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
@@ -138,11 +138,15 @@ def _picture(char: str) -> str:
 
 @dataclass(frozen=True)
 class ReadableAnswer:
-    """An acknowledgement in words."""
+    """An acknowledgement in words; `lines` are those of MSA-3 and of each ERR, as code and text."""
 
     code: str
     meaning: str
-    text: str
+    lines: list[tuple[str, str]]
+
+    def beside(self, told: Iterable[str]) -> list[tuple[str, str]]:
+        """Return the lines that say more than what is told already; MSA-3 may hold the beginning of it only."""
+        return [(code, text) for code, text in self.lines if not any(one.startswith(text) for one in told)]
 
 
 def readable_answer(raw: bytes) -> ReadableAnswer | None:
@@ -153,8 +157,13 @@ def readable_answer(raw: bytes) -> ReadableAnswer | None:
     except NotHL7:
         return None
     code = message["MSA"].get("1") or ""
-    errors = [part.text for line in readable(raw) if line.name == "ERR" for part in _all_parts(line)]
-    return ReadableAnswer(code, str(CODES.get(code, "")), " · ".join(filter(None, [message["MSA"].get("3"), *errors])))
+    lines = [("", message["MSA"].get("3") or "")]
+    for error in message.all("ERR"):
+        condition, words = (
+            (error.get("3.1"), error.get("3.2")) if error.get("3") else (error.get("1.4.1"), error.get("1.4.2"))
+        )
+        lines.append((condition or "", error.get("8") or words or ""))
+    return ReadableAnswer(code, str(CODES.get(code, "")), [line for line in lines if line[1]])
 
 
 def reason_of(answer: bytes | Message) -> str:
@@ -166,12 +175,6 @@ def reason_of(answer: bytes | Message) -> str:
             return ""
     msa, error = answer["MSA"], answer["ERR"]
     return error.get("8") or msa.get("3") or error.get("3.2") or error.get("1.4.2") or ""
-
-
-def _all_parts(segment: ReadableSegment) -> Iterator[Part]:
-    for one in segment.fields:
-        for repetition in one.repetitions:
-            yield from repetition
 
 
 def _title(name: str) -> str:

@@ -156,7 +156,7 @@ def _connection() -> str:
         "address is closed at once.",
         "Segments end with CR, LF or CRLF. Delimiters are taken from MSH-1 and MSH-2. Escapes are undone.",
         "The endpoint says which processing IDs (MSH-11; unless it is changed: P, or none) and which versions (MSH-12; "
-        "unless it is changed: any) are taken. Others are answered AR 202 or 203 and kept in the message log.",
+        "unless it is changed: any) are taken. Others are answered AR 202 or 203 and kept in the inbox.",
         "An answer (a message with MSA) is never answered.",
     ]
     return "## Connection\n\n" + _items(rules)
@@ -194,7 +194,7 @@ def _messages() -> str:
         + markdown_table(("Event", "State of the visit", "Told as"), stays)
         + "\n"
         + _items(_STAY_RULES)
-        + "\nAny other message is answered AR (200 or 201) and kept in the message log.\n"
+        + "\nAny other message is answered AR (200 or 201) and kept in the inbox.\n"
     )
 
 
@@ -333,7 +333,7 @@ def _answers() -> str:
         + "\n"
         + markdown_table(("Refused by the department as", "Code"), refusals)
         + "\n"
-        + markdown_table(("State in the message log", "Meaning"), states)
+        + markdown_table(("State in the inbox", "Meaning"), states)
         + _order_replies()
     )
 

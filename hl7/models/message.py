@@ -1,4 +1,4 @@
-"""The message log: every message as it came, what became of it, and what was answered."""
+"""The inbox: every message as it came, what became of it, and what was answered."""
 
 from django.conf import settings
 from django.db import models
@@ -123,7 +123,19 @@ class InboundMessage(models.Model):
         )
 
     def __str__(self) -> str:
-        return f"{self.message_type}^{self.event} {self.control_id}"
+        return f"{self.kind} {self.control_id}".strip() or self.cause
+
+    @property
+    def kind(self) -> str:
+        """Message type and event, as in ADT^A08."""
+        return "^".join(filter(None, (self.message_type, self.event)))
+
+    @property
+    def error_words(self) -> str:
+        """Why it was not taken, with the place, which most texts begin with."""
+        if not self.error_place or self.error_text.startswith(self.error_place):
+            return self.error_text
+        return f"{self.error_place}: {self.error_text}"
 
     @property
     def cause(self) -> str:

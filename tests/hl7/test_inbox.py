@@ -9,7 +9,7 @@ from django.utils import timezone
 
 from hl7 import texts
 from hl7.models import OPEN_STATES, InboundMessage, MessageState, MessageText
-from ris.models import Order
+from ris.models import Event, EventKind, Order, Patient
 from ris.roles import Role
 from tests import factories
 from tests.hl7.stories import Accepted, Send
@@ -46,8 +46,33 @@ def test_the_page_of_a_message_tells_what_it_changed(expert: Desk, accepted: Acc
     assert "state SCHEDULED" in page_of(expert, accepted(orm("CA"))).replace("scheduled", "SCHEDULED")
     accepted(adt("A04", pid("4712"), pv1("V200")))
     words = page_of(expert, accepted(written(msh("ADT^A40"), pid(), "MRG|4712^^^HIS^MR")))
-    assert "merged into Doe, Jane (4712) Doe, Jane (4711)" in words
+    assert words.count("merged into Doe, Jane (4711)") == 1, "told once, on the row of who went"
     assert "visits V200" in words
+
+
+def test_a_late_message_leads_to_the_patient_who_survived(expert: Desk, accepted: Accepted) -> None:
+    for raw in (
+        adt("A04"),
+        adt("A04", pid("4712", name="Roe^Ann")),
+        written(msh("ADT^A40"), pid(), "MRG|4712^^^HIS^MR"),
+    ):
+        accepted(raw)
+    late = accepted(adt("A08", pid("4712", name="Roe^Ann")))
+    words = page_of(expert, late)
+    assert "It names Roe, Ann (4712) merged Doe, Jane (4711) What it changed Nothing." in words
+    looked = Event.objects.filter(kind=EventKind.PATIENTS_LISTED).latest("pk")
+    assert looked.subject == f"hl7.inboundmessage:{late.pk}"
+    assert set(looked.data["patients"]) == set(Patient.objects.values_list("pk", flat=True))
+
+
+def test_a_failed_message_says_once_where_its_fault_is(expert: Desk, send: Send) -> None:
+    send(adt("A04", pid("4713", birth_date="20260230")))
+    message = InboundMessage.objects.get()
+    for words in (page_of(expert, message), text_of(expert.get(LIST))):
+        assert "PID-7 is a date that does not exist." in words
+        assert "PID-7 PID-7" not in words
+    assert f"Number hl7:{message.pk}" in page_of(expert, message)
+    assert f"{timezone.localtime(message.received_at):%H:%M:%S}" in text_of(expert.get(LIST))
 
 
 def test_a_message_without_effect_says_so(expert: Desk, accepted: Accepted) -> None:

@@ -1,4 +1,4 @@
-"""The message log on the desk: find a message, read it, see what it did."""
+"""The inbox on the desk: find a message, read it, see what it did."""
 
 import pytest
 

@@ -75,5 +75,6 @@ def test_an_answer_is_told_in_words() -> None:
     )
     assert answer is not None
     assert (answer.code, answer.meaning) == ("AE", "refused: something in the message is wrong")
-    assert "ORC-2: No order has this number." in answer.text
+    assert answer.lines == [("204", "ORC-2: No order has this number.")]
+    assert answer.beside(["ORC-2: No order has this number."]) == []
     assert readable_answer(b"") is None

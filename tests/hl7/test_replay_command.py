@@ -40,6 +40,12 @@ def test_messages_are_tried_and_sent_again_from_a_shell(send: Send) -> None:
     assert Order.objects.get().state == "CANCELED"
     first.refresh_from_db()
     assert (first.state, first.settled_by) == (MessageState.MENDED, None)
+    with pytest.raises(CommandError, match=f"hl7:{first.pk} is mended by a later one: there is nothing to send again"):
+        replay(str(first.pk))
+    err = StringIO()
+    with pytest.raises(CommandError, match="1 of 1"):
+        call_command("hl7_replay", str(first.pk), str(second.pk), stdout=StringIO(), stderr=err)
+    assert f"hl7:{first.pk} is mended by a later one" in err.getvalue()
 
 
 def test_what_fails_again_is_sent_once_the_next_time(send: Send) -> None:
@@ -91,7 +97,7 @@ def test_what_would_be_applied_does_not_depend_on_what_is_answered(send: Send, a
     ("words", "told"),
     [
         ((), "Say which messages"),
-        (("999",), "No message that failed"),
+        (("999",), "hl7:999: there is no such message"),
         (("--since", "yesterday"), "is not a day such as"),
         (("--since", "2026-02-30"), "is not a day such as"),
     ],

@@ -1,4 +1,4 @@
-"""Who may read the message log."""
+"""Who may read the inbox."""
 
 import pytest
 from django.contrib.auth.models import Group

@@ -31,6 +31,6 @@ class Command(BaseCommand):
         if not total:
             self.stdout.write("There is nothing to delete.")
         elif options["delete"]:
-            self.stdout.write(f"The bytes of {total} message(s) are gone. Their lines in the message log stay.")
+            self.stdout.write(f"The bytes of {total} message(s) are gone. Their lines in the inbox stay.")
         else:
             self.stdout.write(f"The bytes of {total} message(s) would go. Nothing was changed: use --delete to do it.")

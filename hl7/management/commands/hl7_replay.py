@@ -36,8 +36,11 @@ class Command(BaseCommand):
         """Send or try; raises CommandError when not every message was, or would be, applied."""
         rows = _chosen(options)
         keys = list(replaying.once(rows).order_by("pk").values_list("pk", flat=True)[: replaying.MOST])
+        left_out = [_why_not(number) for number in sorted({*options["numbers"]} - {*keys})]
         if not keys:
-            raise CommandError("No message that failed, was kept or was interrupted fits.")
+            raise CommandError("\n".join(left_out) or "No message that failed, was kept or was interrupted fits.")
+        for line in left_out:
+            self.stderr.write(line)
         applied = self._try(keys) if options["dry_run"] else self._send(keys)
         if applied < len(keys):
             verb = "would not be" if options["dry_run"] else "were not"
@@ -70,6 +73,19 @@ class Command(BaseCommand):
             self.stdout.write(f"{number}/{len(keys)} hl7:{item.message_id} {said}{why}")
         replaying.advance()
         return applied
+
+
+def _why_not(number: int) -> str:
+    """Say why a message that was named is not sent again."""
+    row = InboundMessage.objects.filter(pk=number).defer("raw", "answer").first()
+    if row is None:
+        return f"hl7:{number}: there is no such message."
+    if row.state not in OPEN_STATES:
+        reason = f" ({row.settled_reason})" if row.settled_reason else ""
+        return f"hl7:{number} is {row.get_state_display()}{reason}: there is nothing to send again."
+    if row.purged_at is not None:
+        return f"hl7:{number}: its text was deleted, because it was kept long enough."
+    return f"hl7:{number} is left out: it does not fit what else was asked for, or is an attempt of one that is sent."
 
 
 def _chosen(options: dict[str, Any]) -> "QuerySet[InboundMessage]":
