@@ -33,12 +33,22 @@ KEYWORDS = {
     "npgettext": ((1, "c"), 2, 3),
     "npgettext_lazy": ((1, "c"), 2, 3),
 }
+OF_DJANGO = (
+    "After you’ve created a user, you’ll be able to edit more user options.",
+    "Raw passwords are not stored, so there is no way to see the user’s password.",
+    "Reset password",
+    "Set password",
+    "Set password: %s",
+)
+"""Words of the stock pages of accounts that Django 5.2 has in English only."""
 _FIELD = re.compile(r"%\((\w+)\)[sd]|\{(\w*)\}|(?<!%)%[sd]")
 
 
 def found() -> Catalog:
-    """Return every message of the code and the templates."""
+    """Return every message of the code and the templates, and what is lacking in Django's own catalogue."""
     catalog = Catalog()
+    for words in OF_DJANGO:
+        catalog.add(words)
     for _place, ids, context in _messages():
         catalog.add(ids, context=context)
     return catalog

@@ -63,6 +63,15 @@ def test_permissions_of_a_role_are_named_in_german() -> None:
     assert "Can " not in page
 
 
+def test_the_pages_of_accounts_are_german_where_django_is_not() -> None:
+    admin = Desk(None, superuser=True)
+    admin.post("/language", language="de")
+    for page in ("/ris/user/add/", f"/ris/user/{admin.user.pk}/change/", f"/ris/user/{admin.user.pk}/password/"):
+        shown = admin.get(page)
+        assert [words for words in (*messages.OF_DJANGO, "password-based") if words in shown] == []
+    assert "Anmeldung" in text_of(admin.get(f"/ris/user/{admin.user.pk}/change/")), "a box for each role"
+
+
 @pytest.mark.parametrize("language", ["", "xx", "de\x00", "../de"])
 def test_a_language_that_is_not_there_is_refused(language: str) -> None:
     clerk = Desk(Role.FRONT_DESK)

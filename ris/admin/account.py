@@ -3,8 +3,10 @@
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from axes.utils import reset as forget_failures
+from django import forms
 from django.contrib import admin, messages
 from django.contrib.auth.admin import GroupAdmin, UserAdmin
+from django.contrib.auth.forms import AdminPasswordChangeForm, UserCreationForm
 from django.contrib.auth.models import Group, Permission
 from django.http import HttpRequest
 from django.utils.translation import gettext
@@ -19,8 +21,10 @@ if TYPE_CHECKING:
     from django.utils.functional import _StrPromise
 
     StockUserAdmin: TypeAlias = UserAdmin[User]
+    StockPasswordForm: TypeAlias = AdminPasswordChangeForm[User]
 else:
     StockUserAdmin = UserAdmin
+    StockPasswordForm = AdminPasswordChangeForm
 
 admin.site.unregister(Group)
 
@@ -75,13 +79,27 @@ class RoleFilter(admin.RelatedFieldListFilter):
         return [(str(group.pk), _name_of_role(group)) for group in Group.objects.order_by("name")]
 
 
+class PasswordForm(StockPasswordForm):
+    """A new password for somebody. There is no other way to sign in, so that it cannot be done without one."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        """Leave out the choice to have none: whoever shall not sign in is not active."""
+        super().__init__(*args, **kwargs)
+        self.fields.pop("usable_password", None)
+
+
 @admin.register(User)
 class AccountAdmin(AuditedAdmin, StockUserAdmin):
     """Who may sign in, and in which roles."""
 
     event_kind = EventKind.ACCOUNT_CHANGED
+    add_form = UserCreationForm  # the stock one of the admin has the same choice
+    add_fieldsets = ((None, {"fields": ("username", "password1", "password2")}),)
+    change_password_form = PasswordForm
+    change_user_password_template = "desk/set_password.html"  # noqa: S105 (the name of a page)
     list_display = ("username", "last_name", "first_name", "is_active", "last_login")
     list_filter = ("is_active", ("groups", RoleFilter))
+    filter_horizontal = ()
     actions = ("unlock",)
     fieldsets = (
         (None, {"fields": ("username", "password")}),
@@ -92,7 +110,9 @@ class AccountAdmin(AuditedAdmin, StockUserAdmin):
     readonly_fields = ("last_login", "date_joined")
 
     def formfield_for_manytomany(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
-        """Call groups what they are at the desk."""
+        """Call groups what they are at the desk; there are few, so that each has a box to tick."""
+        if db_field.name == "groups":
+            kwargs["widget"] = forms.CheckboxSelectMultiple
         field = super().formfield_for_manytomany(db_field, request, **kwargs)
         if field is not None and db_field.name == "groups":
             field.label = _("Roles")

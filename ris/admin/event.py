@@ -33,7 +33,7 @@ class EventDayFilter(DayFilter):
 class EventAdmin(PatientDataAdmin):
     """Search the audit trail."""
 
-    list_display = ("at", "kind", "who", "actor_kind", "address", "patient", "order", "subject", "cause")
+    list_display = ("at", "kind", "who", "actor_kind", "address", "patient", "order", "subject", "because")
     list_filter = (EventDayFilter, "actor_kind", "kind")
     list_select_related = ("patient", "order")
     search_fields = ("actor_name",)  # shows the box; what it finds is decided in get_search_results
@@ -76,6 +76,11 @@ class EventAdmin(PatientDataAdmin):
     def who(self, event: Event) -> str:
         """Show the account, device or sender as people read it."""
         return story.who(event)
+
+    @admin.display(description=_("because of"))
+    def because(self, event: Event) -> str:
+        """Show what a message or a scanner caused; the number of a form only keeps it from being sent twice."""
+        return "" if event.cause.startswith("form:") else event.cause
 
     @admin.display(description=_("details"))
     def details(self, event: Event) -> SafeString:

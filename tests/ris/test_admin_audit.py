@@ -335,6 +335,11 @@ def test_an_account_and_its_roles_are_told_without_the_password() -> None:
     event = Event.objects.get(kind=EventKind.ACCOUNT_CHANGED)
     assert (event.subject, event.data["change"]) == (f"ris.user:{newcomer.pk}", "added")
     assert secret not in str(event.data)
+    another = "another long pass phrase"
+    page = administrator.post(f"/ris/user/{newcomer.pk}/password/", password1=another, password2=another)
+    assert "Password changed successfully." in text_of(page)
+    event = Event.objects.filter(kind=EventKind.ACCOUNT_CHANGED).latest("pk")
+    assert (event.subject, event.data["changes"]) == (f"ris.user:{newcomer.pk}", {"password": ["", "changed"]})
 
 
 def test_a_site_that_no_clock_knows_is_refused(expert: Desk) -> None:
