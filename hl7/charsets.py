@@ -30,10 +30,14 @@ class Charset:
 
         Those of ISO 8859 have no letters from 0x80 to 0x9F: a text with such bytes is UTF-8, or a code page of Windows.
         """
-        return not (self.codec.startswith(("iso8859", "tis")) and _NO_LETTER.search(body))
+        if self.codec.startswith(("iso8859", "tis")) and _NO_LETTER.search(body):
+            return False
+        return not (self.codec == "iso8859-5" and _SIGN_IN_A_WORD.search(body))
 
 
 _NO_LETTER = re.compile(rb"[\x80-\x9f]")
+_SIGN_IN_A_WORD = re.compile(rb"[\xb0-\xff][\xf0\xfd][\xb0-\xff]")
+"""A numero or section sign between two letters of ISO 8859-5. No word has one; in Windows-1251 they are er and e."""
 
 
 # MSH-18 in capitals without blanks, "-" and "/" -> how to read it.

@@ -284,7 +284,7 @@ def _character_sets() -> str:
         "there is neither or the bytes do not fit, UTF-8, the endpoint's set, the code page of Windows that goes for "
         "the set of MSH-18 and then Windows-1252 are tried, with a warning. Valid UTF-8 that is called 8859/1, /9 or "
         "/15 is read as UTF-8, with a warning, unless the endpoint says otherwise. Bytes from 0x80 to 0x9F fit no set "
-        "of 8859, nor TIS-620, which have no letters there.\n\n"
+        "of 8859, nor TIS-620, which have no letters there; nor does № or § between two letters fit 8859/5.\n\n"
         "Where MSH-18 repeats, the first set counts at the beginning of every line, and escape sequences lead to the "
         "others: ESC itself, or written as `\\Cxxyy\\` and `\\Mxxyyzz\\`. A name comes in up to three representations, "
         "with `=` between them or as repetitions with XPN-8 A, I, P. CNS 11643 cannot be read: a text in it "

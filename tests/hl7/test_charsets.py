@@ -84,6 +84,22 @@ def test_text_of_windows_that_calls_itself_by_another_name_is_read_as_what_it_is
     assert message.warnings == [f"the text does not fit MSH-18: it was read as Windows-{codec[2:]}"]
 
 
+@pytest.mark.parametrize("name", ["Петров^Сергей", "МИРОНОВА^Мария", "Поэтова^Анна"])
+def test_cyrillic_of_windows_is_known_by_signs_inside_of_words(name: str) -> None:
+    message = read(send(msh(charset="8859/5"), pid(name=name), encoding="cp1251"))
+    assert message["PID"].field(5) == name
+    assert message.warnings == ["the text does not fit MSH-18: it was read as Windows-1251"]
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["Петров^Сергей", "ПЕТРОВ^СЕРГЕЙ", "Єфремов^Її", "Ђорђевић^Џон", "Ќурчиев^Ѕвезда", "ул.Мира №5 д№7, §3", "МОНиКИ№"],
+)
+def test_cyrillic_that_is_what_it_says_raises_no_doubt(text: str) -> None:
+    message = read(send(msh(charset="8859/5"), pid(name=text), encoding="iso8859-5"))
+    assert (message["PID"].field(5), message.warnings) == (text, [])
+
+
 @pytest.mark.parametrize("policy", [CharsetPolicy.UTF_8, CharsetPolicy.DECLARED])
 @pytest.mark.parametrize("charset", LIES)
 def test_utf_8_with_bytes_that_the_named_set_has_no_letter_for_is_utf_8(charset: str, policy: CharsetPolicy) -> None:
