@@ -18,7 +18,7 @@ from worklist.describe import from_json, is_whole
 from worklist.errors import QueryError
 from worklist.models import QueryLog
 from worklist.query_words import asked_in_words
-from worklist.why import LOOKED_AT, Miss, Shares, near_misses, shares
+from worklist.why import OF_EACH, Miss, Shares, near_misses, shares
 from worklist.why_pages import EXPLAIN, advice, caller_of, steps_named
 from worklist.why_words import Told, told, wanted_in_words
 
@@ -64,7 +64,7 @@ def near(request: HttpRequest, pk: int) -> HttpResponse:
         keys=[(*wanted_in_words(part, profile, title), number) for part, number in found.keys],
         of=found.steps,
         days=NEAR.days,
-        looked_at=LOOKED_AT,
+        most=OF_EACH,
         is_whole=is_whole(query.keys),
     )
 
@@ -76,7 +76,11 @@ def _asked_again(query: QueryLog) -> tuple[str, list[Miss], Shares]:
     around = Q(start__range=(query.last_at - NEAR, query.last_at + NEAR)) | Q(start__isnull=True)
     identifier, caller = from_json(query.keys), caller_of(query)
     try:
-        return "", near_misses(identifier, caller, around), shares(identifier, caller, around)
+        return (
+            "",
+            near_misses(identifier, caller, around, query.last_at),
+            shares(identifier, caller, around, query.last_at),
+        )
     except QueryError as reason:
         return _("This query cannot be answered: %s.") % refusals.in_words(reason), [], Shares()
 

@@ -4,8 +4,9 @@ The parts and the verdict both come from worklist.query, which answers the scann
 from what they get.
 """
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection
 from dataclasses import dataclass, field, replace
+from datetime import datetime
 
 from django.db.models import Q
 from pydicom.dataset import Dataset
@@ -128,21 +129,23 @@ class Miss:
 
 
 LOOKED_AT = 500
-"""Steps that are looked at for each part of a question."""
+"""Steps that are looked at for each part of a question: those nearest in time."""
+OF_EACH = 20
+"""Near misses that are told for each part of a question."""
 
 
-def near_misses(identifier: Dataset, caller: Caller, near: Q, most: int = 50) -> list[Miss]:
+def near_misses(identifier: Dataset, caller: Caller, near: Q, at: datetime) -> list[Miss]:
     """Return the steps that fail exactly one part of a question. Raises QueryError where it cannot be understood.
 
-    near: which steps to look at, of which no more than LOOKED_AT for each part.
+    near: which steps to look at. at: when it was asked; of each part those that start nearest to it are told.
     """
     request = question(identifier, ways=caller.ways).request
     every = parts(request, caller.ae_title, profile_for(caller.ae_title))
     return [
         Miss(step.pk, _line(part, step))
         for place, part in enumerate(every)
-        for step in _failing_only(part, [*every[:place], *every[place + 1 :]], near)
-    ][:most]
+        for step in _failing_only(part, [*every[:place], *every[place + 1 :]], near, at)
+    ]
 
 
 @dataclass(frozen=True)
@@ -153,10 +156,10 @@ class Shares:
     keys: list[tuple[Part, int]] = field(default_factory=list)
 
 
-def shares(identifier: Dataset, caller: Caller, near: Q) -> Shares:
+def shares(identifier: Dataset, caller: Caller, near: Q, at: datetime) -> Shares:
     """Return what each key, and each rule of the caller's profile, lets through alone. Raises QueryError.
 
-    near: which steps to look at, of which LOOKED_AT that are on the worklist count.
+    near, at: see near_misses; only steps that are on the worklist count.
     """
     request = question(identifier, ways=caller.ways).request
     terms, keys = near, []
@@ -165,19 +168,28 @@ def shares(identifier: Dataset, caller: Caller, near: Q) -> Shares:
             terms &= part.terms
         else:
             keys.append(part)
-    steps = candidates().filter(terms).order_by("start", "sps_id").values_list("pk", flat=True)[:LOOKED_AT]
-    looked_at = list(steps)
+    looked_at = [step.pk for step in _nearest(terms, at)]
     return Shares(len(looked_at), [(part, len(meeting(part, looked_at))) for part in keys])
 
 
-def _failing_only(part: Part, others: list[Part], near: Q) -> Iterator[ScheduledProcedureStep]:
+def _failing_only(part: Part, others: list[Part], near: Q, at: datetime) -> list[ScheduledProcedureStep]:
     """Return the steps that meet all the other parts and not this one."""
     terms = near
     for other in others:
         terms &= other.terms
-    steps = list(candidates().filter(terms).order_by("start", "sps_id")[:LOOKED_AT])
+    steps = _nearest(terms, at)
     left = {step.pk for step in steps} - meeting(part, [step.pk for step in steps])
     for other in others:
         if other.check and left:
             left = meeting(other, left)
-    return (step for step in steps if step.pk in left)
+    found = [step for step in steps if step.pk in left][:OF_EACH]
+    return sorted(found, key=lambda step: (step.start or at, step.sps_id))
+
+
+def _nearest(terms: Q, at: datetime) -> list[ScheduledProcedureStep]:
+    """Return the steps that start nearest to a moment, and then those without a start."""
+    rows = candidates().filter(terms)
+    after = rows.filter(start__gte=at).order_by("start", "sps_id")[:LOOKED_AT]
+    before = rows.filter(start__lt=at).order_by("-start", "-sps_id")[:LOOKED_AT]
+    timed = sorted([*after, *before], key=lambda step: abs((step.start or at) - at))[:LOOKED_AT]
+    return [*timed, *rows.filter(start=None).order_by("sps_id")[: LOOKED_AT - len(timed)]]

@@ -1,6 +1,6 @@
 """States, times and people as the desk shows them."""
 
-from datetime import date
+from datetime import date, datetime
 from typing import Any
 
 from django import template
@@ -38,6 +38,13 @@ def site_time(step: ScheduledProcedureStep) -> str:
     there = step.start.astimezone(step.station.site.zone)
     text = date_format(there, "DATETIME_FORMAT")
     return text if there.utcoffset() == here.utcoffset() else f"{text} {there:%Z}"
+
+
+@register.filter
+def to_the_second(moment: datetime) -> str:
+    """Return a moment with its seconds, where several things happen in a minute."""
+    here = timezone.localtime(moment)
+    return f"{date_format(here, 'DATE_FORMAT')} {here:%H:%M:%S}"
 
 
 @register.filter

@@ -220,7 +220,7 @@ def test_why_an_exam_is_hidden_is_told(rule: dict[str, Any], reason: str) -> Non
     (line,) = explain(made, keys(), Caller("CT1")).against
     assert line.part.name == reason
     assert told(line, made).label == "Station profile"
-    (miss,) = near_misses(keys(), Caller("CT1"), Q(pk=made.pk))
+    (miss,) = near_misses(keys(), Caller("CT1"), Q(pk=made.pk), factories.today_at(12))
     assert miss.line.part.name == reason
 
 

@@ -251,7 +251,7 @@ def test_it_would_match_exactly_if_the_engine_returns_it(
         told = explain(step, identifier, caller)
         assert told.found is (step.pk in found)
         assert (told.against == []) is (told.found or told.cut)
-    missed = near_misses(identifier, caller, NEAR_ALL)
+    missed = near_misses(identifier, caller, NEAR_ALL, timezone.now())
     assert not {miss.step_id for miss in missed} & found
     for miss in missed[:3]:
         (only,) = explain(ScheduledProcedureStep.objects.get(pk=miss.step_id), identifier, caller).against

@@ -1,13 +1,17 @@
 """What a query has just missed: by one key alone, by each key, and one exam by its number."""
 
 import pytest
+from django.db.models import Q
 
 from ris.models import Event, EventKind
 from ris.roles import Role
 from tests import factories
 from tests.ris.desk import Desk, text_of
+from tests.worklist.asking import CT1, keys
 from tests.worklist.test_why import asked
+from worklist import why
 from worklist.models import StationProfile
+from worklist.why import near_misses
 
 pytestmark = pytest.mark.django_db
 
@@ -67,3 +71,16 @@ def test_a_query_that_cannot_be_understood_has_no_near_misses() -> None:
     query = asked(step_ids=[], status="C001", ScheduledProcedureStepStartDate="x")
     words = text_of(Desk(Role.INFORMATICS).get(f"/worklist/querylog/{query.pk}/near/"))
     assert "This query cannot be answered: the key Scheduled Procedure Step Start Date is not a date." in words
+
+
+def test_of_each_key_the_exams_nearest_to_the_query_are_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(why, "OF_EACH", 2)
+    steps = {days: factories.step(start=factories.today_at(9, days=days)) for days in (-3, -1, 1, 3)}
+    waiting = factories.step(start=None)
+    query = asked()
+    page = Desk(Role.INFORMATICS).get(f"/worklist/querylog/{query.pk}/near/")
+    shown = [days for days, step in steps.items() if f"/worklist/querylog/why/{step.pk}/" in page]
+    assert shown == [-1, 1]
+    assert f"/worklist/querylog/why/{waiting.pk}/" not in page, "it fails more than one"
+    told = near_misses(keys(PatientName=None), CT1, Q(), query.last_at)
+    assert [miss.step_id for miss in told] == [waiting.pk], "without a start it is looked at all the same"
