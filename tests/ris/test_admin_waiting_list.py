@@ -50,6 +50,7 @@ def test_from_the_order_to_the_list_and_from_a_cancelled_exam_to_the_patient_who
     assert told
     assert told.data["patients"] == [waits.requested_procedure.order.patient_id]
     assert "Roe, Ann" in text_of(Desk(Role.SCHEDULER).get("/"))
+    assert "Freed times wait for an answer" in text_of(clerk.get("/"))
 
     offer = SlotOffer.objects.get()
     page = clerk.post(BOARD, verb="accept", offer=offer.pk, next=order_page(waits))
@@ -58,6 +59,7 @@ def test_from_the_order_to_the_list_and_from_a_cancelled_exam_to_the_patient_who
     assert waits.start == gone.start
     assert "was answered, or the time is gone" in text_of(clerk.post(BOARD, verb="accept", offer=offer.pk))
     assert "Nobody waits." in text_of(clerk.get(BOARD))
+    assert "Freed times wait" not in text_of(clerk.get("/"))
 
 
 def test_who_declines_is_noted_and_who_is_taken_off_needs_a_reason(clerk: Desk) -> None:
