@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 from django.conf import settings
 from django.utils import timezone
 from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
 from pydicom.dataset import Dataset
 from pynetdicom.association import Association
 
@@ -28,6 +29,8 @@ QUIET = timedelta(minutes=5)
 LOOKED_BACK = timedelta(days=2)
 """How long after its planned start an exam is asked for."""
 AT_ONCE = 200
+"""Exams that one look asks for. Where more are open, the next look goes on where this one ended."""
+LOOK_EVERY = timedelta(minutes=1)
 
 
 def close_what_is_archived(now: datetime | None = None) -> int:
@@ -69,7 +72,10 @@ def _candidates(now: datetime) -> list[ScheduledProcedureStep]:
         start__lt=now + timedelta(hours=12),
         requested_procedure__order__on_hold=False,
     ).exclude(closures__evidence=Evidence.ARCHIVE)
-    return list(steps.select_related("requested_procedure").order_by("start", "pk")[:AT_ONCE])
+    steps = steps.select_related("requested_procedure").order_by("start", "pk")
+    parts = max(1, -(-steps.count() // AT_ONCE))
+    turn = int(now.timestamp() // LOOK_EVERY.total_seconds()) % parts
+    return list(steps[turn * AT_ONCE : (turn + 1) * AT_ONCE])
 
 
 def _ask_and_close(ask: Ask, archive: Archive, step: ScheduledProcedureStep, now: datetime) -> bool:
@@ -89,12 +95,17 @@ def _ask_and_close(ask: Ask, archive: Archive, step: ScheduledProcedureStep, now
         return False
     if now - seen.since < QUIET:
         return False
-    words = _("%(archive)s has %(images)d images of its study, and has got no more for %(minutes)d minutes.") % {
-        "archive": archive.name,
-        "images": images,
-        "minutes": (now - seen.since).total_seconds() // 60,
-    }
-    return closing.close(by=system(archive.name), step=step, evidence=Evidence.ARCHIVE, words=words)
+    minutes = (now - seen.since).total_seconds() // 60
+    told = {"archive": archive.name, "images": images, "minutes": minutes}
+    if images:
+        words = ngettext(
+            "%(archive)s has %(images)d image of its study, and has got no more for %(minutes)d minutes.",
+            "%(archive)s has %(images)d images of its study, and has got no more for %(minutes)d minutes.",
+            images,
+        )
+    else:  # an archive need not tell how many it has
+        words = _("%(archive)s has had its study for %(minutes)d minutes; it does not say of how many images.")
+    return closing.close(by=system(archive.name), step=step, evidence=Evidence.ARCHIVE, words=words % told)
 
 
 def _find(assoc: Association, called: Called, uid: str) -> Study | None:

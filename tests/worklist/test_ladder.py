@@ -18,6 +18,7 @@ from tests import factories
 from tests.services import Orthanc
 from tests.worklist.archive import FakeArchive
 from tests.worklist.performing import create, item_of
+from worklist import ladder
 from worklist.ladder import QUIET, close_what_is_archived
 from worklist.models import Archive, Sighting
 from worklist.tasks import ask_archives
@@ -91,6 +92,22 @@ def test_an_archive_that_says_neither_modality_nor_number_is_believed(pacs: Fake
     ask(timedelta())
     assert ask(QUIET) == 1
     assert state(step) == "COMPLETED"
+    assert StepClosure.objects.get().words == (
+        "PACS has had its study for 5 minutes; it does not say of how many images."
+    )
+
+
+def test_where_more_are_open_than_one_look_asks_for_each_has_its_turn(
+    pacs: FakeArchive, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A hundred exams of which no study ever comes must not keep the archive from being asked for the others."""
+    monkeypatch.setattr(ladder, "AT_ONCE", 1)
+    steps = [step_now() for _ in range(3)]
+    pacs.studies[study_of(steps[2])] = (["CT"], 5)
+    for minutes in range(3):
+        ask(timedelta(minutes=minutes))
+    assert [ask(QUIET + timedelta(minutes=minutes)) for minutes in range(3, 6)].count(1) == 1
+    assert [state(step) for step in steps] == ["STARTED", "STARTED", "COMPLETED"]
 
 
 def test_who_reports_itself_and_who_is_not_asked_for_is_left_alone(pacs: FakeArchive) -> None:
@@ -141,7 +158,7 @@ def test_orthanc_is_asked_and_closes_an_exam() -> None:
         assert close_what_is_archived(now) == 0
         assert close_what_is_archived(now + QUIET) == 1
     assert (state(step), state(other)) == ("COMPLETED", "STARTED")
-    assert "PACS has 1 images" in StepClosure.objects.get().words
+    assert "PACS has 1 image of its study" in StepClosure.objects.get().words
 
 
 def test_orthanc_is_asked_by_qido_and_closes_an_exam(settings: Any) -> None:
@@ -159,4 +176,4 @@ def test_orthanc_is_asked_by_qido_and_closes_an_exam(settings: Any) -> None:
         assert close_what_is_archived(now) == 0
         assert close_what_is_archived(now + QUIET) == 1
     assert (state(step), state(other)) == ("COMPLETED", "STARTED")
-    assert "PACS has 1 images" in StepClosure.objects.get().words
+    assert "PACS has 1 image of its study" in StepClosure.objects.get().words
