@@ -97,8 +97,8 @@ AT_THE_SCANNER: dict[str, tuple[Callable[[Dataset], object], object]] = {
         [("R10", "I10", "Abdominal pain")],
     ),
     "AdmittingDiagnosesDescription": (
-        lambda found: found.AdmittingDiagnosesDescription,
-        "Appendicitis; Follow-up",
+        lambda found: list(found.AdmittingDiagnosesDescription),
+        ["Appendicitis", "Follow-up"],
     ),
     "PatientWeight": (lambda found: float(found.PatientWeight), 69.85),
     "PatientSize": (lambda found: float(found.PatientSize), 1.7),
