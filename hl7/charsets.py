@@ -136,7 +136,7 @@ def decode(
         return Decoded(body.decode("iso8859-1"), "iso8859-1", fits=False, readable=False)
     charsets = _declared(declared, repetition, warnings)
     codec = _codec_of(charsets)
-    if codec != "utf-8" and iso2022.has_escapes(body):
+    if (codec != "utf-8" or body.isascii()) and iso2022.has_escapes(body):
         return _switching(body, charsets, warnings) or _guess(body, declared, charsets, warnings, dialect)
     doubtful = any(charset.western for charset in charsets) and _is_utf8(body)
     if not doubtful or dialect.charset_policy == CharsetPolicy.DECLARED:

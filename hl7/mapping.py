@@ -62,7 +62,7 @@ def fill(rows: tuple[Row, ...], segments: Segments, zone: ZoneInfo, warnings: li
                 value = (_reader(row, path) if agreed else row.read)(segment, path)
             except Doubt as doubt:
                 value = doubt.value
-                warnings.append(Undone(Condition.DATA_TYPE, f"{source}: {doubt}", values.place(segment, path)))
+                warnings.append(Undone(doubt.condition, f"{source}: {doubt}", values.place(segment, path)))
             if value is None:
                 continue
             filled.values[row.argument] = _fitting(row, source, value, zone, warnings)
@@ -155,7 +155,7 @@ def _sex(segment: Segment, path: str) -> str | None:
     if agreed is not None:
         return agreed
     if value.upper() not in SEX:
-        raise Doubt("the code is not in table 0001 and was taken as unknown", "")
+        raise Doubt("the code is not in table 0001 and was taken as unknown", "", Condition.TABLE_VALUE_NOT_FOUND)
     return SEX[value.upper()]
 
 
@@ -167,7 +167,7 @@ def _priority(segment: Segment, path: str) -> str | None:
     if agreed:
         return agreed
     if value[:1].upper() not in PRIORITIES:
-        raise Doubt("the priority is not known and was left as it is")
+        raise Doubt("the priority is not known and was left as it is", condition=Condition.TABLE_VALUE_NOT_FOUND)
     return PRIORITIES[value[:1].upper()]
 
 
@@ -180,7 +180,7 @@ def _modality(segment: Segment, path: str) -> str | None:
     if agreed:
         return agreed
     if not re.fullmatch(r"[A-Z0-9_ ]{1,16}", value):
-        raise Doubt("this is not a modality")
+        raise Doubt("this is not a modality", condition=Condition.TABLE_VALUE_NOT_FOUND)
     return MODALITIES.get(value, value) or None
 
 
@@ -197,7 +197,7 @@ def modality(segment: Segment, path: str, warnings: list[str]) -> str | None:
         return _modality(segment, path)
     except Doubt as doubt:
         place = values.place(segment, path)
-        warnings.append(Undone(Condition.DATA_TYPE, f"{place}: {doubt}", place))
+        warnings.append(Undone(doubt.condition, f"{place}: {doubt}", place))
         return None
 
 

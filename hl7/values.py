@@ -32,9 +32,9 @@ class FieldError(Exception):
 class Doubt(Exception):
     """A field was understood only in part; `value` is what is taken for it (None: nothing), the message a warning."""
 
-    def __init__(self, message: str, value: Any = None) -> None:
-        """Take the warning, which names no patient."""
-        self.value = value
+    def __init__(self, message: str, value: Any = None, condition: Condition = Condition.DATA_TYPE) -> None:
+        """Take the warning, which names no patient, and as what its sender is told of it."""
+        self.value, self.condition = value, condition
         super().__init__(message)
 
 

@@ -15,7 +15,7 @@ from hl7.handlers import appointment_changes as changes
 from hl7.handlers import people, stays
 from hl7.handlers.appointment_case import Case
 from hl7.handlers.appointment_groups import Service
-from hl7.handlers.marks import marks_of
+from hl7.handlers.marks import marks_of, unknown_exam
 from hl7.handlers.refusals import refusals
 from hl7.handlers.requests import Catalogue, ordered_codes
 from hl7.handlers.sites import site_of
@@ -181,15 +181,14 @@ def _order(case: Case) -> None:
     visit = stays.keep(message, patient, by=by, said=said, warnings=case.warnings)
     readings = [case.read(service) for service in asked]
     place = next((read.places["start"] for read in readings if "start" in read.places), case.place)
+    requests = [changes.request_of(case, catalogue, one, read) for one, read in zip(asked, readings, strict=True)]
     with refusals({"start": place}, place):
         order = orders.place(
             by=by,
             patient=patient,
             site=site_of(message),
             visit=visit,
-            requests=[
-                changes.request_of(case, catalogue, one, read) for one, read in zip(asked, readings, strict=True)
-            ],
+            requests=requests,
             placer_order_number=case.appointment[0],
             placer_issuer=case.appointment[1],
             requesting_physician=values.physician(message["SCH"], "16") or "",
@@ -197,7 +196,8 @@ def _order(case: Case) -> None:
     case.order = order
     case.read_order_steps()
     _note(case, case.steps)
-    case.warnings += marks_of(order, place)
+    segments = [one.ais for one in asked if one.ais is not None]
+    case.warnings += marks_of(order, place, unknown_exam(zip(segments, requests, strict=True), "3"))
 
 
 def _check_number(case: Case, patient: Patient) -> None:

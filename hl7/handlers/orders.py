@@ -11,7 +11,7 @@ from hl7 import mapping, values
 from hl7.ack import Condition, Place, Problem
 from hl7.controls import Action
 from hl7.handlers import people, stays
-from hl7.handlers.marks import marks_of
+from hl7.handlers.marks import marks_of, unknown_exam
 from hl7.handlers.order_case import Case, Done, accession_of, parent_numbers, placer_of
 from hl7.handlers.order_controls import action_of
 from hl7.handlers.order_groups import Group, order_groups, readable_segments
@@ -134,7 +134,7 @@ def _place(case: Case, group: Group, old: Sequence[Order] = ()) -> Order:
         else:
             order = orders.place(by=case.by, patient=case.patient, requests=requests, **fields)
     case.known.add(order)
-    case.warnings += marks_of(order, values.place(group.orc, "2"))
+    case.warnings += _marks(group, order, requests)
     return order
 
 
@@ -147,7 +147,7 @@ def _change(case: Case, group: Group) -> Order:
         fields["visit"] = case.visit
     with refusals(said.places, values.place(group.orc, "2")):
         order = orders.change(by=case.by, order=order, requests=requests, reason=_reason(group), **fields)
-    case.warnings += marks_of(order, values.place(group.orc, "2"))
+    case.warnings += _marks(group, order, requests)
     return order
 
 
@@ -280,6 +280,11 @@ def _free_filler(case: Case, group: Group) -> tuple[str, str]:
         case.warnings.append(Undone(Condition.DUPLICATE_KEY, text, values.place(group.orc, "3")))
         return "", ""
     return filler
+
+
+def _marks(group: Group, order: Order, requests: list[ProcedureRequest]) -> list[str]:
+    asked = zip((detail.obr for detail in group.details), requests, strict=True)
+    return marks_of(order, values.place(group.orc, "2"), unknown_exam(asked, "4"))
 
 
 def _reason(group: Group) -> str:

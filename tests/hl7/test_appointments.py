@@ -317,8 +317,8 @@ class TestWhatIsNotBooked:
         assert [(one.field(2), one.get("3.1"), one.get("4")) for one in answer.all("ERR")] == [
             ("SCH^1^1^1", "204", "W"),
             ("AIG^1^3^1", "204", "W"),
-            ("AIS^1^4^1", "103", "W"),
-            ("AIS^1^4^1", "101", "W"),
+            ("AIS^1^3^1", "103", "W"),
+            ("AIS^1^3^1", "101", "W"),
         ]
         assert answer["ERR"].get("8") == "SCH-1: nothing is booked: the order waits for a time and a station"
         row = InboundMessage.objects.get()

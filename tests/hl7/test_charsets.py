@@ -172,8 +172,9 @@ def test_escape_sequences_switch_the_character_set(case: str) -> None:
     assert (message.warnings, message.charset_fits) == ([], True)
 
 
-def test_escape_sequences_that_msh_18_does_not_announce_are_followed_and_told() -> None:
-    message = read(send(msh(charset=""), f"PID|1||4711||{KANJI}"))
+@pytest.mark.parametrize("charset", ["", "8859/1", "UNICODE UTF-8"])
+def test_escape_sequences_that_msh_18_does_not_announce_are_followed_and_told(charset: str) -> None:
+    message = read(send(msh(charset=charset), f"PID|1||4711||{KANJI}"))
     assert message["PID"].get("5.1") == "山田"
     assert "switches its character set" in message.warnings[0]
     assert not message.charset_fits

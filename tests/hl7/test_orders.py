@@ -13,7 +13,7 @@ from ris.actions import exams
 from ris.models import Attention, Event, EventKind, Order, Patient, RequestedProcedure, ScheduledProcedureStep, Visit
 from ris.states import OrderState, StepState
 from tests import factories
-from tests.hl7.stories import Accepted, Refused
+from tests.hl7.stories import Accepted, Refused, Send
 from tests.messages import adt, msh, obr, orc, orm, pid, pv1
 from tests.messages import send as written
 
@@ -239,6 +239,13 @@ class TestAnExamThatTheCatalogueDoesNotKnow:
         accepted(orm("NW", code="XYZ^Something new^L", modality=section, start=at(9)))
         assert the_step().state == StepState.REQUESTED
         assert Attention.NO_MODALITY in the_order().attentions
+
+    def test_is_told_to_the_sender_beside_aa_where_it_stands(self, send: Send) -> None:
+        unknown = obr(number=2, code="XYZ^Something new^L", modality="")
+        answer = send(written(msh("ORM^O01"), pid(), pv1(), orc("NW", "P1", start=at(9)), obr(), unknown))
+        assert answer["MSA"].get("1") == "AA"
+        told = [(one.field(2), one.get("3.1"), one.get("4")) for one in answer.all("ERR")]
+        assert told == [("OBR^2^4^1", "103", "W"), ("OBR^2^4^1", "101", "W")]
 
     def test_finds_its_modality_by_the_codes_of_old(self, accepted: Accepted) -> None:
         accepted(orm("NW", code="XYZ^Something new^L", modality="NMR", start=at(9)))
