@@ -127,11 +127,16 @@ def _is_good(message: Message) -> bool:
         return False
     ids = [message.id] if isinstance(message.id, str) else list(message.id)
     strings = [message.string or ""] if isinstance(message.string, str | None) else list(message.string)
-    if len(strings) < len(ids) or not all(strings):
+    if len(strings) < len(ids) or not all(strings) or any(map(_is_doubled, strings)):
         return False
     # "One exam" may do without the number, so the plural form tells which values there are.
     named = _values(ids[-1])
     return _values(strings[-1]) == named and all(_values(string) <= named for string in strings)
+
+
+def _is_doubled(text: str) -> bool:
+    """Tell whether a sentence stands there several times over, as after two merges of the same line."""
+    return len(text) > 20 and text in (text + text)[1:-1]
 
 
 def _values(text: str) -> set[str]:

@@ -127,12 +127,13 @@ def test_every_word_of_the_code_is_translated_and_keeps_its_values(path: Any) ->
     assert messages.written(wanted) == path.read_bytes(), "run scripts/messages"
 
 
-def test_a_translation_that_loses_a_value_is_found() -> None:
+def test_a_translation_that_loses_a_value_or_says_things_twice_is_found() -> None:
     catalog = Catalog(locale="de")
     catalog.add("%(who)s waits", "Es wartet jemand")
     catalog.add(("%d day", "%d days"), ("ein Tag", "%d Tage"))
     catalog.add("guessed", "geraten", flags=("fuzzy",))
-    assert messages.missing(catalog) == ["%(who)s waits", "guessed"]
+    catalog.add("twice", "Das ist der ganze Satz." * 3)
+    assert messages.missing(catalog) == ["%(who)s waits", "guessed", "twice"]
 
 
 def test_every_noun_and_column_on_screen_has_a_name_to_translate() -> None:
