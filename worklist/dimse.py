@@ -26,6 +26,9 @@ HAS_DATA_SET = 0x0001
 RESPONSE = 0x8000
 """Bit that a response's command field has beside its request's."""
 
+LONGEST_UID = 64
+"""Characters (PS3.5 section 9.1). A longer text is none, and is not kept."""
+
 _NUMBER = struct.Struct("<H")
 
 
@@ -55,7 +58,7 @@ def respond(
 
     comment: Error Comment, cut at 64 ASCII characters. offending: a tag. more: further elements by number.
     """
-    if not comment and offending is None and not more:
+    if not comment and offending is None and not more and len(sop_class) <= LONGEST_UID:
         before, after = _usual(command, sop_class, status, with_data)
         return before + _NUMBER.pack(message_id) + after
     elements = {**_elements(command, message_id, sop_class, status, with_data), **(more or {})}
@@ -83,7 +86,8 @@ def _elements(
 def _usual(command: int, sop_class: str, status: int, with_data: bool) -> tuple[bytes, bytes]:
     """Return what stands before and after the message ID: all responses of a kind differ in that only."""
     encoded = encode_command(_elements(command, 0, sop_class, status, with_data))
-    at = encoded.index(_element(MESSAGE_ID_BEING_RESPONDED_TO, 0)) + 8
+    # The last of them: a SOP class is what the peer has sent, and may hold the same bytes.
+    at = encoded.rindex(_element(MESSAGE_ID_BEING_RESPONDED_TO, 0)) + 8
     return encoded[:at], encoded[at + _NUMBER.size :]
 
 

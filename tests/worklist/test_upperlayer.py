@@ -1,6 +1,7 @@
 """The acceptor without sockets: what a peer's bytes mean, however they are cut, and what it gets for nonsense."""
 
 import struct
+import tracemalloc
 from collections.abc import Iterable
 from dataclasses import replace
 from itertools import pairwise
@@ -24,6 +25,7 @@ from worklist.dimse import (
     COMMAND_DATA_SET_TYPE,
     COMMAND_FIELD,
     MESSAGE_ID,
+    MESSAGE_ID_BEING_RESPONDED_TO,
     NO_DATA_SET,
     STATUS,
     Command,
@@ -298,6 +300,29 @@ def test_a_response_is_what_pynetdicom_expects() -> None:
     assert command[COMMAND_DATA_SET_TYPE] == struct.pack("<H", NO_DATA_SET)
     assert command[0x0902] == b"too many"
     assert command[0x0901] == b"\x40\x00\x00\x01"
+
+
+@pytest.mark.parametrize(
+    "sop_class",
+    ["", VERIFICATION, "1.2.3\0\0 \1\2\0\0\0\0\0.4", "\0\0\2\0\2\0\0\0\1\0.4", "9" * 100_000],
+    ids=["none", "usual", "like a message ID", "like another element", "too long"],
+)
+def test_a_response_names_the_request_whatever_its_sop_class_looks_like(sop_class: str) -> None:
+    for message_id in (0, 7, 0x0120, 0xFFFF):
+        command = decode_command(respond(0x30, message_id, sop_class, 0x0120))
+        assert command[MESSAGE_ID_BEING_RESPONDED_TO] == struct.pack("<H", message_id)
+        assert command[AFFECTED_SOP_CLASS_UID] == sop_class.encode() + b"\0" * (len(sop_class) % 2)
+        assert command[STATUS] == b"\x20\x01"
+
+
+def test_what_peers_make_up_does_not_fill_the_memory() -> None:
+    """Responses that differ in their message ID only are kept; a SOP class of a megabyte comes from no scanner."""
+    tracemalloc.start()
+    for number in range(20):
+        respond(0x30, 1, f"{number:1000000}", 0)
+    kept, _ = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert kept < 1_000_000
 
 
 # --- nonsense ---------------------------------------------------------------------------------------
