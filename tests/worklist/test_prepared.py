@@ -158,6 +158,36 @@ def test_in_a_transaction_nothing_can_be_told() -> None:
     assert look() is None
 
 
+@pytest.mark.django_db(transaction=True)
+def test_what_was_seen_through_a_connection_before_does_not_count() -> None:
+    """A server that recovers from a crash gives numbers of transactions again that it has not written down."""
+    if connection.vendor == "postgresql":
+        before, again = look(), look()
+        assert before
+        assert again
+        assert before.state == again.state
+        connection.close()
+        after = look()
+        assert after
+        assert before.state != after.state
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_server_that_follows_another_cannot_tell() -> None:
+    """Its snapshots do not name who is under way: one of several may commit without another text."""
+    if connection.vendor == "postgresql":
+        with connection.cursor() as cursor:
+            cursor.execute("CREATE SCHEMA standby")
+            cursor.execute("CREATE FUNCTION standby.pg_is_in_recovery() RETURNS bool LANGUAGE sql AS 'SELECT true'")
+            cursor.execute("SET search_path = standby, public, pg_catalog")
+            try:
+                assert look() is None
+            finally:
+                cursor.execute("RESET search_path")
+                cursor.execute("DROP SCHEMA standby CASCADE")
+        assert look() is not None
+
+
 @pytest.mark.parametrize(
     ("gate_until", "state", "later", "kept"),
     [
