@@ -9,12 +9,11 @@ come.
 import asyncio
 import logging
 import threading
+import time
 from collections.abc import Callable
 from functools import partial
 from itertools import islice
 from typing import NamedTuple, Protocol
-
-from django.db import Error as DatabaseError
 
 from worklist.host import BATCH, Answers, Opened
 from worklist.moment import Moment
@@ -22,6 +21,9 @@ from worklist.query import Caller
 from worklist.workers import Outcome, Workers
 
 log = logging.getLogger(__name__)
+
+LOOK_SECONDS = 1.0
+"""How long queries wait for the round before: where its connection hangs another thread's may not."""
 
 
 class Query(NamedTuple):
@@ -39,7 +41,7 @@ class Source(Protocol):
         """Look at the database; None where that tells nothing. Raises DatabaseError."""
 
     def keeps(self, identifier: bytes, transfer_syntax: str, caller: Caller, moment: Moment) -> bool:
-        """Tell whether there are answers of that moment, so that `reply` need not read. Does not read."""
+        """Tell whether there are answers of that moment, so that `reply` need not read."""
 
     def reply(self, identifier: bytes, transfer_syntax: str, caller: Caller, moment: Moment | None) -> Answers:
         """Return the answers that hold at that moment, or later. Raises QueryError."""
@@ -54,45 +56,62 @@ class Rounds:
         self._source = source
         self._lock = threading.Lock()
         self._waiting: dict[Query, list[asyncio.Future[Opened]]] = {}
-        self._looking = False
+        self._patience = 0.0
+        """Until when the round on its way is waited for; time.monotonic(), in the past where there is none."""
 
     def ask(self, query: Query) -> "asyncio.Future[Opened]":
         """Answer a query in the next round; to be called, and awaited, in the loop."""
         future = self._workers.promise()
         with self._lock:
             self._waiting.setdefault(query, []).append(future)
-            first, self._looking = not self._looking, True
-        if first:
-            self._workers.put(self._round)
+        self._begin()
         return future
+
+    def _begin(self) -> None:
+        """Begin a round if there are queries and none is on its way."""
+        with self._lock:
+            now = time.monotonic()
+            if not self._waiting or now < self._patience:
+                return
+            self._patience = now + LOOK_SECONDS
+        self._workers.put(self._round)
 
     def _round(self) -> list[Outcome]:
         """Answer what needs no reading; each of the others waits for a thread of its own."""
         with self._lock:
             queries, self._waiting = self._waiting, {}
-        moment = self._look()
+        moment = self._look() if queries else None
         done: list[Outcome] = []
         for query, futures in queries.items():
             given = partial(self._given, futures, partial(self._source.reply, *query, moment))
-            if moment is not None and self._source.keeps(*query, moment):
+            if moment is not None and self._keeps(query, moment):
                 done += given()
             else:
                 self._workers.put(given)
-        with self._lock:
-            self._looking = bool(self._waiting)
-        if self._looking:
-            self._workers.put(self._round)
+        self._patience = 0.0
+        self._begin()
         return done
 
     def _look(self) -> Moment | None:
         try:
             return self._source.look()
-        except DatabaseError as trouble:
+        except Exception as trouble:
             log.debug("the database cannot be looked at (%s)", type(trouble).__name__)  # reading it will tell
             return None
 
+    def _keeps(self, query: Query, moment: Moment) -> bool:
+        try:
+            return self._source.keeps(*query, moment)
+        except Exception as trouble:
+            log.debug("it cannot be told whether an answer holds (%s)", type(trouble).__name__)  # reading will tell
+            return False
+
     def _given(self, futures: list["asyncio.Future[Opened]"], reply: Callable[[], Answers]) -> list[Outcome]:
-        """Give all who asked the same the same; a list that is taken in pieces each gets for itself."""
+        """Give all who asked the same the same; a list that is taken in pieces each gets for itself.
+
+        Nothing is read for those who have gone, or were told that it takes too long.
+        """
+        futures = [future for future in futures if not future.done()]
         done: list[Outcome] = []
         opened: Opened | None = None
         for future in futures:

@@ -1,6 +1,7 @@
 """A few threads with database connections of their own, for a loop of asyncio."""
 
 import asyncio
+import logging
 import threading
 import time
 from collections.abc import Callable
@@ -14,7 +15,9 @@ R = TypeVar("R")
 Outcome = tuple["asyncio.Future[Any]", Any, BaseException | None]
 """Who waits, the result, or what went wrong."""
 Job = Callable[[], list[Outcome]]
-"""Work for one or more who wait. Does not raise."""
+"""Work for one or more who wait, who are told by what it returns."""
+
+log = logging.getLogger(__name__)
 
 TRUSTED_SECONDS = 1.0
 """How long a connection that was found to work is not asked again: that costs as much as a small query."""
@@ -60,8 +63,12 @@ class Workers:
         fresh = _Fresh(self._trouble)
         try:
             while (job := self._waiting.get()) is not None:
-                with fresh:
-                    outcomes = job()
+                outcomes: list[Outcome] = []
+                try:
+                    with fresh:
+                        outcomes = job()
+                except Exception as fault:  # a thread that ends is never replaced
+                    log.error("worklist: work broke off (%s)", type(fault).__name__)
                 if outcomes:
                     with suppress(RuntimeError):  # the loop is closed: nobody waits any more
                         self._loop.call_soon_threadsafe(_settle, outcomes)

@@ -14,13 +14,14 @@ from pynetdicom.dsutils import encode
 
 from ris.models import Patient
 from tests import factories
+from tests.waiting import wait_until
 from tests.worklist.asking import keys
 from worklist.host import BATCH, Answers
 from worklist.moment import Moment
 from worklist.prepared import LIVE
 from worklist.query import Caller
 from worklist.rounds import Query, Rounds, Source
-from worklist.workers import Workers
+from worklist.workers import Outcome, Workers
 
 CT1, CT2 = (Query(b"list", "1.2.840.10008.1.2", Caller(title)) for title in ("CT1", "CT2"))
 NOON = Moment("noon", timezone.now())
@@ -167,6 +168,93 @@ def test_what_goes_wrong_is_told_to_all_who_asked_and_to_nobody_else() -> None:
             return [type(one) for one in await asyncio.gather(*asked, return_exceptions=True)]
 
     assert asyncio.run(ask()) == [ZeroDivisionError, tuple, ZeroDivisionError]
+
+
+def test_what_cannot_be_told_of_a_question_is_read_and_the_next_is_answered() -> None:
+    """As where the profiles cannot be read, of which the database says that it is there."""
+
+    class Unsure(Schedule):
+        def keeps(self, identifier: bytes, transfer_syntax: str, caller: Caller, moment: Moment) -> bool:
+            if caller == CT2.caller:
+                raise OperationalError("canceling statement due to statement timeout")
+            return super().keeps(identifier, transfer_syntax, caller, moment)
+
+    async def ask() -> list[object]:
+        async with answered_by(schedule) as rounds, asyncio.timeout(60):
+            return [
+                type(one)
+                for _ in range(6)  # more often than there are threads
+                for one in await asyncio.gather(rounds.ask(CT2), rounds.ask(CT1), return_exceptions=True)
+            ]
+
+    schedule = Unsure()
+    schedule.moment = NOON
+    assert asyncio.run(ask()) == [tuple] * 12
+
+
+def test_work_that_breaks_ends_no_thread() -> None:
+    def breaks() -> list[Outcome]:
+        raise ZeroDivisionError
+
+    async def work() -> str:
+        workers = Workers(asyncio.get_running_loop(), threads=1)
+        workers.start()
+        try:
+            workers.put(breaks)
+            async with asyncio.timeout(60):
+                return await workers.submit(lambda: "done")
+        finally:
+            await asyncio.to_thread(workers.close)
+
+    assert asyncio.run(work()) == "done"
+
+
+def test_one_look_that_takes_long_keeps_nobody_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
+    """One of our connections may hang where the others do not."""
+    monkeypatch.setattr("worklist.rounds.LOOK_SECONDS", 0.0)
+    go_on = threading.Event()
+
+    class Stuck(Schedule):
+        def look(self) -> Moment | None:
+            self.looks += 1
+            if self.looks == 1:
+                assert go_on.wait(60)
+            return None
+
+    async def ask() -> list[bytes]:
+        async with answered_by(schedule) as rounds:
+            early = rounds.ask(CT1)
+            await asyncio.to_thread(wait_until, lambda: schedule.looks == 1, what="the first look")
+            async with asyncio.timeout(60):
+                _, _, second = await rounds.ask(CT1)
+            go_on.set()
+            await early
+        return second
+
+    schedule = Stuck()
+    assert asyncio.run(ask()) == [b"0 of reading 1", b"1 of reading 1"]
+
+
+def test_nothing_is_read_for_those_who_have_gone() -> None:
+    begun, go_on = threading.Event(), threading.Event()
+
+    class Slow(Schedule):
+        def look(self) -> Moment | None:
+            begun.set()
+            assert go_on.wait(60)
+            return super().look()
+
+    async def ask() -> None:
+        async with answered_by(schedule) as rounds:
+            gone = rounds.ask(CT1)
+            await asyncio.to_thread(begun.wait, 60)
+            gone.cancel()
+            go_on.set()
+            await rounds.ask(CT2)
+
+    schedule = Slow()
+    asyncio.run(ask())
+    assert list(schedule.kept) == [CT2]
 
 
 @pytest.mark.django_db(transaction=True)
