@@ -67,7 +67,7 @@ class QueryLogAdmin(PatientDataAdmin):
     """What scanners asked; nobody can change it."""
 
     list_display = (
-        *("last_at", "calling_ae_title", "road", "address", "asked_for", "answered", "ended", "times"),
+        *("last_at", "calling_ae_title", "road", "address", "asked_for", "answered", "status", "times"),
         "milliseconds",
     )
     list_filter = ("last_at", "road", FailedFilter, EmptyFilter)
@@ -105,19 +105,15 @@ class QueryLogAdmin(PatientDataAdmin):
         return query
 
     @admin.display(description=_("keys"))
-    def asked_for(self, query: QueryLog) -> str:
-        """Show the keys that have a value, or what could not be read, and which page was wanted."""
-        return asked_in_words(query)
+    def asked_for(self, query: QueryLog) -> SafeString:
+        """Show the keys that have a value, or what could not be read, which page was wanted, and why it ended ill."""
+        why = format_html('<br><span class="quiet">{}</span>', query.comment) if query.comment else ""
+        return format_html("{}{}", asked_in_words(query), why)
 
     @admin.display(description=_("matches"))
     def answered(self, query: QueryLog) -> str:
         """Show how many match, of a page how many are on it."""
         return matches_in_words(query)
-
-    @admin.display(description=_("status"))
-    def ended(self, query: QueryLog) -> str:
-        """Show how it ended, with the reason where not well."""
-        return " ".join(filter(None, (query.status, query.comment)))
 
     @admin.display(description=_("keys"))
     def asked(self, query: QueryLog) -> SafeString:

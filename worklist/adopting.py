@@ -62,21 +62,22 @@ def adopt(request: HttpRequest, pk: int) -> HttpResponse:
         instance=Station(ae_title=caller.ae_title),
         initial=guess(caller.ae_title),
     )
-    link = LinkForm(request.POST if links else None, initial={"station": likely(caller.ae_title)})
+    station, may_link = likely(caller.ae_title), request.user.has_perm(LINK)
+    link = LinkForm(request.POST if links else None, initial={"station": station})
     sent = link if links else form
     if request.method == "POST" and sent.is_valid():
         try:
             with transaction.atomic():
-                station = _link(request, caller, link) if links else _make(request, caller, form)
+                made = _link(request, caller, link) if links else _make(request, caller, form)
         except IntegrityError:
             sent.add_error(None, _("This AE title has been given to a station meanwhile."))
         except ValidationError as wrong:
             sent.add_error(None, wrong.messages)
         else:
             messages.success(
-                request, _("%(title)s is %(station)s now.") % {"title": caller.ae_title, "station": station}
+                request, _("The device %(title)s is %(station)s now.") % {"title": caller.ae_title, "station": made}
             )
-            return frame.leads_to("ris_station_change", station.pk)
+            return frame.leads_to("ris_station_change", made.pk)
     return frame.page(
         request,
         "worklist/adopt.html",
@@ -84,7 +85,8 @@ def adopt(request: HttpRequest, pk: int) -> HttpResponse:
         caller=caller,
         queries=[(one, asked_in_words(one, names_people=False)) for one in _queries(caller.ae_title)[:5]],
         form=form,
-        link=link if request.user.has_perm(LINK) else None,
+        link=link if may_link else None,
+        likely=station if may_link else None,
     )
 
 

@@ -3,8 +3,9 @@
 from typing import Any
 
 from django.utils.translation import gettext as _
+from pydicom.datadict import keyword_for_tag
 
-from worklist.attributes import ATTRIBUTES
+from worklist.attributes import ATTRIBUTES, NOT_KEYS
 from worklist.describe import said
 from worklist.models import QueryLog
 from worklist.ways import WHOLE, page_of, ways_of
@@ -46,3 +47,4 @@ def asked_in_words(query: QueryLog, *, names_people: bool = True) -> str:
 
 
 _IMPERSONAL = {one.keyword for row in ATTRIBUTES for one in (row, *row.items) if not one.personal}
+_IMPERSONAL |= {keyword_for_tag(tag) for tag in NOT_KEYS}

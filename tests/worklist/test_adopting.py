@@ -64,7 +64,7 @@ def test_a_caller_that_is_a_station_under_another_name_gets_that_station_s_list(
     factories.step(station=station)
     caller, expert = called("NEWNAME"), Desk(Role.INFORMATICS)
     said = expert.post(f"/worklist/unknowncaller/{caller.pk}/adopt/", station=station.pk, link="1")
-    assert "NEWNAME is CT1 now." in text_of(said)
+    assert "The device NEWNAME is CT1 now." in text_of(said)
     profile = StationProfile.objects.get()
     assert (profile.callers, profile.station, profile.active) == ("NEWNAME", station, True)
     assert not UnknownCaller.objects.exists()
@@ -87,6 +87,8 @@ def test_the_station_that_it_may_be_is_guessed(ae_title: str, asked: str, guesse
     now, keys = timezone.now(), {"ScheduledProcedureStepSequence": [{"ScheduledStationAETitle": asked}]}
     QueryLog.objects.create(at=now, last_at=now, calling_ae_title=ae_title, address="10.0.0.66", keys=keys)
     page = Desk(Role.INFORMATICS).get(f"/worklist/unknowncaller/{called(ae_title).pk}/adopt/")
+    first = min(("It is a new station", "It is a station that is there already"), key=page.index)
+    assert first == ("It is a station that is there already" if guessed else "It is a new station")
     assert re.findall(r"<option[^>]* selected[^>]*>(MR7|CT1)", page) == [guessed] * bool(guessed)
     assert ('name="modality" value="MR"' in page) is bool(guessed)
     assert (f"C-FIND ScheduledStationAETitle={asked}" in text_of(page)) is bool(asked)

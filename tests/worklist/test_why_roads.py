@@ -31,7 +31,7 @@ def over_the_web(query: str, ae_title: str = "CT1") -> QueryLog:
 def test_the_last_c_find_is_explained_and_the_others_are_one_click_away() -> None:
     """A viewer that pages under the scanner's AE title must not hide what the scanner asked."""
     step = factories.step()
-    early = asked(Modality="MR", PatientName="Roe*", ago=timedelta(minutes=10))
+    early = asked(Modality="MR", PatientName="Roe*", SpecificCharacterSet="ISO_IR 100", ago=timedelta(minutes=10))
     found = asked(ago=timedelta(minutes=5))
     pages = [over_the_web(f"limit=1&offset={offset}") for offset in range(7)]
     assert {one.road for one in pages} == {Road.WEB}
@@ -43,7 +43,9 @@ def test_the_last_c_find_is_explained_and_the_others_are_one_click_away() -> Non
     assert f"?query={early.pk}#answer" in page
     assert f"?query={found.pk}#answer" not in page, "it is the one that is explained"
     assert [f"?query={one.pk}#answer" in page for one in pages] == [False, False, *[True] * 5]
-    assert "C-FIND 10.0.0.7 PatientName=… Modality=MR 0" in words, "whom the scanner looked for is not told here"
+    assert "C-FIND 10.0.0.7 PatientName=… SpecificCharacterSet=ISO_IR 100 Modality=MR 0" in words, (
+        "whom the scanner looked for is not told here"
+    )
     assert "DICOMweb 127.0.0.1 no key with a value; at most 1 answers after 6 0 on this page" in words
 
     words = page_of(step, f"?query={early.pk}")
@@ -153,7 +155,9 @@ def test_what_could_not_be_read_is_shown_as_it_was_asked() -> None:
     assert "No key" not in words
     assert "Asked now" not in words
     expert = Desk(Role.INFORMATICS)
-    assert "DICOMweb 127.0.0.1 Modality=CT PatientName=Do* 0 A900" in text_of(expert.get("/worklist/querylog/"))
+    assert f"DICOMweb 127.0.0.1 Modality=CT PatientName=Do* {query.comment} 0 A900" in text_of(
+        expert.get("/worklist/querylog/")
+    )
     assert "&quot;Modality&quot;" in expert.get(f"/worklist/querylog/{query.pk}/change/")
     words = text_of(expert.get(f"/worklist/querylog/{query.pk}/near/"))
     assert f"What was asked could not be read: {query.comment}." in words
