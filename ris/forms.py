@@ -295,6 +295,7 @@ class BookForm(StartForm):
         field.queryset = stations.filter(modality=step.modality) if step.modality else stations
         if not may_overbook:
             del self.fields["overbook"]
+            self.fields["reason"].help_text = ""
 
 
 def at_station(said: dict[str, Any] | None) -> dict[str, Any] | None:

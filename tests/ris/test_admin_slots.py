@@ -224,9 +224,13 @@ def test_only_who_may_overbooks_and_says_why() -> None:
     ct1 = factories.station("CT1")
     wish = {"start": f"{timezone.localdate() + timedelta(days=2)}T10:00", "duration": "20", "station": str(ct1.pk)}
     refused = "CT1 is taken until 10:20."
-    assert refused in text_of(Desk(Role.FRONT_DESK).post(address, **wish, overbook="on", reason="in pain"))
+    page = text_of(Desk(Role.FRONT_DESK).post(address, **wish, overbook="on", reason="in pain"))
+    assert refused in page
+    assert "Needed to overbook" not in page, "it cannot be done here"
     scheduler = Desk(Role.SCHEDULER)
-    assert refused in text_of(scheduler.post(address, **wish))
+    page = text_of(scheduler.post(address, **wish))
+    assert refused in page
+    assert "Needed to overbook" in page
     assert "Say why it is overbooked." in text_of(scheduler.post(address, **wish, overbook="on"))
     assert "The exam is booked." in text_of(scheduler.post(address, **wish, overbook="on", reason="in pain"))
     assert Booking.objects.get(overbooked=True).reason == "in pain"
