@@ -99,6 +99,7 @@ MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "csp.middleware.CSPMiddleware",
+    "worklist.dicomweb.problems.reports",  # around those that answer people
     "ris.middleware.no_zero_bytes",
     "ris.middleware.bounded_forms",
     "ris.middleware.Sessions",

@@ -471,6 +471,24 @@ def test_what_is_no_resource_is_told_so_instead_of_a_page_to_sign_in(ct1: Device
         problem(answer, 405 if method == "PROPFIND" else 404)
 
 
+@pytest.mark.parametrize(
+    ("address", "headers", "status"),
+    [
+        (f"{SEARCH}?PatientID=%00", {}, 400),
+        (SEARCH, {"host": "bad host"}, 400),
+        ("/dicomweb/a%0Ab", {}, 404),
+    ],
+)
+def test_what_no_view_gets_to_see_is_told_in_a_report_too(
+    ct1: Device, address: str, headers: dict[str, str], status: int
+) -> None:
+    answer = ct1.client.get(address, headers=headers)
+    report = problem(answer, status)
+    assert report["detail"]
+    assert b"%00" not in answer.content
+    assert ct1.client.get("/?x=%00")["Content-Type"].startswith("text/html"), "a person gets a page"
+
+
 @pytest.mark.parametrize("address", ["/dicomweb/", "/dicomweb"])
 def test_the_service_tells_what_it_has(address: str) -> None:
     told = Client().get(address).json()
