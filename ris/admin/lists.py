@@ -72,6 +72,8 @@ class ListAdmin(AnyModelAdmin):
 class PatientDataAdmin(ListAdmin):
     """A list of rows that belong to patients: read-only here, the pages behind it have their own forms."""
 
+    preserve_filters = False  # or the address of each page behind it would hold what was searched for
+
     def patient_of(self, row: Any) -> int | None:
         """Return the primary key of the patient that a row belongs to."""
         raise NotImplementedError

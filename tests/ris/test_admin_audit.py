@@ -120,6 +120,15 @@ def test_no_address_names_a_patient_in_its_title_without_telling_or_for_a_cache(
     assert named > 15
 
 
+@pytest.mark.parametrize("page", ["ris/patient", "ris/order", "ris/scheduledprocedurestep", "ris/event"])
+def test_what_was_searched_for_is_in_the_address_of_no_page_behind_the_list(expert: Desk, page: str) -> None:
+    factories.step(patient=factories.patient("Quasimodo^Hugo"))
+    found = expert.get(f"/{page}/?q=quasimodo")
+    behind = re.findall(rf'href="(/{page}/[^"]+)"', found)
+    assert behind
+    assert not [address for address in behind if "quasimodo" in address]
+
+
 def test_pages_without_a_patient_leave_no_event(expert: Desk) -> None:
     exam = factories.exam()
     for address in ("/ris/exam/", f"/ris/exam/{exam.pk}/change/", "/ris/station/", "/worklist/station/"):
