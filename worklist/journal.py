@@ -96,7 +96,7 @@ class UnknownCallerEntry:
 
 @dataclass(frozen=True)
 class RefusedCallEntry:
-    """One association that was refused. reason: a value of RefusedCall.Reason."""
+    """One association or request that was refused. reason: a value of RefusedCall.Reason."""
 
     at: datetime
     ae_title: str

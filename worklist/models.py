@@ -166,15 +166,17 @@ class RefusedCallQuerySet(models.QuerySet["RefusedCall"]):
 
 
 class RefusedCall(models.Model):
-    """A device whose association was refused for another reason than its own AE title."""
+    """A device whose association, or request over DICOMweb, was refused for another reason than its own AE title."""
 
     class Reason(models.TextChoices):
-        """Why it was refused; see worklist.negotiation."""
+        """Why it was refused; see worklist.negotiation and worklist.dicomweb.access."""
 
         CONTEXT = "CONTEXT", _("it does not ask in DICOM's application context")
         CALLED = "CALLED", _("it calls another AE title")
         LOOK_UP = "LOOK_UP", _("the stations could not be looked up")
         FULL = "FULL", _("too many associations were open")
+        TOKEN = "TOKEN", _("its access token is revoked or has expired")
+        SCOPE = "SCOPE", _("its access token does not allow what it wanted to do")
 
     ae_title = models.CharField(_("AE title"), max_length=16)
     called_ae_title = models.CharField(_("called AE title"), max_length=16)

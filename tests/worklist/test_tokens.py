@@ -15,7 +15,7 @@ from ris.roles import Role
 from tests import factories
 from tests.ris.desk import Desk, text_of
 from tests.worklist.web import SEARCH, Device, problem
-from worklist.models import QueryLog, UnknownCaller
+from worklist.models import QueryLog, RefusedCall, UnknownCaller
 from worklist.tokens import ApiToken
 
 pytestmark = pytest.mark.django_db
@@ -118,6 +118,9 @@ def test_expired_and_revoked_tokens_are_401() -> None:
     assert not gone.token.revoke()
     assert problem(gone.get(), 401)["detail"] == "The token is revoked"
     assert not ApiToken.objects.valid().exists()
+    assert RefusedCall.objects.get().times == 2
+    words = text_of(Desk(Role.TECHNOLOGIST).get(f"/worklist/querylog/why/{factories.step().pk}/"))
+    assert "from 127.0.0.1: its access token is revoked or has expired." in words
 
 
 def test_without_a_token_it_is_401_and_no_page_to_sign_in() -> None:
@@ -130,6 +133,8 @@ def test_a_token_that_may_not_search_is_403() -> None:
     answer = Device("CT1", may_search=False).get()
     problem(answer, 403)
     assert 'error="insufficient_scope"' in answer["WWW-Authenticate"]
+    call = RefusedCall.objects.get()
+    assert (call.ae_title, call.called_ae_title, call.reason) == ("CT1", "DICOMweb", RefusedCall.Reason.SCOPE)
 
 
 def test_too_many_wrong_tokens_are_no_longer_counted_and_right_ones_still_work() -> None:

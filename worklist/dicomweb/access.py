@@ -16,7 +16,8 @@ from ris.actor import Actor, ActorKind
 from ris.audit import actor_of, address_of
 from worklist.charsets import UTF_8
 from worklist.dicomweb.problems import Problem
-from worklist.journal import UnknownCallerEntry, write_now
+from worklist.journal import RefusedCallEntry, UnknownCallerEntry, write_now
+from worklist.models import RefusedCall
 from worklist.query import Caller
 from worklist.server import is_active_station
 from worklist.tokens import ApiToken
@@ -60,10 +61,13 @@ def admit(request: HttpRequest, right: Right) -> Visitor:
         return _person(request, right)
     token = ApiToken.objects.named_by(text)
     if token is None or token.state != "valid":
+        if token:
+            _note(token, request, RefusedCall.Reason.TOKEN)
         raise _refused(request, token)
     token.note_use()
     field, _permission = right.value
     if not getattr(token, field):
+        _note(token, request, RefusedCall.Reason.SCOPE)
         raise _may_not("The token does not allow this", 'error="insufficient_scope"')
     _check_station(token, request)
     caller = Caller(token.ae_title, CALLED, address_of(request), UTF_8)
@@ -98,6 +102,11 @@ def _refused(request: HttpRequest, token: ApiToken | None) -> Problem:
     why = f"The token is {token.state}" if token else "The token is not known"
     challenge = f'{REALM}, error="invalid_token", error_description="{why}"'
     return Problem(HTTPStatus.UNAUTHORIZED, why, headers={"WWW-Authenticate": challenge})
+
+
+def _note(token: ApiToken, request: HttpRequest, reason: RefusedCall.Reason) -> None:
+    """Note a device that is refused, so that whoever misses something on it can read why."""
+    write_now(RefusedCallEntry(timezone.now(), token.ae_title, CALLED, address_of(request), reason))
 
 
 def _check_station(token: ApiToken, request: HttpRequest) -> None:
