@@ -287,14 +287,13 @@ def note_bad_row(step_id: int, reason: BadRowError) -> None:
         log.error("step %d is left off the worklist: %s cannot be written", step_id, reason.keyword)
 
 
-_rewritten: dict[str, int] = {}
+_rewritten: set[tuple[str, int]] = set()
 
 
 def note_changes(ae_title: str, changed: int) -> None:
-    """Log how many values a caller did not get as they are stored, when it is another number than the last time."""
-    if _rewritten.get(ae_title, 0) != changed:
-        if len(_rewritten) > 10_000:
+    """Log how many values a caller did not get as they are stored: each number once, for it asks every few seconds."""
+    if changed and (ae_title, changed) not in _rewritten:
+        if len(_rewritten) >= 10_000:
             _rewritten.clear()
-        _rewritten[ae_title] = changed
-        if changed:
-            log.warning("worklist: values not sent to %a as they are stored: %d", ae_title, changed)
+        _rewritten.add((ae_title, changed))
+        log.warning("worklist: values not sent to %a as they are stored: %d", ae_title, changed)
