@@ -64,11 +64,11 @@ class Rounds:
         future = self._workers.promise()
         with self._lock:
             self._waiting.setdefault(query, []).append(future)
-        self._begin()
+        self.begin()
         return future
 
-    def _begin(self) -> None:
-        """Begin a round if there are queries and none is on its way."""
+    def begin(self) -> None:
+        """Begin a round if there are queries and none is on its way, or one that takes too long; to be called often."""
         with self._lock:
             now = time.monotonic()
             if not self._waiting or now < self._patience:
@@ -89,7 +89,7 @@ class Rounds:
             else:
                 self._workers.put(given)
         self._patience = 0.0
-        self._begin()
+        self.begin()
         return done
 
     def _look(self) -> Moment | None:

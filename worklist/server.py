@@ -222,10 +222,11 @@ class Door:
             await asyncio.sleep(0)
 
     async def _sweep(self) -> None:
-        """End the associations whose time is over."""
+        """End the associations whose time is over, and wait no longer for a round that hangs."""
         while True:
             await asyncio.sleep(SWEEP_SECONDS)
             now = time.monotonic()
+            self._rounds.begin()
             for peer in [peer for peer in self._peers if peer.deadline < now]:
                 peer.expire()
             for future in [future for future, due in self._due.items() if due < now and not future.done()]:

@@ -3,6 +3,7 @@
 import asyncio
 import threading
 from collections.abc import AsyncIterator, Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -14,8 +15,8 @@ from pynetdicom.dsutils import encode
 
 from ris.models import Patient
 from tests import factories
-from tests.waiting import wait_until
 from tests.worklist.asking import keys
+from tests.worklist.door import Engine, Notebook, associate, encoded, open_door, query, statuses, three_steps
 from worklist.host import BATCH, Answers
 from worklist.moment import Moment
 from worklist.prepared import LIVE
@@ -209,30 +210,26 @@ def test_work_that_breaks_ends_no_thread() -> None:
     assert asyncio.run(work()) == "done"
 
 
-def test_one_look_that_takes_long_keeps_nobody_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
-    """One of our connections may hang where the others do not."""
-    monkeypatch.setattr("worklist.rounds.LOOK_SECONDS", 0.0)
-    go_on = threading.Event()
+def test_a_connection_that_hangs_keeps_only_its_own_scanner_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Both wait before the time is over, as scanners do: nobody comes after them."""
+    monkeypatch.setattr("worklist.rounds.LOOK_SECONDS", 0.5)
+    hangs, go_on = threading.Event(), threading.Event()
 
-    class Stuck(Schedule):
+    class OneHangs(Engine):
         def look(self) -> Moment | None:
-            self.looks += 1
-            if self.looks == 1:
-                assert go_on.wait(60)
+            if not hangs.is_set():
+                hangs.set()
+                assert go_on.wait(120)
             return None
 
-    async def ask() -> list[bytes]:
-        async with answered_by(schedule) as rounds:
-            early = rounds.ask(CT1)
-            await asyncio.to_thread(wait_until, lambda: schedule.looks == 1, what="the first look")
-            async with asyncio.timeout(60):
-                _, _, second = await rounds.ask(CT1)
-            go_on.set()
-            await early
-        return second
-
-    schedule = Stuck()
-    assert asyncio.run(ask()) == [b"0 of reading 1", b"1 of reading 1"]
+    source = OneHangs(encoded(three_steps))
+    with ThreadPoolExecutor(1) as elsewhere, open_door(Notebook(), source=source) as door:
+        unlucky, lucky = associate(door), associate(door)
+        waits = elsewhere.submit(query, unlucky)
+        assert hangs.wait(60)
+        assert statuses(query(lucky)) == [0xFF00] * 3 + [0]
+        go_on.set()
+        assert statuses(waits.result(60)) == [0xFF00] * 3 + [0]
 
 
 def test_nothing_is_read_for_those_who_have_gone() -> None:
