@@ -151,8 +151,8 @@ class Prepared:
         if self.question.added:
             found = other_identifiers({row.values[place] for row in rows}, self.question)
             rows = [_Met((*row.values, found.get(row.values[place], [])), fits=True) for row in rows]
-        if moment is not None and not cut and len(met) <= ROWS_REMEMBERED:
-            self._last = _Answered(moment.state, rows, self._until(rows, moment.at))
+        keeps = not cut and len(met) <= ROWS_REMEMBERED
+        self._last = _Answered(moment.state, rows, self._until(rows, moment.at)) if moment and keeps else None
         return Reply(self.question.pending, self.keys, rows, self, cut)
 
     def _until(self, rows: list[_Met], now: datetime) -> datetime | None:

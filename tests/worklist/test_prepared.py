@@ -296,3 +296,17 @@ def test_rows_that_are_kept_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None
         known = prepared._questions._known.values()
         assert sum(len(one.met) for one in known) <= 3
         assert sum(len(one._last.rows) for one in known if one._last) <= 3
+
+
+def test_an_answer_that_is_not_kept_leaves_none_from_before_in_memory(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(prepared, "ROWS_REMEMBERED", 3)
+    monkeypatch.setattr(prepared, "_questions", prepared._Questions())
+    asked = [encode(keys(PatientName=name), True, True) or b"" for name in ("D*", "Do*")]
+    known = prepared._questions._known
+    for count in (3, 4):
+        while ScheduledProcedureStep.objects.count() < count:
+            factories.step()
+        moment = a_moment()
+        for one in asked:
+            assert len(list(reply_to(one, ImplicitVRLittleEndian, CT1, moment=moment))) == count
+    assert [one._last for one in known.values()] == [None, None]
