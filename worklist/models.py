@@ -91,7 +91,7 @@ class QueryLog(models.Model):
     changed = models.PositiveIntegerField(
         _("values rewritten"),
         default=0,
-        help_text=_("Values that were not sent as they are stored, because the device could not read them"),
+        help_text=_("Values not sent as they are stored: the device cannot read them, or DICOM has no room for them"),
     )
     status = models.CharField(_("status"), max_length=4, help_text=_("Final DICOM status, hexadecimal"))
     comment = models.CharField(_("comment"), max_length=250, blank=True)
