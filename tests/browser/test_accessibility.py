@@ -17,6 +17,7 @@ PAGES = (
     *("/ris/scheduledprocedurestep/", "/ris/scheduledprocedurestep/2/book/", "/ris/scheduledprocedurestep/2/slots/"),
     *("/ris/scheduledprocedurestep/2/waiting-list/", "/ris/scheduledprocedurestep/2/swap/", "/waiting-list/"),
     *("/board/", "/ris/exam/1/change/", "/ris/block/add/", "/worklist/station/?station=CT1", "/ris/user/add/"),
+    *("/ris/user/1/password/", "/password_change/"),
     *("/worklist/stationprofile/add/", "/hl7/inboundmessage/", "/hl7/inboundmessage/1/change/", "/not-here/"),
 )
 AXE = (PROJECT / "tests" / "peers" / "node_modules" / "axe-core" / "axe.min.js").read_text("utf-8")
