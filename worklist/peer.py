@@ -104,19 +104,18 @@ class Peer(asyncio.BufferedProtocol):
 
     def buffer_updated(self, nbytes: int) -> None:
         """Take the bytes that came."""
-        events = self.upper.receive(self.door.buffer[:nbytes])
-        if self.upper.expects_more:
-            self._acknowledge_quickly()
-        for event in events:
+        for event in self.upper.receive(self.door.buffer[:nbytes]):
             self._happened(event)
+        if self.upper.expects_more or not (self.busy or self.upper.has_to_send):
+            self._acknowledge_quickly()
         self.flush()
         if not self.upper.closing and self._writable.is_set():
             self._wait_for_more()
 
     def _acknowledge_quickly(self) -> None:
-        """Acknowledge a part of a message: Linux waits 40 ms otherwise, and with it a peer with Nagle's algorithm.
+        """Acknowledge a part of a message, and what is not answered, as a cancel that comes too late.
 
-        What is answered needs none: the answer carries it.
+        Linux waits 40 ms otherwise, and with it a peer with Nagle's algorithm. Else the answer carries it.
         """
         if QUICK_ACK is not None and self._socket is not None:
             self._socket.setsockopt(socket.IPPROTO_TCP, QUICK_ACK, 1)

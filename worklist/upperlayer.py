@@ -115,6 +115,11 @@ class Acceptor:
         """Whether the peer is in the middle of a PDU or of a message."""
         return bool(self._in or self._command or self._complete_command is not None)
 
+    @property
+    def has_to_send(self) -> bool:
+        """Whether something waits to be sent."""
+        return bool(self._out)
+
     def to_send(self) -> bytes:
         """Return what waits to be sent, and forget it."""
         waiting, self._out = b"".join(self._out), []
