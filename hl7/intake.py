@@ -9,9 +9,7 @@ What the department refuses is rolled back and answered AE with the place of the
 supported, header unusable, database away) is answered AR. Nothing that was answered AA is ever lost or done twice.
 """
 
-import hashlib
 import logging
-import re
 import time
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -25,7 +23,7 @@ from hl7.ack import Answer, Body, Condition, Header, Place, Problem, Reply
 from hl7.endpoints import read_from
 from hl7.message import Message, NotHL7
 from hl7.models import InboundMessage, MessageState
-from hl7.storing import Twin, store, twins_of
+from hl7.storing import APPLIED, OPEN, Twin, content_hash, store, twins_of
 from hl7.undone import told
 from hl7.values import FieldError
 from ris.actions import catalogue
@@ -89,7 +87,7 @@ class _Case:
     @property
     def open_copy(self) -> int | None:
         """The first message with the same content that failed, was kept or was interrupted."""
-        return next((twin.key for twin in self.twins if twin.is_open and twin.same), None)
+        return next((twin.key for twin in self.twins if twin.same and twin.fate == OPEN), None)
 
     def answer(self, code: Answer, problem: Problem | None = None, body: Body | None = None) -> Reply:
         """Return what goes back; nothing to an answer, which is never answered."""
@@ -201,22 +199,6 @@ def _store(
         return row, *store(row, to_come)
 
 
-_LINE_ENDS = re.compile(rb"[\r\n]+")
-
-
-def content_hash(raw: bytes) -> str:
-    """Return a hash of what a message says: line ends made equal, without MSH-7.
-
-    Senders that send again write a new time into MSH-7 and other line ends at the end.
-    """
-    lines = _LINE_ENDS.split(raw.strip(b"\xef\xbb\xbf\x00\t\r\n "))
-    fields = lines[0].split(lines[0][3:4] or b"|")
-    if len(fields) > 6:
-        fields[6] = b""
-    lines[0] = b"|".join(fields)
-    return hashlib.sha256(b"\r".join(lines)).hexdigest()
-
-
 def _process(case: _Case) -> bytes:
     assert case.message is not None
     if case.message["MSA"] and not handlers.is_answer_with_effect(case.message):
@@ -239,16 +221,17 @@ def unusable(message: Message) -> Problem | None:
 
 def _repeat(case: _Case, twins: list[Twin]) -> bytes | None:
     """Answer a message that was applied before as it was answered then; None when it is new."""
-    applied = {twin.same: twin.key for twin in twins if not twin.is_open}
-    if True in applied:
+    earlier = settling.effect_of(case.row, twins)
+    if earlier is not None:
         case.warnings = []
-        content, code = InboundMessage.objects.values_list("answer", "answer_code").get(pk=applied[True])
-        answer = Reply(bytes(content), Answer(code) if code else None)
-        if code and not content:  # it was kept long enough
+        code, content = earlier.answer_code, bytes(earlier.answer)
+        answer = Reply(content, Answer(code) if code else None)
+        # The answer to an edited one is not to this one; and an old one was perhaps not kept.
+        if code and (not content or earlier.content_hash != case.row.content_hash):
             answer = case.answer(Answer.ACCEPT)
-        return case.settle(MessageState.REPEATED, answer, repeat_of_id=applied[True])
+        return case.settle(MessageState.REPEATED, answer, repeat_of_id=earlier.pk)
     text = "the control ID was used before by a message with another content"
-    if applied and text not in case.warnings:
+    if any(twin.fate == APPLIED for twin in twins) and text not in case.warnings:
         case.warnings.append(text)
     return None
 

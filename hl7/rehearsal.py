@@ -14,7 +14,7 @@ from django.db import IntegrityError, OperationalError, connection, transaction
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
-from hl7 import ack, handlers, intake, replies, settling
+from hl7 import ack, handlers, intake, replies, settling, storing
 from hl7.ack import Answer, Body, Condition, Header, Problem
 from hl7.effects import Effect, Touched, effect_of
 from hl7.endpoints import read_from
@@ -167,6 +167,6 @@ def _done_by(raw: bytes, header: Header) -> InboundMessage | None:
         sending_application=header.sending_application,
         sending_facility=header.sending_facility,
         control_id=header.control_id,
-        content_hash=intake.content_hash(raw),
+        content_hash=storing.content_hash(raw),
     )
-    return settling.applied_copy_of(row)
+    return settling.applied_copy_of(row) or settling.mended_by(row)

@@ -7,6 +7,7 @@ from django.utils import timezone
 
 from hl7 import ordering
 from hl7.models import APPLIED_STATES, OPEN_STATES, InboundMessage, MessageState
+from hl7.storing import APPLIED, MENDED, Twin
 from ris.actor import Actor
 from ris.models import Event, EventKind
 
@@ -36,6 +37,26 @@ def copies_of(row: InboundMessage) -> "QuerySet[InboundMessage]":
 def applied_copy_of(row: InboundMessage) -> InboundMessage | None:
     """Return the copy of a message that was applied; None when none was."""
     return copies_of(row).filter(state__in=APPLIED_STATES).defer("raw", "answer").order_by("pk").first()
+
+
+def effect_of(row: InboundMessage, twins: Iterable[Twin]) -> InboundMessage | None:
+    """Return the message that has had the effect of this one: a copy, or an edited one in place of a copy."""
+    applied = next((twin.key for twin in twins if twin.same and twin.fate == APPLIED), None)
+    if applied is not None:
+        return InboundMessage.objects.defer("raw").get(pk=applied)
+    return mended_by(row) if any(twin.same and twin.fate == MENDED for twin in twins) else None
+
+
+def mended_by(row: InboundMessage) -> InboundMessage | None:
+    """Return the edited message that was applied for a copy of this one; None when there is none."""
+    keys = list(copies_of(row).filter(state=MessageState.MENDED).values_list("pk", flat=True))
+    while keys:
+        attempts = list(InboundMessage.objects.filter(replay_of__in=keys).defer("raw", "answer").order_by("pk"))
+        for attempt in attempts:
+            if attempt.state in APPLIED_STATES:
+                return attempt
+        keys = [attempt.pk for attempt in attempts]
+    return None
 
 
 def close_copies(

@@ -6,6 +6,8 @@ and then nothing was answered either: every answer waits for a later commit that
 one along.
 """
 
+import hashlib
+import re
 from collections import deque
 from collections.abc import Iterable
 from functools import cache
@@ -21,12 +23,12 @@ from ris.models.waiting import Group, Keys, drawing
 class Twin(NamedTuple):
     """The first message of the same sender and control ID of those that are alike in content and fate.
 
-    same: it has the same content. is_open: it did nothing, and waits for a person; else it was applied.
+    same: it has the same content. fate: it was applied; or it did nothing and is open, or mended by another one.
     """
 
     key: int
     same: bool
-    is_open: bool
+    fate: str
 
 
 _TWIN, _DRAWN = slice(1, 4), slice(4, None)  # of what the statement of `store` returns
@@ -36,14 +38,35 @@ def _quoted(states: Iterable[MessageState]) -> str:
     return ", ".join(f"'{state.value}'" for state in states)
 
 
-# Four rows at most: some senders use one control ID for everything, or send a message for days.
+APPLIED, OPEN, MENDED = "applied", "open", "mended"
+"""Fates."""
+
+# Six rows at most: some senders use one control ID for everything, or send a message for days.
 _TWINS = f"""
-    SELECT min(id) AS id, content_hash = %s AS same, state IN ({_quoted(OPEN_STATES)}) AS is_open
+    SELECT min(id) AS id, content_hash = %s AS same, CASE
+        WHEN state IN ({_quoted(OPEN_STATES)}) THEN '{OPEN}'
+        WHEN state = '{MessageState.MENDED.value}' THEN '{MENDED}' ELSE '{APPLIED}' END AS fate
     FROM hl7_inboundmessage
     WHERE sending_application = %s AND sending_facility = %s AND control_id = %s
-    AND state IN ({_quoted((*APPLIED_STATES, *OPEN_STATES))})
+    AND state IN ({_quoted((*APPLIED_STATES, *OPEN_STATES, MessageState.MENDED))})
     GROUP BY 2, 3
 """  # noqa: S608 (our own names)
+
+
+_LINE_ENDS = re.compile(rb"[\r\n]+")
+
+
+def content_hash(raw: bytes) -> str:
+    """Return a hash of what a message says: line ends made equal, without MSH-7.
+
+    Senders that send again write a new time into MSH-7 and other line ends at the end.
+    """
+    lines = _LINE_ENDS.split(raw.strip(b"\xef\xbb\xbf\x00\t\r\n "))
+    fields = lines[0].split(lines[0][3:4] or b"|")
+    if len(fields) > 6:
+        fields[6] = b""
+    lines[0] = b"|".join(fields)
+    return hashlib.sha256(b"\r".join(lines)).hexdigest()
 
 
 def store(row: InboundMessage, to_come: Group) -> tuple[list[Twin], Keys]:
@@ -68,7 +91,7 @@ def twins_of(row: InboundMessage) -> list[Twin]:
     """Return the twins of a message by now."""
     with connection.cursor() as cursor:
         cursor.execute(_TWINS, _sought(row))
-        return [Twin(key, bool(same), bool(is_open)) for key, same, is_open in cursor.fetchall()]
+        return [Twin(key, bool(same), fate) for key, same, fate in cursor.fetchall()]
 
 
 def _sought(row: InboundMessage) -> list[str]:

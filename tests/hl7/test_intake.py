@@ -13,7 +13,7 @@ from django.utils import timezone
 from hl7 import handlers, intake, tasks
 from hl7.message import read
 from hl7.models import InboundMessage, MessageState
-from hl7.storing import twins_of
+from hl7.storing import content_hash, twins_of
 from ris import identifiers
 from ris.actions import catalogue
 from ris.models import Event, Order, Patient
@@ -248,7 +248,7 @@ def test_a_message_that_was_stored_and_never_answered_is_flagged(hospital: None)
 def test_an_interrupted_message_is_applied_when_it_is_sent_again(accepted: Accepted) -> None:
     raw = adt("A04", control_id="M1")
     InboundMessage.objects.create(
-        raw=raw, control_id="M1", content_hash=intake.content_hash(raw), state=MessageState.INTERRUPTED
+        raw=raw, control_id="M1", content_hash=content_hash(raw), state=MessageState.INTERRUPTED
     )
     assert accepted(raw).state == MessageState.APPLIED
 

@@ -315,6 +315,21 @@ def test_copies_are_mended_with_the_one_that_is_edited(three_copies: list[Inboun
     assert {state for state, _reason in settled(three_copies)} == {MessageState.MENDED}
 
 
+def test_what_was_mended_by_an_edited_one_is_a_repeat_when_its_sender_tries_again(hospital: None, send: Send) -> None:
+    send(WRONG_DATE)
+    first = replaying.send_again(
+        by=factories.CLERK, message=row("BAD1"), raw=WRONG_DATE.replace(b"20260230", b"20260231")
+    )
+    assert first is not None
+    made = replaying.send_again(by=factories.CLERK, message=first, raw=WRONG_DATE.replace(b"20260230", b"20000229"))
+    assert made is not None
+    events = Event.objects.count()
+    assert send(WRONG_DATE)["MSA"].get("1") == "AA"
+    last = InboundMessage.objects.latest("pk")
+    assert (last.state, last.repeat_of, Event.objects.count()) == (MessageState.REPEATED, made, events)
+    assert send(WRONG_DATE.replace(b"20260230", b"20260229"))["MSA"].get("1") == "AE", "another content is another one"
+
+
 def test_only_the_same_content_of_the_same_sender_is_a_copy(three_copies: list[InboundMessage], send: Send) -> None:
     send(later(1)[0].replace(b"|HIS|", b"|LAB|", 1))
     send(later(1)[0].replace(b"CA|P0", b"CA|P9"))
