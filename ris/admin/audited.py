@@ -26,6 +26,7 @@ class AuditedAdmin(ListAdmin):
 
     event_kind: ClassVar[EventKind] = EventKind.CATALOG_CHANGED
     object_history_template = "desk/history.html"
+    has_history = True
 
     def tell_list(self, request: HttpRequest, rows: Iterable[Any], search: str) -> None:
         """Tell nothing: there is no patient in these lists."""

@@ -45,6 +45,7 @@ class ListAdmin(AnyModelAdmin):
     list_max_show_all = 0
     actions: Any = None
     empty_value_display = ""
+    has_history = False
 
     def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
         """Show the list, then tell who saw it."""

@@ -297,6 +297,13 @@ def test_a_changed_exam_tells_before_and_after(expert: Desk) -> None:
     assert "scan (min): 20 → 25" in page
 
 
+def test_only_rows_whose_changes_are_told_lead_to_a_history(expert: Desk) -> None:
+    factories.patient()
+    event, exam = Event.objects.latest("pk"), factories.exam()
+    assert "historylink" not in expert.get(f"/ris/event/{event.pk}/change/")
+    assert f'href="/ris/exam/{exam.pk}/history/" class="historylink"' in expert.get(f"/ris/exam/{exam.pk}/change/")
+
+
 def test_saving_without_a_change_is_no_event(expert: Desk) -> None:
     site = factories.site("CLINIC")
     values = {"code": "CLINIC", "name": site.name, "time_zone": site.time_zone, "accession_prefix": "C"}
