@@ -7,6 +7,7 @@ from typing import Any, Self
 from pydicom.dataset import Dataset
 from pydicom.uid import UID
 from pynetdicom import AE, evt
+from pynetdicom.association import Association
 from pynetdicom.events import Event
 
 from tests.ports import free_port
@@ -70,6 +71,11 @@ class FakeArchive:
         if status == 0:
             self.told.append(("N-SET", str(event.request.RequestedSOPInstanceUID), event.modification_list))  # type: ignore[union-attr]
         return status, Dataset()
+
+    @property
+    def associations(self) -> list[Association]:
+        """Those that are open."""
+        return list(self._server.active_associations)
 
     @property
     def uids(self) -> list[tuple[str, UID]]:

@@ -16,11 +16,13 @@ from ris.config import Login
 from ris.models import Evidence, ScheduledProcedureStep, StepClosure
 from tests import factories
 from tests.services import Orthanc
+from tests.waiting import wait_until
 from tests.worklist.archive import FakeArchive
 from tests.worklist.performing import create, item_of
 from worklist import ladder
 from worklist.ladder import QUIET, close_what_is_archived
 from worklist.models import Archive, Sighting
+from worklist.scu import CallFailed
 from worklist.tasks import ask_archives
 
 pytestmark = pytest.mark.django_db
@@ -131,6 +133,15 @@ def test_an_archive_that_is_away_or_refuses_closes_nothing(pacs: FakeArchive) ->
     Archive.objects.update(port=1)
     assert ask(QUIET) == 0
     assert not Sighting.objects.exists()
+
+
+def test_an_archive_that_hangs_up_between_two_questions_is_a_failed_call(pacs: FakeArchive) -> None:
+    with ladder._asking(Archive.objects.get()) as ask_for:
+        assert ask_for("1.2.3") is None
+        for association in pacs.associations:
+            association.abort()
+        with pytest.raises(CallFailed):
+            wait_until(lambda: ask_for("1.2.3"), what="the end of the association")
 
 
 def ct_image(study: str) -> bytes:
