@@ -14,13 +14,10 @@ from ris.documents import codes, writing
 from ris.documents import label as labels
 from ris.documents import letter as letters
 from ris.models import Order, Patient
-from ris.states import NEEDS_PLACE, StepState
 from ris.views import frame
+from ris.views.orders import COMING
 from ris.views.orders import find as find_order
 from ris.views.patients import find as find_patient
-
-COMING = NEEDS_PLACE - {StepState.NO_SHOW, StepState.DISCONTINUED}
-"""States of a step that stands in a letter."""
 
 
 def letter(request: HttpRequest, pk: int) -> HttpResponse:

@@ -84,6 +84,7 @@ def test_a_german_letter_names_the_phone_of_the_department(clerk: Desk) -> None:
     patient = factories.patient(primary_language="de")
     site = factories.site(phone="030 4711")
     order = factories.order(patient=patient, site=site, start=factories.today_at(10, days=3))
+    assert "Print letter" in clerk.get(f"/ris/order/{order.pk}/change/")
     text = text_in(pdf(clerk, f"/ris/order/{order.pk}/letter/"))
     assert text.count("rufen Sie uns bitte so früh wie möglich an: 030 4711.") == 1
     assert "document: appointment letter" in text_of(clerk.get(f"/ris/order/{order.pk}/change/"))
@@ -105,6 +106,7 @@ def test_the_letter_has_every_appointment_in_order_and_none_that_is_cancelled(cl
     assert text.index("Injection") < text.index("Images")
     clerk.post(f"/ris/order/{order.pk}/act/", verb="cancel", reason="moved away")
     page = text_of(clerk.client.get(f"/ris/order/{order.pk}/letter/", follow=True).content.decode())
+    assert "Print letter" not in page
     assert "Nothing of this order is booked yet" in page
 
 
