@@ -60,10 +60,16 @@ class QueryEntry:
         who = self.at.date(), self.calling_ae_title, self.called_ae_title, self.address, *self.ways.items()
         return *who, id(self.keys), *self.step_ids, None, *self.skipped, None, self.status, self.comment
 
+    @property
+    def latest(self) -> datetime:
+        """When it was asked the last time."""
+        return self.last_at or self.at
+
     def count(self, other: "QueryEntry") -> None:
         """Count another query as this one: it asked the same and was answered the same."""
         self.times += other.times
-        self.last_at, self.milliseconds = other.at, other.milliseconds
+        if other.latest >= self.latest:  # one that took longer may have been asked before
+            self.last_at, self.milliseconds = other.latest, other.milliseconds
 
     def identity(self) -> str:
         """Return what is the same when a scanner asks the same and is answered the same, on the same day."""
@@ -229,8 +235,7 @@ class Journal:
                 same.setdefault(entry.identity(), []).append(entry)
         for identity, entries in same.items():
             if not self._counted(identity, entries):
-                last = {"last_at": _last(entries), "milliseconds": entries[-1].milliseconds}
-                row = QueryLog.objects.create(**vars(entries[0]) | last | {"times": _times(entries)})
+                row = QueryLog.objects.create(**vars(entries[0]) | _last(entries) | {"times": _times(entries)})
                 made[identity] = row.pk
         return made
 
@@ -238,16 +243,17 @@ class Journal:
         """Count queries that are the same as one before in its row; tells whether there is one."""
         repeated = QueryLog.objects.filter(pk=self._rows.get(identity, 0))
         times = F("times") + _times(entries)
-        milliseconds = entries[-1].milliseconds
-        return bool(repeated.update(last_at=_last(entries), times=times, milliseconds=milliseconds))
+        return bool(repeated.update(times=times, **_last(entries)))
 
 
 def _times(entries: Sequence[QueryEntry]) -> int:
     return sum(entry.times for entry in entries)
 
 
-def _last(entries: Sequence[QueryEntry]) -> datetime:
-    return entries[-1].last_at or entries[-1].at
+def _last(entries: Sequence[QueryEntry]) -> dict[str, Any]:
+    """Return when it was asked the last time, and how long that took."""
+    last = max(entries, key=lambda entry: entry.latest)
+    return {"last_at": last.latest, "milliseconds": last.milliseconds}
 
 
 _journal = Journal()

@@ -225,6 +225,25 @@ def test_what_was_counted_while_it_waited_is_counted_in_its_row() -> None:
     assert (row.times, row.at, row.last_at) == (5, NOON, later + timedelta(seconds=5))
 
 
+@pytest.mark.django_db
+def test_the_last_time_is_the_last_one_whichever_was_written_down_first() -> None:
+    """While the database is away a query may wait under its keys as they came in two transfer syntaxes."""
+    waiting = Journal()
+    explicit: dict[str, Any] = {"PatientName": "DOE*"}
+    implicit = dict(explicit)
+    for seconds, read, milliseconds in ((0, explicit, 1.0), (1, implicit, 2.0), (9, explicit, 9.0), (5, explicit, 5.0)):
+        waiting.put(asked(at=NOON + timedelta(seconds=seconds), keys=read, milliseconds=milliseconds))
+    assert len(waiting._waiting) == 2
+    kept = write(*waiting._waiting.values())
+    row = QueryLog.objects.get()
+    assert (row.times, row.at, row.last_at, row.milliseconds) == (4, NOON, NOON + timedelta(seconds=9), 9.0)
+    assert kept._written(
+        [asked(at=NOON + timedelta(seconds=20), keys=explicit), asked(at=NOON + timedelta(seconds=15), keys=explicit)]
+    )
+    row.refresh_from_db()
+    assert (row.times, row.last_at) == (6, NOON + timedelta(seconds=20))
+
+
 def test_a_full_journal_loses_the_entry_not_the_answer(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
