@@ -115,11 +115,7 @@ def _find(assoc: Association, called: Called, uid: str) -> Study | None:
     identifier.StudyInstanceUID = uid
     identifier.ModalitiesInStudy = identifier.NumberOfStudyRelatedInstances = None
     found: Study | None = None
-    try:
-        answers = assoc.send_c_find(identifier, STUDY_ROOT_FIND)
-    except RuntimeError:  # it hung up after the question before; pynetdicom has no other word for it
-        raise CallFailed(f"{called} ended the association") from None
-    for status, answer in answers:
+    for status, answer in assoc.send_c_find(identifier, STUDY_ROOT_FIND):
         code = status_of(status, called)
         if code in (0xFF00, 0xFF01) and answer is not None and text(answer, "StudyInstanceUID") == uid:
             count = text(answer, "NumberOfStudyRelatedInstances")

@@ -72,6 +72,10 @@ def calling(called: Called, *services: str) -> Iterator[Association]:
     assoc.dimse.get_msg = lambda block=False: take(True) if block else (None, None)  # type: ignore[method-assign]
     try:
         yield assoc
+    except RuntimeError:  # pynetdicom's word for a request after the other side has hung up
+        if assoc.is_established:
+            raise
+        raise CallFailed(f"{called} ended the association") from None
     finally:
         if assoc.is_established:
             assoc.release()

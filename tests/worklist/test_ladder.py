@@ -136,12 +136,16 @@ def test_an_archive_that_is_away_or_refuses_closes_nothing(pacs: FakeArchive) ->
 
 
 def test_an_archive_that_hangs_up_between_two_questions_is_a_failed_call(pacs: FakeArchive) -> None:
-    with ladder._asking(Archive.objects.get()) as ask_for:
-        assert ask_for("1.2.3") is None
-        for association in pacs.associations:
-            association.abort()
-        with pytest.raises(CallFailed):
+
+    def two_questions() -> None:
+        with ladder._asking(Archive.objects.get()) as ask_for:
+            assert ask_for("1.2.3") is None
+            for association in pacs.associations:
+                association.abort()
             wait_until(lambda: ask_for("1.2.3"), what="the end of the association")
+
+    with pytest.raises(CallFailed):
+        two_questions()
 
 
 def ct_image(study: str) -> bytes:
