@@ -50,6 +50,7 @@ def show(request: HttpRequest, object_id: str) -> HttpResponse:
         raw=visible(raw),
         answer=(said := readable_answer(bytes(message.answer))),
         answer_lines=said.beside([*message.warnings, message.error_text]) if said else [],
+        had_effect=message.state in replaying.DONE,
         raw_answer=visible(bytes(message.answer)),
         effect=effect,
         named=named,

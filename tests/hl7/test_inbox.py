@@ -76,7 +76,9 @@ def test_a_failed_message_says_once_where_its_fault_is(expert: Desk, send: Send)
 
 
 def test_a_message_without_effect_says_so(expert: Desk, accepted: Accepted) -> None:
-    accepted(adt("A04"))
+    assert "Answer AA accepted and applied The answer" in page_of(expert, accepted(adt("A04")))
+    kept = accepted(orm("QQ"))
+    assert "Answer AA accepted and applied, or kept with the reason why not" in page_of(expert, kept)
     assert "What it changed Nothing." in page_of(expert, accepted(adt("A08")))
 
 
