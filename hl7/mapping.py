@@ -86,6 +86,8 @@ def _fitting(row: Row, source: str, value: Any, zone: ZoneInfo, warnings: list[s
         return row.empty
     if isinstance(value, datetime) and value.tzinfo is None:
         return value.replace(tzinfo=zone)
+    if row.longest is not None and row.read in PROSE:
+        return values.cut(value, row.longest, source, warnings)
     if row.longest is not None and len(value) > row.longest:
         warnings.append(f"{source}: longer than {row.longest} characters, the end was cut off")
         return value[: row.longest].rstrip()
@@ -348,6 +350,9 @@ WHOLE_TEXTS = (
 
 WHOLE_ONLY = (_pregnancy, _special_needs, *(row.read for row in PATIENT if row.sources == ("PID-5",)))
 """Readers of a whole field, whose components mean nothing alone."""
+
+PROSE = frozenset({values.words, values.coded_text, _special_needs})
+"""Readers of what people read: where its end is missing, it says so."""
 
 ARGUMENTS: dict[str, Row] = {row.name: row for row in (*PATIENT, *CLINICAL, *VISIT, *ORDER, *PROCEDURE)}
 """What an endpoint may have other sources for."""

@@ -18,6 +18,7 @@ from django.utils import timezone
 from hl7.ack import Condition, Place, Problem
 from hl7.message import NULL, Repetition, Segment
 from ris import person_name
+from ris.shortening import shortened
 
 
 class FieldError(Exception):
@@ -57,11 +58,10 @@ def missing(segment: Segment, path: str, why: str) -> FieldError:
 
 
 def cut(text: str, longest: int, source: str, warnings: list[str]) -> str:
-    """Return a text that fits, with a warning where its end is missing."""
-    if len(text) <= longest:
-        return text
-    warnings.append(f"{source}: longer than {longest} characters, the end was cut off")
-    return text[:longest].rstrip()
+    """Return a text that fits, with dots and a warning where its end is missing."""
+    if len(text) > longest:
+        warnings.append(f"{source}: longer than {longest} characters, the end was cut off")
+    return shortened(text, longest)
 
 
 def text(segment: Segment, path: str) -> str | None:

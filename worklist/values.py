@@ -8,6 +8,8 @@ import re
 from dataclasses import dataclass
 from textwrap import wrap
 
+from ris import shortening
+
 
 @dataclass(frozen=True)
 class Rule:
@@ -36,8 +38,6 @@ RULES: dict[str, Rule] = {
 }
 CHARACTER_SET_VRS = frozenset({"LO", "LT", "PN", "SH", "ST", "UT"})
 """VRs that Specific Character Set rules (PS3.5 6.1.2.2); the others are ASCII."""
-MORE = " ..."
-"""The end of a text that was cut: who reads it at the scanner must know that there is more."""
 _PROSE = frozenset({"LO", "LT", "ST", "UT"})
 
 
@@ -62,9 +62,7 @@ def mended(vr: str, text: str) -> str:
 def shortened(vr: str, text: str) -> str:
     """Return a text that is no longer than its VR allows; one that is read by people says that it was cut."""
     longest = RULES[vr].length
-    if len(text) <= longest or vr not in _PROSE:
-        return text[:longest].rstrip()
-    return text[: longest - len(MORE)].rstrip() + MORE
+    return shortening.shortened(text.rstrip(), longest) if vr in _PROSE else text[:longest].rstrip()
 
 
 def is_too_long(vr: str, text: str) -> bool:

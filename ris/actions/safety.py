@@ -30,6 +30,7 @@ from ris.models import (
     Topic,
 )
 from ris.models.catalog import age_on
+from ris.shortening import shortened
 
 OPEN, POSITIVE, NEGATIVE = "open", "positive", "negative"
 ALERTS_LENGTH, NEEDS_LENGTH = 250, 64
@@ -129,7 +130,7 @@ class Verdict:
             if one.rule.tells == where and one.status != NEGATIVE
         ]
         told = "; ".join(dict.fromkeys(words))
-        return told if len(told) <= longest else told[: longest - 4].rstrip("; ") + " ..."
+        return shortened(told, longest)
 
     def _pregnancy(self) -> int | None:
         for one in self.findings:

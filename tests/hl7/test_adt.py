@@ -221,6 +221,18 @@ def test_what_a_scanner_should_know_is_taken(accepted: Accepted) -> None:
     assert (found.weight, found.size) == (Decimal("68.04"), Decimal("1.72"))
 
 
+def test_a_text_that_is_too_long_says_that_there_is_more(accepted: Accepted) -> None:
+    """A scanner would show the first half of the last allergy as if it were one."""
+    lines = [f"AL1|{number}|DA|^Penicillin of kind {number}" for number in range(20)]
+    row = accepted(written(msh("ADT^A08"), pid(), pv1(fields={16: "V^" + "very important " * 9}), *lines))
+    found = jane()
+    assert found.allergies.startswith("Penicillin of kind 0, Penicillin of kind 1, ")
+    assert (len(found.allergies) <= 250, found.allergies[-4:], found.confidentiality[-4:]) == (True, " ...", " ...")
+    assert [warning.partition(":")[2] for warning in row.warnings] == [
+        f" longer than {longest} characters, the end was cut off" for longest in (64, 250)
+    ]
+
+
 def test_a_weight_in_an_unknown_unit_is_not_taken(accepted: Accepted) -> None:
     row = accepted(adt("A08", pid(), "OBX|1|NM|WEIGHT||11|stone"))
     assert jane().weight is None
