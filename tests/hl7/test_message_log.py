@@ -66,7 +66,7 @@ def test_a_message_is_read_with_what_it_did_and_its_answer(expert: Desk) -> None
     page = page_of(expert, control_id="C2")
     words = text_of(page)
     assert "PID-5 Patient name Mueller Anna" in words
-    assert "AA accepted and applied, or kept with the reason why not" in words
+    assert "AA accepted and applied" in words
     assert "Order placed" in words
     order = Order.objects.get()
     assert f"/ris/order/{order.pk}/change/" in page
