@@ -46,11 +46,14 @@ class _Memory:
         self.lock = threading.Lock()
 
     def now(self) -> _Known:
-        """Return the profiles in use. While the database is away those known before count on, else DatabaseError."""
+        """Return the profiles in use. While they cannot be read those known before count on, else DatabaseError."""
         known = self.known
         if known is not None and monotonic() <= self.until:
             return known
-        with self.lock:
+        if not self.lock.acquire(timeout=-1 if known is None else SECONDS) and known is not None:
+            self.until = monotonic() + SECONDS  # the thread that reads hangs with its connection
+            return known
+        try:
             if self.known is not None and monotonic() <= self.until:
                 return self.known  # another thread was faster
             try:
@@ -63,6 +66,8 @@ class _Memory:
                 self.known = _Known(rows)
             self.until = monotonic() + SECONDS
             return self.known
+        finally:
+            self.lock.release()
 
 
 _memory = _Memory()

@@ -128,6 +128,31 @@ def test_two_threads_at_once_read_what_is_agreed_before_they_answer(monkeypatch:
         assert first.result(60) is second.result(60) is row.profile
 
 
+def test_a_connection_that_hangs_while_it_reads_what_is_agreed_keeps_no_other_waiting(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    begun, go_on = Signal(), Signal()
+
+    def hangs(_: object) -> list[Row]:
+        begun.set()
+        assert go_on.wait(60)
+        return []
+
+    agreed(most=5)
+    assert profile_for("CT1").most == 5
+    monkeypatch.setattr(ProfileQuerySet, "in_use", hangs)
+    monkeypatch.setattr(callers, "SECONDS", 0.1)
+    callers.forget()
+    with ThreadPoolExecutor(2) as pool:
+        first = pool.submit(profile_for, "CT1")
+        assert begun.wait(60)
+        try:
+            assert pool.submit(profile_for, "CT1").result(60).most == 5
+        finally:
+            go_on.set()
+        assert first.result(60) is PLAIN
+
+
 # --- which stations -----------------------------------------------------------------------------------
 
 
