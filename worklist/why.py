@@ -110,14 +110,20 @@ def _has_all(row: Row) -> bool:
 
 
 def _line(part: Part, step: ScheduledProcedureStep) -> Line:
+    (row,) = _rows_of(part, [step.pk])
+    return Line(part, bool(meeting(part, [step.pk])), row)
+
+
+def _rows_of(part: Part, steps: Collection[int]) -> list[Row]:
+    """Return the columns of these steps (by primary key) that one part of a question is about, in their order."""
     paths: tuple[str, ...] = ()
     match part.wanted:
         case Match():
             paths = part.wanted.paths
         case Window():
             paths = ("start", SITE_ZONE)
-    row: Row = candidates().filter(pk=step.pk).values("pk", *paths)[0]
-    return Line(part, bool(meeting(part, [step.pk])), row)
+    found = {row["pk"]: row for row in candidates().filter(pk__in=steps).values("pk", *paths)}
+    return [found[step] for step in steps if step in found]
 
 
 @dataclass(frozen=True)
@@ -142,9 +148,9 @@ def near_misses(identifier: Dataset, caller: Caller, near: Q, at: datetime) -> l
     request = question(identifier, ways=caller.ways).request
     every = parts(request, caller.ae_title, profile_for(caller.ae_title))
     return [
-        Miss(step.pk, _line(part, step))
+        Miss(row["pk"], Line(part, holds=False, row=row))
         for place, part in enumerate(every)
-        for step in _failing_only(part, [*every[:place], *every[place + 1 :]], near, at)
+        for row in _rows_of(part, _failing_only(part, [*every[:place], *every[place + 1 :]], near, at))
     ]
 
 
@@ -172,8 +178,8 @@ def shares(identifier: Dataset, caller: Caller, near: Q, at: datetime) -> Shares
     return Shares(len(looked_at), [(part, len(meeting(part, looked_at))) for part in keys])
 
 
-def _failing_only(part: Part, others: list[Part], near: Q, at: datetime) -> list[ScheduledProcedureStep]:
-    """Return the steps that meet all the other parts and not this one."""
+def _failing_only(part: Part, others: list[Part], near: Q, at: datetime) -> list[int]:
+    """Return the steps (by primary key) that meet all the other parts and not this one."""
     terms = near
     for other in others:
         terms &= other.terms
@@ -183,7 +189,7 @@ def _failing_only(part: Part, others: list[Part], near: Q, at: datetime) -> list
         if other.check and left:
             left = meeting(other, left)
     found = [step for step in steps if step.pk in left][:OF_EACH]
-    return sorted(found, key=lambda step: (step.start or at, step.sps_id))
+    return [step.pk for step in sorted(found, key=lambda step: (step.start or at, step.sps_id))]
 
 
 def _nearest(terms: Q, at: datetime) -> list[ScheduledProcedureStep]:

@@ -1,7 +1,9 @@
 """What a query has just missed: by one key alone, by each key, and one exam by its number."""
 
 import pytest
+from django.db import connection
 from django.db.models import Q
+from django.test.utils import CaptureQueriesContext
 
 from ris.models import Event, EventKind
 from ris.roles import Role
@@ -84,3 +86,18 @@ def test_of_each_key_the_exams_nearest_to_the_query_are_told(monkeypatch: pytest
     assert f"/worklist/querylog/why/{waiting.pk}/" not in page, "it fails more than one"
     told = near_misses(keys(PatientName=None), CT1, Q(), query.last_at)
     assert [miss.step_id for miss in told] == [waiting.pk], "without a start it is looked at all the same"
+
+
+def test_many_near_misses_cost_no_more_questions_to_the_database_than_one() -> None:
+    factories.station("CT1")  # the profiles, which are remembered, are read anew after this
+    query = asked()
+
+    def misses(number: int) -> int:
+        for _ in range(number):
+            factories.step("NO_SHOW", start=factories.today_at(11))
+        with CaptureQueriesContext(connection) as taken:
+            told = near_misses(keys(), CT1, Q(), query.last_at)
+        assert len({miss.step_id for miss in told}) == len(told) > number - 1
+        return len(taken)
+
+    assert misses(1) == misses(6)
