@@ -7,6 +7,7 @@ from pydicom.datadict import keyword_for_tag
 
 from worklist.attributes import ATTRIBUTES, NOT_KEYS
 from worklist.describe import said
+from worklist.matching import Kind
 from worklist.models import QueryLog
 from worklist.ways import WHOLE, page_of, ways_of
 
@@ -36,7 +37,8 @@ def matches_in_words(query: QueryLog) -> str:
 def asked_in_words(query: QueryLog, *, names_people: bool = True) -> str:
     """Return the keys that have a value, or the parameters that could not be read, and which page was wanted.
 
-    names_people: with the values that tell of a patient; else of those, and of what could not be read, only the names.
+    names_people: with the values that tell of a patient; else of those, of what is never matched (a diagnosis may be
+    there) and of what could not be read, only the names.
     """
     if query.unread:
         keys = [(name, ",".join(values)) for name, values in query.unread.items()]
@@ -46,5 +48,7 @@ def asked_in_words(query: QueryLog, *, names_people: bool = True) -> str:
     return "; ".join((" ".join(words) or _("no key with a value"), *ways_in_words(query.ways)))
 
 
-_IMPERSONAL = {one.keyword for row in ATTRIBUTES for one in (row, *row.items) if not one.personal}
+_IMPERSONAL = {
+    one.keyword for row in ATTRIBUTES for one in (row, *row.items) if one.kind is not Kind.NONE and not one.personal
+}
 _IMPERSONAL |= {keyword_for_tag(tag) for tag in NOT_KEYS}

@@ -81,14 +81,14 @@ def test_a_station_that_calls_under_another_name_is_found_by_its_profile() -> No
 
 def test_the_command_names_the_query_and_the_others(capsys: pytest.CaptureFixture[str]) -> None:
     step = factories.step()
-    early = asked(Modality="MR", PatientName="Roe*", ago=timedelta(minutes=10))
+    early = asked(Modality="MR", PatientName="Roe*", AdmittingDiagnosesDescription="Secret", ago=timedelta(minutes=10))
     late = asked(ago=timedelta(minutes=5))
     paged = over_the_web("limit=x&PatientName=Secret")
     call_command("why", step.sps_id, "CT1")
     words = capsys.readouterr().out
     assert words.startswith(f"Explained: query {late.pk}, C-FIND of ")
     assert f"  query {early.pk}, C-FIND of" in words
-    assert "from 10.0.0.7: PatientName=… Modality=MR (answers: 0, status 0000)" in words
+    assert "from 10.0.0.7: PatientName=… AdmittingDiagnosesDescription=… Modality=MR (answers: 0, status 0000)" in words
     assert f"  query {paged.pk}, DICOMweb of" in words
     assert "limit=… PatientName=… (answers: 0, status A900)" in words
     call_command("why", step.sps_id, "CT1", "--query", str(early.pk))
