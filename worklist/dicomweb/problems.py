@@ -41,7 +41,7 @@ def reports(get_response: Callable[[HttpRequest], HttpResponse]) -> Callable[[Ht
 
     def answer(request: HttpRequest) -> HttpResponse:
         response = get_response(request)
-        of_a_device = request.path_info.startswith("/dicomweb/")
+        of_a_device = f"{request.path_info}/".startswith("/dicomweb/")
         if response.status_code < HTTPStatus.BAD_REQUEST or not of_a_device or response["Content-Type"] == MEDIA_TYPE:
             return response
         status = HTTPStatus(response.status_code)
