@@ -58,7 +58,7 @@ def show(request: HttpRequest, object_id: str) -> HttpResponse:
         replays=message.replays.select_related("entered_by").order_by("pk"),
         differences=edited.differences(before, raw, message.peer) if before != raw else [],
         is_open=message.state in OPEN_STATES,
-        applied_as=settling.applied_copy_of(message) if message.state == MessageState.MENDED else None,
+        applied_as=settling.applied_for(message) if message.state == MessageState.MENDED else None,
         is_waiting=is_waiting,
         earlier=ordering.earlier_than(message) if is_waiting else (),
         may_replay=request.user.has_perm(REPLAY),

@@ -169,4 +169,4 @@ def _done_by(raw: bytes, header: Header) -> InboundMessage | None:
         control_id=header.control_id,
         content_hash=storing.content_hash(raw),
     )
-    return settling.applied_copy_of(row) or settling.mended_by(row)
+    return settling.applied_for(row)

@@ -47,14 +47,24 @@ def effect_of(row: InboundMessage, twins: Iterable[Twin]) -> InboundMessage | No
     return mended_by(row) if any(twin.same and twin.fate == MENDED for twin in twins) else None
 
 
+def applied_for(row: InboundMessage) -> InboundMessage | None:
+    """Return the message that has had the effect of this one, as `effect_of` does for a message that comes in."""
+    return applied_copy_of(row) or mended_by(row)
+
+
 def mended_by(row: InboundMessage) -> InboundMessage | None:
-    """Return the edited message that was applied for a copy of this one; None when there is none."""
+    """Return the message that was applied, edited, for a copy of this one; None when there is none.
+
+    An edited one that says what another one had said already was not applied itself: then it is that one.
+    """
     keys = list(copies_of(row).filter(state=MessageState.MENDED).values_list("pk", flat=True))
     while keys:
         attempts = list(InboundMessage.objects.filter(replay_of__in=keys).defer("raw", "answer").order_by("pk"))
         for attempt in attempts:
             if attempt.state in APPLIED_STATES:
                 return attempt
+            if attempt.state == MessageState.REPEATED:
+                return attempt.repeat_of
         keys = [attempt.pk for attempt in attempts]
     return None
 

@@ -33,9 +33,9 @@ def flag_interrupted() -> int:
                 state=MessageState.INTERRUPTED
             ):
                 found += 1
-                copy = settling.applied_copy_of(row)
-                if copy is not None:
-                    settling.close_copies(row, by=system("flag_interrupted"), applied=copy)
+                applied = settling.applied_for(row)
+                if applied is not None:
+                    settling.close_copies(row, by=system("flag_interrupted"), applied=applied)
     if found:
         log.warning("%d message(s) were stored but not applied", found)
     return found

@@ -346,3 +346,34 @@ def test_a_copy_that_was_interrupted_is_mended_by_the_one_that_came_after_it(hos
     InboundMessage.objects.filter(pk=cut_off.pk).update(received_at=timezone.now() - timedelta(minutes=2))
     assert tasks.flag_interrupted() == 1
     assert settled([cut_off]) == {(MessageState.MENDED, f"applied by message {applied.pk}")}
+
+
+def test_an_edited_one_that_was_applied_before_stands_for_the_old_text_as_well(hospital: None, send: Send) -> None:
+    send(WRONG_DATE)
+    right = WRONG_DATE.replace(b"20260230", b"20000229")
+    send(right)  # its sender has mended it, too
+    applied = InboundMessage.objects.latest("pk")
+    made = replaying.send_again(by=factories.CLERK, message=row("BAD1"), raw=right)
+    assert made is not None
+    assert (made.state, made.repeat_of) == (MessageState.REPEATED, applied)
+    assert send(WRONG_DATE)["MSA"].get("1") == "AA"
+    last = InboundMessage.objects.latest("pk")
+    assert (last.state, last.repeat_of) == (MessageState.REPEATED, applied)
+
+
+def test_a_copy_that_was_interrupted_is_mended_by_the_edited_one_that_came_before_it(expert: Desk, send: Send) -> None:
+    send(WRONG_DATE)
+    cut_off = row("BAD1")
+    made = replaying.send_again(
+        by=factories.CLERK, message=row("BAD1"), raw=WRONG_DATE.replace(b"20260230", b"20000229")
+    )
+    assert made is not None
+    cut_off.pk, cut_off.state = None, MessageState.RECEIVED
+    cut_off.save(force_insert=True)
+    InboundMessage.objects.filter(pk=cut_off.pk).update(received_at=timezone.now() - timedelta(minutes=2))
+    assert tasks.flag_interrupted() == 1
+    assert settled([cut_off]) == {(MessageState.MENDED, f"applied by message {made.pk}")}
+    expert.post("/language", language="de")
+    page = text_of(expert.get(at(cut_off)))
+    assert f"Angewendet mit Nachricht {made.pk}" in page
+    assert "applied by" not in page
