@@ -4,5 +4,8 @@ MORE = " ..."
 
 
 def shortened(text: str, longest: int) -> str:
-    """Return a text of at most `longest` characters, which says at its end that it was cut."""
-    return text if len(text) <= longest else text[: longest - len(MORE)].rstrip(" ;,") + MORE
+    """Return a text of at most `longest` characters, which says at its end that it was cut.
+
+    Dots of an earlier cut go, whole or not: allergies are added to those that were cut before.
+    """
+    return text if len(text) <= longest else text[: longest - len(MORE)].rstrip(" ;,.") + MORE
