@@ -1,6 +1,7 @@
 """The plan of the house: who may import whom, and how large a room may be. docs/decisions/ tells why."""
 
 import ast
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -153,3 +154,19 @@ def test_every_module_says_what_it_is_for() -> None:
         if path.read_text().strip() and not ast.get_docstring(ast.parse(path.read_text()))
     ]
     assert silent == []
+
+
+FORM = re.compile(r"<form\b((?:{{.*?}}|{%.*?%}|[^>])*)>(.*?)</form>", re.DOTALL)
+OF_PASSWORDS = ("login.html", "set_password.html")
+"""Forms for which browsers, and the keepers of passwords in them, should remember something."""
+
+
+def test_browsers_are_asked_not_to_remember_what_is_typed() -> None:
+    """A name or a reason that one has typed is offered to whoever sits there next. docs/howto tells so."""
+    remembered = []
+    for page in sorted(path for room in ROOMS for path in (PROJECT / room).rglob("*.html")):
+        for head, content in FORM.findall(page.read_text()):
+            asks = re.search(r'type="(text|search)"|<textarea|desk/fields|{{ form\.', content)
+            if asks and 'autocomplete="off"' not in head and page.name not in OF_PASSWORDS:
+                remembered.append(f"{page.name}: <form{head}>")
+    assert remembered == []
