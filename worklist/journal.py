@@ -58,7 +58,7 @@ class QueryEntry:
     def at_a_glance(self) -> tuple[object, ...]:
         """Return what is the same for queries that share what they were asked and answered with. See Journal.put."""
         who = self.at.date(), self.calling_ae_title, self.called_ae_title, self.address, *self.ways.items()
-        return *who, id(self.keys), *self.step_ids, None, *self.skipped, None, self.status, self.comment
+        return *who, id(self.keys), *self.step_ids, None, *self.skipped, None, self.changed, self.status, self.comment
 
     @property
     def latest(self) -> datetime:
@@ -83,8 +83,10 @@ class QueryEntry:
                 self.keys,
                 self.unread,
                 self.ways,
+                self.total,
                 self.step_ids,
                 self.skipped,
+                self.changed,
                 self.status,
             ]
         )

@@ -242,6 +242,9 @@ def test_how_many_match_can_be_asked_alone(ct1: Device) -> None:
     assert answer.status_code == 204
     assert "Content-Type" not in answer
     assert "There are 2 additional results" in answer["Warning"]
+    factories.step(start=factories.today_at(12))
+    ct1.get(query="limit=0")
+    assert [one.total for one in QueryLog.objects.order_by("pk")] == [2, 3]
 
 
 def test_the_profile_of_the_device_holds_and_a_cut_is_told(ct1: Device) -> None:

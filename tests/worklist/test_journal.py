@@ -68,6 +68,8 @@ def test_a_scanner_that_polls_is_one_row() -> None:
     "other",
     [
         {"step_ids": [4, 5]},
+        {"total": 9},
+        {"changed": 1},
         {"status": "A700"},
         {"keys": {"Modality": "CT"}},
         {"ways": {"by_ear": True}},
