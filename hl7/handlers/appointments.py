@@ -62,7 +62,8 @@ def book(message: Message, event: str, *, by: Actor, warnings: list[str]) -> Non
     if changed:
         case.read_order_steps()
     _note(case, case.steps)
-    _warn(case)
+    if not case.services or not all(_is_taken_away(service, event) for service in case.services):
+        _warn(case)
 
 
 def _warn(case: Case) -> None:

@@ -334,6 +334,12 @@ class TestWhatIsNotBooked:
     def test_is_no_matter_where_the_appointment_is_booked(self, send: Send) -> None:
         assert not send(siu("S12", sch(), ais(text(9))))["ERR"]
 
+    def test_is_no_matter_where_nothing_is_to_be_booked(self, send: Send) -> None:
+        send(siu("S12", sch(), ais(text(9))))
+        for _again in range(2):
+            assert not send(siu("S14", sch(), ais(action="D")))["ERR"]
+        assert step().state == "REQUESTED"
+
     def test_is_a_time_that_has_passed(self, accepted: Accepted, send: Send) -> None:
         yesterday = f"{TOMORROW - timedelta(days=2):%Y%m%d}0900"
         row = accepted(siu("S12", sch(), ais(yesterday)))
