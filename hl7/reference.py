@@ -210,8 +210,9 @@ def _fields() -> str:
     text = (
         "## Fields\n\n"
         'The first source that says anything wins. An empty field changes nothing; `""` erases. '
-        "Times without an offset are the clock of the site. A text that is too long is cut, with dots and a "
-        "warning. An endpoint may have other sources for whatever is named with a dot here.\n"
+        "Times without an offset are the clock of the site. What is too long is cut, with a warning; free text then "
+        "ends with dots, a name, phone, place or code does not. "
+        "An endpoint may have other sources for whatever is named with a dot here.\n"
     )
     for title, rows in tables:
         lines = [(f"`{row.name or row.argument}`", ", ".join(row.sources), str(row.longest or "")) for row in rows]
