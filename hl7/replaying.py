@@ -65,7 +65,7 @@ def _mend(by: Actor, message: InboundMessage, made: InboundMessage, *, edited: b
     attempts = InboundMessage.objects.filter(Q(pk__in=keys) | Q(replay_of__in=keys))
     settle(attempts.filter(state__in=_UNSETTLED), by, MessageState.MENDED)
     for one in chain:
-        close_copies(one, by=by, applied=made)
+        close_copies(one, by=by, applied=made.repeat_of or made)
 
 
 def advance() -> int:

@@ -350,12 +350,15 @@ def test_a_copy_that_was_interrupted_is_mended_by_the_one_that_came_after_it(hos
 
 def test_an_edited_one_that_was_applied_before_stands_for_the_old_text_as_well(hospital: None, send: Send) -> None:
     send(WRONG_DATE)
+    send(WRONG_DATE)
+    copy = InboundMessage.objects.latest("pk")
     right = WRONG_DATE.replace(b"20260230", b"20000229")
     send(right)  # its sender has mended it, too
     applied = InboundMessage.objects.latest("pk")
     made = replaying.send_again(by=factories.CLERK, message=row("BAD1"), raw=right)
     assert made is not None
     assert (made.state, made.repeat_of) == (MessageState.REPEATED, applied)
+    assert settled([copy]) == {(MessageState.MENDED, f"applied by message {applied.pk}")}
     assert send(WRONG_DATE)["MSA"].get("1") == "AA"
     last = InboundMessage.objects.latest("pk")
     assert (last.state, last.repeat_of) == (MessageState.REPEATED, applied)
