@@ -38,5 +38,6 @@ def adopt() -> None:
     except (OSError, ValueError):
         return  # nothing runs here, or not for this account
     for name in NAMES:
-        if isinstance(left, dict) and isinstance(left.get(name), str):
-            os.environ.setdefault(name, left[name])
+        said = os.environ.get(name, "").strip()
+        if not said and isinstance(left, dict) and isinstance(left.get(name), str):
+            os.environ[name] = left[name]

@@ -25,6 +25,7 @@ def said() -> dict[str, str]:
 
 def test_what_was_left_is_taken_where_nothing_else_is_said(data: Path) -> None:
     os.environ["BUCKY_MLLP"] = "127.0.0.1:4"
+    os.environ["BUCKY_DICOM"] = " "  # as if it were not there, for settings
     with running.told(data, config.load(VALUES)):
         running.adopt()
     assert said() == VALUES | {"BUCKY_MLLP": "127.0.0.1:4"}
