@@ -10,7 +10,7 @@ from urllib.request import HTTPCookieProcessor, OpenerDirector, build_opener
 from zoneinfo import ZoneInfo
 
 import pytest
-from playwright.sync_api import Browser, expect
+from playwright.sync_api import Browser, Route, expect
 
 from tests.browser.chromium import Person, chromium
 from tests.browser.hospital import HEADER, ORDER, PASSWORD, filled, send
@@ -82,6 +82,29 @@ def test_on_a_phone_every_button_is_there_without_looking_for_it_sideways(clerk:
     clerk.goes_to("/ris/patient/999999/change/")
     clerk.keeps_picture("not_found_phone", of=page.get_by_role("heading", name="Not found"))
     assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth")
+
+
+def test_a_list_that_comes_late_is_no_obstacle(clerk: Person) -> None:
+    """On a slow line the answer to the last letter comes when the exam is chosen already."""
+    page, late = clerk.page, list[Route]()
+    page.get_by_label("Find a patient").fill("lukasz 17.4.1962")
+    page.keyboard.press("Enter")
+    page.get_by_role("link", name="Müller, Łukasz").click()
+    page.get_by_role("link", name="New order").click()
+    page.route("**/exams/*=abdo*", lambda route: late.append(route))
+    exam = page.get_by_role("combobox", name="Exam")
+    exam.press_sequentially("abd")
+    option = page.get_by_role("option", name="CTABD CT abdomen with contrast")
+    expect(option).to_be_visible()
+    with page.expect_request("**/exams/*=abdo*"):
+        page.keyboard.type("o")
+    page.keyboard.press("ArrowDown")
+    page.keyboard.press("Enter")
+    expect(exam).to_have_value("CTABD CT abdomen with contrast")
+    with page.expect_response("**/exams/*=abdo*"):
+        late[0].continue_()
+    expect(option).to_have_count(0)
+    expect(exam).to_have_attribute("aria-expanded", "false")
 
 
 def test_a_clerk_registers_orders_books_and_prints_with_few_clicks(clerk: Person, hospital: Department) -> None:

@@ -3,7 +3,11 @@
 "use strict";
 
 const listOf = (box) => document.getElementById(box.getAttribute("aria-controls"));
+const boxOf = (list) => document.querySelector(`[aria-controls="${list.id}"]`);
 const optionsOf = (box) => [...listOf(box).querySelectorAll("[role=option]")];
+
+const isChosen = (option) => option.getAttribute("aria-selected") === "true";
+const filled = new WeakSet(); // boxes that a suggestion has filled, until somebody types again
 
 function choose(box, options, place) {
   options.forEach((option, number) => option.setAttribute("aria-selected", String(number === place)));
@@ -27,8 +31,9 @@ function fill(option) {
     field.value = option.getAttribute(`data-value-${name}`);
     field.dispatchEvent(new Event("change", { bubbles: true }));
   }
-  const box = document.querySelector(`[aria-controls="${option.closest("[data-list]").id}"]`);
+  const box = boxOf(option.closest("[data-list]"));
   close(box);
+  filled.add(box);
   box.focus();
 }
 
@@ -39,6 +44,7 @@ const isAsking = (box) => asking.has(box) && performance.now() - asking.get(box)
 
 document.addEventListener("input", (event) => {
   const box = event.target.closest("[data-chooses]");
+  filled.delete(box);
   if (box?.form?.method === "post" && window.htmx) asking.set(box, { since: performance.now(), entered: false });
 });
 
@@ -50,7 +56,7 @@ document.addEventListener("keydown", (event) => {
   const box = event.target.closest("[data-chooses]");
   if (!box || event.isComposing) return;
   const options = optionsOf(box);
-  const now = options.findIndex((option) => option.getAttribute("aria-selected") === "true");
+  const now = options.findIndex(isChosen);
   const step = { ArrowDown: 1, ArrowUp: -1 }[event.key];
   if (step && options.length) choose(box, options, (now + step + options.length + (now < 0 && step < 0)) % options.length);
   else if (event.key === "Enter" && now >= 0) options[now].click();
@@ -65,21 +71,30 @@ document.addEventListener("click", (event) => {
   if (option) fill(option);
 });
 
+// The answer to what was typed last may come when somebody is further already: it opens no list that was chosen from,
+// and what is chosen in the list that it replaces stays so.
+const chosen = new WeakMap(); // list -> text of what was chosen in it
+
 document.addEventListener("htmx:beforeSwap", (event) => {
-  // Who was signed out meanwhile gets the sign-in page as an answer: say so, and keep what was typed.
-  if (!event.detail.xhr.responseURL.includes("/login/")) return;
-  event.detail.shouldSwap = false;
-  event.detail.target.textContent = document.querySelector("meta[name=signed-out]").content;
+  const { detail } = event;
+  const box = boxOf(detail.target);
+  if (detail.xhr.responseURL.includes("/login/")) {
+    // Who was signed out meanwhile gets the sign-in page as an answer: say so, and keep what was typed.
+    detail.shouldSwap = false;
+    detail.target.textContent = document.querySelector("meta[name=signed-out]").content;
+  } else if (box && filled.has(box)) detail.shouldSwap = false;
+  else if (box) chosen.set(detail.target, optionsOf(box).find(isChosen)?.textContent);
 });
 
 document.addEventListener("htmx:afterSwap", (event) => {
-  const box = document.querySelector(`[aria-controls="${event.detail.target.id}"]`);
+  const box = boxOf(event.detail.target);
   if (!box) return;
-  box.setAttribute("aria-expanded", String(optionsOf(box).length > 0));
-  box.removeAttribute("aria-activedescendant");
+  const options = optionsOf(box);
+  box.setAttribute("aria-expanded", String(options.length > 0));
+  choose(box, options, options.findIndex((option) => option.textContent === chosen.get(event.detail.target)));
   const entered = asking.get(box)?.entered;
   asking.delete(box);
-  if (entered && optionsOf(box).length === 1) optionsOf(box)[0].click();
+  if (entered && options.length === 1) options[0].click();
 });
 
 // A form that was refused is gone on with at the first field with an error, wherever an empty one begins.
