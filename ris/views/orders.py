@@ -29,8 +29,8 @@ from ris.views.gates import gated
 from ris.views.moves import ORDER_BUTTONS, can_book, next_move, offered_for_order, rest_of
 
 EVENTS_SHOWN = 100
-COMING = NEEDS_PLACE - {StepState.NO_SHOW, StepState.DISCONTINUED}
-"""States of a step that stands in a letter to the patient."""
+IN_LETTER = NEEDS_PLACE - {StepState.NO_SHOW, StepState.DISCONTINUED}
+"""States of a step that stands in the letter of its order: what has a place and was neither missed nor stopped."""
 VERBS = {
     "settle": orders.settle,
     "release": orders.release,
@@ -66,7 +66,7 @@ def show(request: HttpRequest, object_id: str) -> HttpResponse:
             for row in rows
         ],
         buttons=offered_for_order(user, order, steps),
-        letter=any(step.state in COMING for step in steps),
+        letter=any(step.state in IN_LETTER for step in steps),
         offers=waiting_list.freed_by(request, order),
         safety=gates,
         safety_shut=any(entry["shut"] for entry in gates),

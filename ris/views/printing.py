@@ -15,7 +15,7 @@ from ris.documents import label as labels
 from ris.documents import letter as letters
 from ris.models import Order, Patient
 from ris.views import frame
-from ris.views.orders import COMING
+from ris.views.orders import IN_LETTER
 from ris.views.orders import find as find_order
 from ris.views.patients import find as find_patient
 
@@ -24,7 +24,7 @@ def letter(request: HttpRequest, pk: int) -> HttpResponse:
     """Answer with the appointment letter of an order, if something of it is booked."""
     frame.require(request, "ris.view_patient", "ris.view_order")
     order = find_order(pk)
-    steps = [step for row in order.procedures.all() for step in row.steps.all() if step.state in COMING]
+    steps = [step for row in order.procedures.all() for step in row.steps.all() if step.state in IN_LETTER]
     steps.sort(key=lambda step: (step.start, step.pk))
     if not steps:
         messages.error(request, _("Nothing of this order is booked yet, so there is no appointment to write about."))

@@ -110,6 +110,16 @@ def test_the_letter_has_every_appointment_in_order_and_none_that_is_cancelled(cl
     assert "Nothing of this order is booked yet" in page
 
 
+@pytest.mark.parametrize("state", factories.STEP_PATHS)
+def test_there_is_a_letter_of_what_has_a_place_and_was_neither_missed_nor_stopped(clerk: Desk, state: str) -> None:
+    order = factories.step(state).requested_procedure.order
+    if state in ("REQUESTED", "CANCELED", "DISCONTINUED", "NO_SHOW"):
+        assert "Print letter" not in clerk.get(f"/ris/order/{order.pk}/change/")
+        assert clerk.client.get(f"/ris/order/{order.pk}/letter/").status_code == 302
+    else:
+        assert "CT abdomen" in text_in(pdf(clerk, f"/ris/order/{order.pk}/letter/"))
+
+
 def test_a_long_preparation_goes_on_on_the_next_page(clerk: Desk) -> None:
     exam = factories.exam(preparation="\n".join(f"Line {number}: {'drink water ' * 12}" for number in range(40)))
     order = factories.order(exam=exam)
