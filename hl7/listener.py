@@ -21,6 +21,7 @@ from typing import Any
 
 from hl7 import mllp
 from ris import tls
+from ris.seldom import Seldom
 
 log = logging.getLogger(__name__)
 
@@ -71,6 +72,7 @@ class Listener:
         self._servers: list[asyncio.Server] = []
         self._secure: list[asyncio.Server] = []
         self._stopping = False
+        self._strangers = Seldom()
 
     async def start(self, host: str, port: int, context: ssl.SSLContext | None = None, *, shared: bool = False) -> int:
         """Open a door, over TLS where a context is given; returns its port. Raises OSError when it cannot be had.
@@ -161,7 +163,7 @@ class Listener:
             data = await self._next_bytes(reader, frames, deadline)
             stranger = _STRANGERS.get(data[:2]) if first and data else None
             if stranger:
-                log.warning("a connection from %s was closed: it began %s", peer, stranger)
+                self._tell_of(stranger, peer)
                 return
             first = False
             dropped = frames.dropped
@@ -178,6 +180,12 @@ class Listener:
                 await self._linger(reader, writer)
                 return
             deadline = self._deadline(frames, None if whole else deadline)
+
+    def _tell_of(self, stranger: str, peer: str) -> None:
+        """Log who calls at the wrong door: a scanner that polls there does so every few seconds."""
+        address = self._strangers.due(stranger, peer)
+        if address is not None:
+            log.warning("a connection%s was closed: it began %s", f" from {address}" if address else "", stranger)
 
     def _deadline(self, frames: mllp.FrameReader, current: float | None) -> float | None:
         """Return when the frame that has begun must be whole, counted from its first byte."""

@@ -4,19 +4,17 @@ import asyncio
 import logging
 import socket
 import ssl
-import time
 from collections.abc import Awaitable, Callable
 from contextvars import ContextVar
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NoReturn
 
+from ris.seldom import Seldom
+
 log = logging.getLogger(__name__)
 
 LOOK_EVERY = 5.0  # seconds
-TOLD_EVERY = 60.0  # seconds
-REMEMBERED = 1000
-"""Failures of which it is known when they were told; more at a time are told without an address."""
 _CIPHERS = "ECDHE+AESGCM:ECDHE+CHACHA20"  # of TLS 1.2, with forward secrecy; those of TLS 1.3 are all good
 
 
@@ -25,24 +23,8 @@ def _no_pass_phrase() -> str:
     return ""
 
 
-class _Handshakes:
-    """Which failures were told lately: a device that keeps trying fills no log."""
-
-    def __init__(self) -> None:
-        self._told: dict[tuple[str, str], float] = {}
-
-    def failed(self, reason: str, address: str) -> None:
-        """Log a failure, one of a kind from an address once in TOLD_EVERY."""
-        now = time.monotonic()
-        if len(self._told) >= REMEMBERED:
-            self._told = {failure: until for failure, until in self._told.items() if until >= now}
-            address = address if len(self._told) < REMEMBERED else ""
-        if self._told.get((reason, address), 0.0) < now:
-            self._told[reason, address] = now + TOLD_EVERY
-            log.warning("a device%s could not come in over TLS (%s)", f" at {address}" if address else "", reason)
-
-
-_handshakes = _Handshakes()
+_handshakes = Seldom()
+"""Which failures were told lately."""
 _caller: ContextVar[str] = ContextVar("_caller", default="")
 """Network address of the connection that is being taken."""
 
@@ -71,7 +53,10 @@ class _Talkative(ssl.SSLObject):
         except (ssl.SSLWantReadError, ssl.SSLWantWriteError):
             raise
         except ssl.SSLError as trouble:
-            _handshakes.failed(trouble.reason or type(trouble).__name__, _caller.get())
+            reason = trouble.reason or type(trouble).__name__
+            address = _handshakes.due(reason, _caller.get())
+            if address is not None:
+                log.warning("a device%s could not come in over TLS (%s)", f" at {address}" if address else "", reason)
             raise
 
 

@@ -15,6 +15,7 @@ from pynetdicom.association import Association
 
 from ris import tls
 from ris.config import Address
+from ris.seldom import Seldom
 from tests.certificates import make_certificate
 from tests.ports import free_port
 from tests.waiting import wait_until
@@ -95,7 +96,7 @@ def test_a_scanner_shows_its_certificate_where_one_is_asked_for(ours: tls.Files,
 def test_why_a_scanner_does_not_come_in_is_told_once(
     ours: tls.Files, theirs: tls.Files, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(tls, "_handshakes", tls._Handshakes())
+    monkeypatch.setattr(tls, "_handshakes", Seldom())
     with secure_door(tls.Files(ours.certificate, ours.key, theirs.certificate)) as (_, at):
         for _ in range(3):
             assert not echoes(scanner_over_tls(at, ours))
@@ -111,7 +112,7 @@ def test_why_a_scanner_does_not_come_in_is_told_once(
 def test_who_does_not_come_in_is_named_after_a_new_certificate_too(
     ours: tls.Files, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(tls, "_handshakes", tls._Handshakes())
+    monkeypatch.setattr(tls, "_handshakes", Seldom())
     with secure_door(ours) as (door, at):
         asyncio.run_coroutine_threadsafe(door.renew(ours.context()), door._loop).result(60)
         for address in ("127.0.0.2", "127.0.0.3"):
@@ -122,21 +123,6 @@ def test_who_does_not_come_in_is_named_after_a_new_certificate_too(
         assert echoes(scanner_over_tls(at, ours))
     said = [record.getMessage() for record in caplog.records if record.name == "ris.tls"]
     assert said == [f"a device at 127.0.0.{n} could not come in over TLS (HTTP_REQUEST)" for n in (2, 3)]
-
-
-def test_strangers_from_everywhere_fill_neither_log_nor_memory(
-    caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(tls, "REMEMBERED", 3)
-    handshakes = tls._Handshakes()
-    for number in range(1, 9):
-        handshakes.failed("HTTP_REQUEST", f"192.0.2.{number}")
-    said = [record.getMessage() for record in caplog.records if record.name == "ris.tls"]
-    assert said == [
-        *(f"a device at 192.0.2.{number} could not come in over TLS (HTTP_REQUEST)" for number in (1, 2, 3)),
-        "a device could not come in over TLS (HTTP_REQUEST)",
-    ]
-    assert len(handshakes._told) == 4
 
 
 def test_a_silent_hello_and_the_wrong_port_hold_nobody_up(ours: tls.Files) -> None:
