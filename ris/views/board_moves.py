@@ -16,6 +16,7 @@ from ris.days import day_named
 from ris.errors import DomainError
 from ris.models import ScheduledProcedureStep, Station
 from ris.models.step import end_of
+from ris.states import StepState
 from ris.views import frame
 from ris.views.board import SEE
 from ris.views.board_days import Days
@@ -70,8 +71,8 @@ def put(request: HttpRequest, pk: int) -> HttpResponse:
     wanted = _wanted(request.POST)
     if wanted is None:
         return _no(_("This is no place for an exam."))
-    if _is_over(wanted):
-        return _no(_over())
+    if over := _over(step, wanted):
+        return _no(over)
     try:
         frame.do(
             daysheet.put,
@@ -97,8 +98,8 @@ def _against(step: ScheduledProcedureStep, wanted: Wanted) -> tuple[str, list[st
     """Return what makes a place impossible, or empty, and what speaks against it but could be insisted on."""
     if step.state not in MOVABLE:
         return _("The patient is there already, or it is over: it cannot get another time."), []
-    if _is_over(wanted):
-        return _over(), []
+    if over := _over(step, wanted):
+        return over, []
     try:
         placement.check_station(wanted.station, step.modality)
     except DomainError as error:
@@ -109,13 +110,17 @@ def _against(step: ScheduledProcedureStep, wanted: Wanted) -> tuple[str, list[st
     return "", list(table.place(wanted.station, wanted.start).reasons)
 
 
-def _is_over(wanted: Wanted) -> bool:
+def _over(step: ScheduledProcedureStep, wanted: Wanted) -> str:
+    """Return why a place is over, empty where it is not.
+
+    Earlier today is over for who did not come only: they get a new time, where the others' may be put right.
+    """
     zone = wanted.station.site.zone
-    return wanted.start.astimezone(zone).date() < timezone.localdate(timezone=zone)
-
-
-def _over() -> str:
-    return _("This day is over. What was done then is entered on the page of the exam.")
+    if wanted.start.astimezone(zone).date() < timezone.localdate(timezone=zone):
+        return _("This day is over. What was done then is entered on the page of the exam.")
+    if step.state == StepState.NO_SHOW and end_of(wanted.start, wanted.duration) <= timezone.now():
+        return _("This time is over. Choose another.")
+    return ""
 
 
 def _wanted(said: QueryDict) -> Wanted | None:

@@ -434,6 +434,22 @@ def test_some_places_are_none_for_anybody(scheduler: Desk) -> None:
     assert not drop(scheduler, here, ct1, 600)["done"]
 
 
+def test_who_did_not_come_gets_no_time_that_is_over(monkeypatch: pytest.MonkeyPatch) -> None:
+    """One that goes on is none: the patient may stand at the desk."""
+    noon = factories.today_at(12, days=ordinary(0))
+    ct1, day = factories.station("CT1"), noon.date()
+    missed, planned = (factories.step(state, start=noon - timedelta(hours=3)) for state in ("NO_SHOW", "SCHEDULED"))
+    monkeypatch.setattr(timezone, "now", lambda: noon)
+    scheduler = Desk(Role.SCHEDULER)
+    for desk in (hold, drop):
+        [over] = desk(scheduler, missed, ct1, 11 * 60 + 40, day=day)["reasons"]
+        assert over.startswith("This time is over.")
+    assert stands(missed) == ("CT1", noon - timedelta(hours=3), 20)
+    assert drop(scheduler, planned, ct1, 11 * 60, day=day)["done"]
+    assert drop(scheduler, missed, ct1, 11 * 60 + 45, day=day)["done"]
+    assert stands(missed) == ("CT1", noon - timedelta(minutes=15), 20)
+
+
 @pytest.mark.parametrize(
     "said",
     [{"station": ""}, {"station": 999}, {"day": "soon"}, {"minute": "x"}, {"minute": 2000}, {"minutes": 0},
