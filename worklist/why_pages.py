@@ -3,7 +3,6 @@
 from datetime import timedelta
 
 from django.conf import settings
-from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404
 from django.utils import timezone
@@ -132,10 +131,9 @@ def _callers(chosen: str) -> list[tuple[str, str]]:
     return list(found.items())
 
 
-def _callers_of_late() -> "QuerySet[QueryLog, str]":
+def _callers_of_late() -> list[str]:
     """Return the AE titles that have asked in the last days."""
-    asked = QueryLog.objects.filter(last_at__gt=timezone.now() - RECENT).order_by("calling_ae_title")
-    return asked.values_list("calling_ae_title", flat=True).distinct()[:100]
+    return QueryLog.objects.callers_since(timezone.now() - RECENT)
 
 
 def steps_named(text: str) -> list[ScheduledProcedureStep]:

@@ -5,6 +5,7 @@ from datetime import timedelta
 
 import pytest
 from django.core.management import CommandError, call_command
+from django.utils import timezone
 
 from ris.actions import patients
 from ris.actions.unmerging import unmerge
@@ -14,6 +15,7 @@ from tests import factories
 from tests.ris.desk import Desk, text_of
 from tests.worklist.test_why import asked, page_of
 from tests.worklist.web import Device
+from worklist import models
 from worklist.models import QueryLog, Road, StationProfile
 
 pytestmark = pytest.mark.django_db
@@ -54,6 +56,25 @@ def test_the_last_c_find_is_explained_and_the_others_are_one_click_away() -> Non
     assert "has not asked" not in words, "that an earlier one is explained does not mean that it was the last"
     words = page_of(step, f"?query={pages[-1].pk}")
     assert "Explained is the last DICOMweb query of CT1" in words
+
+
+def test_devices_that_have_asked_of_late_are_offered(monkeypatch: pytest.MonkeyPatch) -> None:
+    step = factories.step()
+    now, day = timezone.now(), timedelta(days=1)
+    assert QueryLog.objects.callers_since(now - 7 * day) == [], "nobody has asked yet"
+    rows = [
+        *((title, Road.FIND, now - ago) for title in ("MR2", "CT1", "CONSOLE") for ago in (day, 2 * day, 20 * day)),
+        *(("VIEWER", road, at) for road, at in ((Road.FIND, now - 20 * day), (Road.WEB, now - day))),
+        *(("OLD", road, now - 8 * day) for road in Road),
+        ("", Road.WEB, now),
+    ]
+    for title, road, at in rows:
+        QueryLog.objects.create(calling_ae_title=title, road=road, at=at, last_at=at, status="0000")
+    assert QueryLog.objects.callers_since(now - 7 * day) == ["", "CONSOLE", "CT1", "MR2", "VIEWER"]
+    page = Desk(Role.TECHNOLOGIST).get(f"/worklist/querylog/why/{step.pk}/")
+    assert ['value="VIEWER"' in page, 'value="OLD"' in page] == [True, False]
+    monkeypatch.setattr(models, "CALLERS_SHOWN", 2)
+    assert QueryLog.objects.callers_since(now - 7 * day) == ["", "CONSOLE"]
 
 
 def test_a_device_that_speaks_dicomweb_alone_is_explained_by_that() -> None:
