@@ -1,5 +1,6 @@
 """Calls of our own to another DICOM application, through pynetdicom. What goes wrong is told in plain words."""
 
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -55,6 +56,7 @@ def calling(called: Called, *services: str) -> Iterator[Association]:
     ae.dimse_timeout = ae.network_timeout = ANSWER_SECONDS
     for service in services:
         ae.add_requested_context(service, [ExplicitVRLittleEndian, ImplicitVRLittleEndian])
+    began = time.monotonic()
     try:
         assoc = ae.associate(
             called.host, called.port, ae_title=called.ae_title, evt_handlers=[(evt.EVT_CONN_OPEN, opened.append)]
@@ -62,7 +64,8 @@ def calling(called: Called, *services: str) -> Iterator[Association]:
     except Exception as trouble:  # pynetdicom raises many kinds for an address that is none
         raise CallFailed(f"{called} cannot be called ({type(trouble).__name__})") from None
     if not assoc.is_established:
-        raise CallFailed(_why(assoc, called, connected=bool(opened)))
+        silent = time.monotonic() - began >= CONNECT_SECONDS
+        raise CallFailed(_why(assoc, called, connected=bool(opened), silent=silent))
     if not assoc.accepted_contexts:
         assoc.release()
         raise CallFailed(f"{called} does not offer this service")
@@ -81,8 +84,8 @@ def calling(called: Called, *services: str) -> Iterator[Association]:
             assoc.release()
 
 
-def _why(assoc: Association, called: Called, *, connected: bool) -> str:
-    """Return why an association was not established."""
+def _why(assoc: Association, called: Called, *, connected: bool, silent: bool) -> str:
+    """Return why an association was not established. silent: all the time was waited; pynetdicom does not tell."""
     if assoc.is_rejected:
         answer = assoc.acceptor.primitive
         words = REJECTIONS.get((answer.result_source, answer.diagnostic), "it gives no reason") if answer else ""
@@ -91,6 +94,8 @@ def _why(assoc: Association, called: Called, *, connected: bool) -> str:
         return f"{called} offers none of what was asked for"
     if connected:
         return f"{called} does not answer in DICOM: another service listens at this port, or it wants TLS"
+    if silent:
+        return f"{called} cannot be reached: no answer in {CONNECT_SECONDS} seconds; a wrong address, or a firewall"
     return f"{called} cannot be reached: nobody listens there"
 
 

@@ -3,6 +3,7 @@
 import io
 import socket
 from collections.abc import Iterator
+from contextlib import ExitStack
 from datetime import UTC, datetime
 from typing import Any
 
@@ -46,11 +47,10 @@ def listed(monkeypatch: pytest.MonkeyPatch) -> list[Entry]:
     return found
 
 
-def play(pacs: FakeArchive, *words: str, called: str = "PACS") -> list[str]:
+def play(pacs: FakeArchive, *words: str, called: str = "PACS", stderr: io.StringIO | None = None) -> list[str]:
     out = io.StringIO()
-    call_command(
-        "scanner", "CT1", "--host", "127.0.0.1", "--port", str(pacs.port), "--called", called, *words, stdout=out
-    )
+    at = ("--host", "127.0.0.1", "--port", str(pacs.port), "--called", called)
+    call_command("scanner", "CT1", *at, *words, stdout=out, stderr=stderr)
     return out.getvalue().splitlines()
 
 
@@ -108,6 +108,13 @@ def test_each_failure_is_told_in_words(pacs: FakeArchive, monkeypatch: pytest.Mo
     with socket.create_server(("127.0.0.1", 0)) as other:
         said = why(pacs, "--unscheduled", "--port", str(other.getsockname()[1]))
         assert "does not answer in DICOM" in said
+    with socket.create_server(("127.0.0.1", 0), backlog=0) as full, ExitStack() as callers:
+        for _ in range(2):  # there is no room for more: the next one gets no answer, as from behind a firewall
+            caller = callers.enter_context(socket.socket())
+            caller.setblocking(False)
+            caller.connect_ex(full.getsockname())
+        said = why(pacs, "--unscheduled", "--port", str(full.getsockname()[1]))
+        assert "cannot be reached: no answer in 1 seconds" in said
     assert "cannot be" in why(pacs, "--unscheduled", "--host", "no.such.host.invalid")
     monkeypatch.setattr(scanner, "worklist", lambda called, day: [entry("1"), entry("2")])
     assert why(pacs, "--pick", "4711") == "2 entries have the number 4711. Pick by step ID: S1, S2"
@@ -115,6 +122,18 @@ def test_each_failure_is_told_in_words(pacs: FakeArchive, monkeypatch: pytest.Mo
     assert why(pacs, "--pick", "A1", "--pick", "S1") == "S1 is the number of an entry that is picked already"
     monkeypatch.setattr(scanner, "worklist", lambda called, day: [])
     assert "is empty on 2026-01-02" in why(pacs, "--day", "2026-01-02")
+
+
+def test_who_sits_there_reads_whom_it_calls_and_how_long_it_may_take(pacs: FakeArchive) -> None:
+    class Terminal(io.StringIO):
+        def isatty(self) -> bool:
+            return True
+
+    seen = []
+    for stream in (io.StringIO(), Terminal()):
+        play(pacs, "--unscheduled", stderr=stream)
+        seen.append(stream.getvalue())
+    assert seen == ["", f"Calling PACS at 127.0.0.1:{pacs.port} as CT1; it has 10 seconds to answer\n"]
 
 
 @pytest.mark.parametrize(

@@ -13,7 +13,7 @@ from django.utils import timezone
 from pydicom.uid import generate_uid
 
 from ris.models import Station
-from worklist import scanner
+from worklist import scanner, scu
 from worklist.scanner import Entry
 from worklist.scu import Called, CallFailed
 from worklist.values import valid
@@ -96,6 +96,9 @@ class Command(BaseCommand):
         host = options["host"] or ("127.0.0.1" if at.host in ("0.0.0.0", "::") else at.host)  # noqa: S104
         title = options["called"] or settings.BUCKY_AE_TITLE
         called = Called(host, options["port"] or at.port, title, options["station"])
+        if self.stderr.isatty():
+            words = f"Calling {called} as {called.calling}; it has {scu.CONNECT_SECONDS} seconds to answer"
+            self.stderr.write(words, lambda said: said)
         try:
             entries = [] if options["unscheduled"] else self._picked(called, options)
             if entries or options["unscheduled"]:
