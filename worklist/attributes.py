@@ -160,8 +160,8 @@ ATTRIBUTES: tuple[Attribute, ...] = (
     Attribute("RequestedProcedureDescription", _R, Kind.WILDCARD, "1C", PROCEDURE + "meaning", "OBR-4.2, else the exam catalogue"),
     Attribute("RequestedProcedureCodeSequence", _R, Kind.SEQUENCE, "1C", origin="OBR-4.1 to 4.3, else 4.4 to 4.6", items=_code_items(_R, PROCEDURE, "code", Kind.SINGLE)),
     Attribute("StudyInstanceUID", _R, Kind.UID_LIST, "1", PROCEDURE + "study_instance_uid", "ZDS-1, else ours", fault=Fault.SKIP),
-    Attribute("StudyDate", _R, Kind.NONE, "3"),
-    Attribute("StudyTime", _R, Kind.NONE, "3"),
+    Attribute("StudyDate", _R, Kind.NONE, "3", PROCEDURE + "study_start", "the first performed step of the study", fault=Fault.EMPTY),
+    Attribute("StudyTime", _R, Kind.NONE, "3", PROCEDURE + "study_start", "as the date", fault=Fault.EMPTY),
     Attribute(
         "ReferencedStudySequence",
         _R,

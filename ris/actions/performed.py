@@ -101,6 +101,7 @@ def update(*, by: Actor, performed: PerformedProcedureStep, state: str = "", **f
         for step in steps:
             if performed.state == PerformedState.DISCONTINUED and performed.discontinuation_code == WRONG_ENTRY:
                 rollup.mark(step.requested_procedure.order, add=[Attention.WRONG_ENTRY])
+                _date_study(step.requested_procedure)
             _follow(by=by, performed=performed, step=step)
     return performed
 
@@ -155,6 +156,7 @@ def unlink(*, by: Actor, performed: PerformedProcedureStep, step: ScheduledProce
     procedure = step.requested_procedure
     if row.study_uid_before and procedure.study_instance_uid == performed.study_instance_uid:
         _set_study(by=by, procedure=procedure, uid=row.study_uid_before)
+    _date_study(procedure)
     drop = [Attention.OTHER_PATIENT, Attention.OTHER_STUDY, Attention.WRONG_ENTRY, Attention.DONE_ANYWAY]
     if not PerformedLink.objects.active().filter(step__requested_procedure__order=procedure.order).exists():
         rollup.mark(procedure.order, drop=drop)
@@ -237,6 +239,7 @@ def _attach(
         Attention.OTHER_STUDY: bool(uid) and uid != procedure.study_instance_uid,
     }
     rollup.mark(order, add=[mark for mark, holds in marks.items() if holds])
+    _date_study(procedure)
     data = {"linked_by": linked_by}
     _tell(EventKind.PERFORMED_LINKED, by=by, performed=performed, steps=[step], data=data)
     _follow(by=by, performed=performed, step=step)
@@ -301,6 +304,19 @@ def _set_study(*, by: Actor, procedure: RequestedProcedure, uid: str) -> None:
     Event.objects.record(
         EventKind.ORDER_CHANGED, by=by, patient=order.patient, order=order, subject=subject, data={"changes": diff}
     )
+
+
+def _date_study(procedure: RequestedProcedure) -> None:
+    """Keep when the study of a procedure began: a scanner that adds to it is told so (PS3.4 table K.6-1)."""
+    uid = procedure.study_instance_uid
+    links = PerformedLink.objects.active().filter(step__requested_procedure=procedure).select_related("performed")
+    starts = [
+        one.start
+        for one in (link.performed for link in links)
+        if (one.state, one.discontinuation_code) != (PerformedState.DISCONTINUED, WRONG_ENTRY)
+        and uid in (one.study_instance_uid, *(item["study_instance_uid"] for item in one.items))
+    ]
+    procedure.change(study_start=min(starts, default=None))
 
 
 def _tell(

@@ -167,6 +167,7 @@ class RequestedProcedure(Noun):
     requested_procedure_id = models.CharField(_("requested procedure ID"), max_length=16, unique=True)
     # Not unique: a site may give the procedures of a group case one study (IHE RAD TF, group case).
     study_instance_uid = models.CharField(_("study instance UID"), max_length=64, db_index=True)
+    study_start = models.DateTimeField(_("start of the study"), null=True, blank=True, editable=False)
     exam = models.ForeignKey(
         Exam, models.PROTECT, null=True, blank=True, related_name="procedures", verbose_name=_("exam")
     )

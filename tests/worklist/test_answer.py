@@ -63,6 +63,7 @@ def a_full_day(db: None) -> ScheduledProcedureStep:
         reason_codes=[{"code": "R10", "coding_scheme": "I10", "meaning": "Pain"}],
         diagnosis="Appendicitis",
         intended_recipients="Curie^Marie",
+        study_start=made.start,
     )
     ScheduledProcedureStep.objects.filter(pk=made.pk).update(
         performing_physician="Röntgen^W", comments="Look twice", pre_medication="None", contrast_agent="Iodine",

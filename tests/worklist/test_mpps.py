@@ -15,6 +15,7 @@ from ris.errors import SlotTaken
 from ris.models import Attention, Event, EventKind, PerformedLink, PerformedProcedureStep, ScheduledProcedureStep
 from tests import factories
 from tests.factories import BY
+from tests.worklist.asking import answers
 from tests.worklist.performing import (
     WRONG_ENTRY,
     ask,
@@ -139,6 +140,39 @@ def test_more_images_are_appended_to_a_completed_step() -> None:
     update(second, ending())
     assert state_of(step) == ("COMPLETED", "COMPLETED")
     assert PerformedLink.objects.filter(step=step).count() == 2
+
+
+def study_told(step: ScheduledProcedureStep) -> tuple[str, str]:
+    """Return the Study Date and Study Time with which the step is on the worklist."""
+    [one] = answers(ScheduledProcedureStepID=step.sps_id, StudyDate=None, StudyTime=None)
+    return one.StudyDate or "", one.StudyTime or ""
+
+
+def test_who_adds_to_a_study_is_told_when_it_began() -> None:
+    """The images of a later step are of the same study, and must not have another date than the first ones."""
+    exam = factories.exam("NMBONE", modality="NM", steps=[("Injection", "NM", 20), ("Images", "NM", 40)])
+    factories.station("NM1")
+    order = factories.order(exam=exam, start=factories.today_at(8))
+    injection, images = ScheduledProcedureStep.objects.filter(requested_procedure__order=order).order_by("pk")
+    assert study_told(images) == ("", "")
+    day = f"{factories.today_at(8):%Y%m%d}"
+    begun = {"PerformedProcedureStepStartDate": day, "PerformedProcedureStepStartTime": "081500"}
+    wrong = create(item_of(injection), **begun | {"PerformedProcedureStepStartTime": "080500"})
+    assert study_told(images) == (day, "080500")
+    update(wrong, ending("DISCONTINUED", reason=code(*WRONG_ENTRY)))
+    assert study_told(images) == ("", ""), "nothing was begun"
+    first = update(create(item_of(injection), **begun), ending())
+    create(item_of(images), **begun | {"PerformedProcedureStepStartTime": "113000"})
+    assert study_told(images) == (day, "081500")
+    verbs.unlink(by=BY, performed=first, step=injection)
+    assert study_told(images) == (day, "113000")
+
+
+def test_images_that_lie_in_another_study_did_not_begin_this_one() -> None:
+    step = factories.step()
+    performed = create(item_of(step, study=generate_uid()))
+    assert linked(performed) == [step]
+    assert study_told(step) == ("", "")
 
 
 def test_a_step_done_in_two_parts_ends_with_the_last() -> None:
