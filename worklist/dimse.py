@@ -30,6 +30,8 @@ LONGEST_UID = 64
 """Characters (PS3.5 section 9.1). A longer text is none, and is not kept."""
 
 _NUMBER = struct.Struct("<H")
+_ELEMENT = struct.Struct("<HHI")
+"""Head of an element: group, number, length."""
 
 
 class Command(IntEnum):
@@ -103,15 +105,15 @@ def tags_in(value: bytes) -> list[int]:
 
 def decode_command(encoded: bytes) -> dict[int, bytes]:
     """Decode a command set (PS3.7 section 6.3.1): Implicit VR Little Endian, group 0000 only; number -> value."""
-    elements, at = {}, 0
-    while at < len(encoded):
-        if at + 8 > len(encoded):
+    elements, at, size = {}, 0, len(encoded)
+    while at < size:
+        if at + 8 > size:
             raise ProtocolError(AbortReason.INVALID_PARAMETER, "a command set that is cut off")
-        group, number, length = struct.unpack_from("<HHI", encoded, at)
-        if group != 0 or at + 8 + length > len(encoded):
+        group, number, length = _ELEMENT.unpack_from(encoded, at)
+        value, at = at + 8, at + 8 + length
+        if group != 0 or at > size:
             raise ProtocolError(AbortReason.INVALID_PARAMETER, "a command set that is not one")
-        elements[number] = encoded[at + 8 : at + 8 + length]
-        at += 8 + length
+        elements[number] = encoded[value:at]
     if COMMAND_FIELD not in elements:
         raise ProtocolError(AbortReason.INVALID_PARAMETER, "a command set without a command")
     return elements
@@ -120,7 +122,7 @@ def decode_command(encoded: bytes) -> dict[int, bytes]:
 def encode_command(elements: Mapping[int, bytes | int | str]) -> bytes:
     """Encode a command set, its group length first. Values: bytes as they are, int as US, str as UI."""
     body = b"".join(_element(number, value) for number, value in sorted(elements.items()))
-    return struct.pack("<HHII", 0, 0, 4, len(body)) + body
+    return _ELEMENT.pack(0, 0, 4) + struct.pack("<I", len(body)) + body
 
 
 def _element(number: int, value: bytes | int | str) -> bytes:
@@ -129,4 +131,4 @@ def _element(number: int, value: bytes | int | str) -> bytes:
     elif isinstance(value, str):
         value = value.encode("ascii", "replace")
         value += b"\0" * (len(value) % 2)
-    return struct.pack("<HHI", 0, number, len(value)) + value
+    return _ELEMENT.pack(0, number, len(value)) + value

@@ -2,12 +2,14 @@
 
 import asyncio
 from collections.abc import Coroutine, Iterator
+from itertools import islice
 from typing import Any, Protocol
 
 from worklist.journal import QueryEntry
 from worklist.mpps import Operation, Outcome
 from worklist.pdu import Limits
 from worklist.query import Caller
+from worklist.upperlayer import DataSets
 
 
 class Answers(Protocol):
@@ -35,8 +37,14 @@ class Answers(Protocol):
 BATCH = 256
 """Answers that are encoded at a time."""
 
-Opened = tuple[Answers, Iterator[bytes], list[bytes]]
+Opened = tuple[Answers, Iterator[bytes], DataSets]
 """Answers, what gives them, and the first BATCH of them."""
+
+
+def opened(answers: Answers) -> Opened:
+    """Encode the first BATCH of some answers."""
+    pieces = iter(answers)
+    return answers, pieces, DataSets(islice(pieces, BATCH))
 
 
 class Host(Protocol):
@@ -69,10 +77,10 @@ class Host(Protocol):
     def begin(self, work: Coroutine[Any, Any, None]) -> "asyncio.Task[None]":
         """Do something beside everything else."""
 
-    async def find(self, identifier: bytes, transfer_syntax: str, caller: Caller) -> Opened:
-        """Find the rows that match. Raises QueryError."""
+    def find(self, identifier: bytes, transfer_syntax: str, caller: Caller) -> "asyncio.Future[Opened]":
+        """Find the rows that match. The future raises QueryError."""
 
-    async def take(self, answers: Iterator[bytes]) -> list[bytes]:
+    async def take(self, answers: Iterator[bytes]) -> DataSets:
         """Encode the next BATCH answers in a thread."""
 
     async def perform(self, operation: Operation) -> Outcome:

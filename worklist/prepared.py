@@ -24,6 +24,7 @@ from worklist.conditions import this_quarter
 from worklist.describe import as_json
 from worklist.encoding import Plan, decode, syntax_of
 from worklist.errors import DATABASE_AWAY, OUT_OF_RESOURCES, QueryError
+from worklist.host import BATCH, Opened, opened
 from worklist.moment import Moment, look
 from worklist.profiles import PLAIN, Profile
 from worklist.query import GATE, Caller, Question, note_bad_row, numbers_sent, other_identifiers, question
@@ -51,12 +52,17 @@ class _Met:
         self.changes = 0
 
 
-class _Answered(NamedTuple):
-    """What a question was answered with. until: when one of the steps leaves the list by itself; None for never."""
+@dataclass
+class _Answered:
+    """What a question was answered with. until: when one of the steps leaves the list by itself; None for never.
+
+    opened: the answers as they were sent, where they fit into one batch.
+    """
 
     state: str
     rows: list[_Met]
     until: datetime | None
+    opened: Opened | None = None
 
     def holds_at(self, moment: Moment) -> bool:
         """Tell whether the rows would be the same ones."""
@@ -135,6 +141,18 @@ class Prepared:
         if last is None or not last.holds_at(moment):
             return None
         return Reply(self.question.pending, self.keys, last.rows, self)
+
+    def opened_before(self, moment: Moment) -> Opened | None:
+        """Return the last answer, encoded, if it is that of this moment, too, and is a short one."""
+        last = self._last
+        if last is None or not last.holds_at(moment) or len(last.rows) >= BATCH:
+            return None
+        if last.opened is not None:
+            return last.opened
+        reply = opened(Reply(self.question.pending, self.keys, last.rows, self))
+        if not reply[0].skipped:  # which is told each time
+            last.opened = reply
+        return reply
 
     def ask(self, moment: Moment | None = None) -> Reply:
         """Read the rows as they are now. Raises QueryError when there are too many, DatabaseError.
@@ -274,7 +292,11 @@ class _Questions:
 
     def known(self, encoded: bytes, transfer_syntax: str, who: Who) -> Prepared | None:
         """Return the question if it was worked out before."""
-        return self._known.get((encoded, transfer_syntax, who))
+        key = encoded, transfer_syntax, who
+        with self._lock:
+            if (found := self._known.get(key)) is not None:
+                self._known.move_to_end(key)
+        return found
 
     def make_room(self) -> None:
         """Forget rows where there are too many, those of the question asked longest ago first."""
@@ -325,11 +347,10 @@ class Live:
         """Look at the database."""
         return look()
 
-    def keeps(self, identifier: bytes, transfer_syntax: str, caller: Caller, moment: Moment) -> bool:
-        """Tell whether `reply` need not read."""
-        who = _who(caller, profile_for(caller.ae_title))
-        known = _questions.known(identifier, transfer_syntax, who)
-        return known is not None and known.as_before(moment) is not None
+    def kept(self, identifier: bytes, transfer_syntax: str, caller: Caller, moment: Moment) -> Opened | None:
+        """Return the last answer if it is that of this moment, too."""
+        known = _questions.known(identifier, transfer_syntax, _who(caller, profile_for(caller.ae_title)))
+        return known.opened_before(moment) if known is not None else None
 
     def reply(self, identifier: bytes, transfer_syntax: str, caller: Caller, moment: Moment | None) -> Reply:
         """Answer one C-FIND."""

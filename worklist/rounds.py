@@ -1,9 +1,9 @@
 """Queries that come at the same time are answered in rounds, so that what they share is asked of the database once.
 
-A round is all that has come since the last one began. It begins with one look at the database: where nothing was
-committed since the rows of an answer were read, they are still what the database would give. All others are read, a
-question that several ask once. No answer is older than its question: a round looks, and reads, when its last query has
-come.
+A round is all that has come since the last one began; it waits until the loop has read what everybody has sent, since a
+few large rounds cost less than many small ones. It begins with one look at the database: where nothing was committed
+since the rows of an answer were read, they are still what the database would give. All others are read, a question that
+several ask once. No answer is older than its question: a round looks, and reads, when its last query has come.
 """
 
 import asyncio
@@ -12,10 +12,9 @@ import threading
 import time
 from collections.abc import Callable
 from functools import partial
-from itertools import islice
 from typing import NamedTuple, Protocol
 
-from worklist.host import BATCH, Answers, Opened
+from worklist.host import BATCH, Answers, Opened, opened
 from worklist.moment import Moment
 from worklist.query import Caller
 from worklist.workers import Outcome, Workers
@@ -40,8 +39,8 @@ class Source(Protocol):
     def look(self) -> Moment | None:
         """Look at the database; None where that tells nothing. Raises DatabaseError."""
 
-    def keeps(self, identifier: bytes, transfer_syntax: str, caller: Caller, moment: Moment) -> bool:
-        """Tell whether there are answers of that moment, so that `reply` need not read."""
+    def kept(self, identifier: bytes, transfer_syntax: str, caller: Caller, moment: Moment) -> Opened | None:
+        """Return the answers that were read before and still hold at that moment; None where they have to be read."""
 
     def reply(self, identifier: bytes, transfer_syntax: str, caller: Caller, moment: Moment | None) -> Answers:
         """Return the answers that hold at that moment, or later. Raises QueryError."""
@@ -56,6 +55,7 @@ class Rounds:
         self._source = source
         self._lock = threading.Lock()
         self._waiting: dict[Query, list[asyncio.Future[Opened]]] = {}
+        self._begins_soon = False
         self._patience = 0.0
         """Until when the round on its way is waited for; time.monotonic(), in the past where there is none."""
 
@@ -64,33 +64,41 @@ class Rounds:
         future = self._workers.promise()
         with self._lock:
             self._waiting.setdefault(query, []).append(future)
-        self.begin()
+        if not self._begins_soon:  # when the loop has read what all others have sent by now
+            self._begins_soon = True
+            asyncio.get_running_loop().call_soon(self.begin)
         return future
 
     def begin(self) -> None:
-        """Begin a round if there are queries and none is on its way, or one that takes too long; to be called often."""
-        with self._lock:
-            now = time.monotonic()
-            if not self._waiting or now < self._patience:
-                return
-            self._patience = now + LOOK_SECONDS
-        self._workers.put(self._round)
+        """Begin a round if there are queries and none is on its way, or one that takes too long.
 
-    def _round(self) -> list[Outcome]:
+        To be called in the loop, and often.
+        """
+        self._begins_soon = False
+        now = time.monotonic()
+        if self._waiting and now >= self._patience:
+            self._patience = now + LOOK_SECONDS
+            over = self._workers.promise()
+            over.add_done_callback(self._end)
+            self._workers.put(partial(self._round, over))
+
+    def _end(self, _over: object) -> None:
+        self._patience = 0.0
+        self.begin()
+
+    def _round(self, over: "asyncio.Future[None]") -> list[Outcome]:
         """Answer what needs no reading; each of the others waits for a thread of its own."""
         with self._lock:
             queries, self._waiting = self._waiting, {}
         moment = self._look() if queries else None
         done: list[Outcome] = []
         for query, futures in queries.items():
-            given = partial(self._given, futures, partial(self._source.reply, *query, moment))
-            if moment is not None and self._keeps(query, moment):
-                done += given()
+            opened = self._kept(query, moment) if moment is not None else None
+            if opened is not None and len(opened[2]) < BATCH:
+                done += [(future, opened, None) for future in futures]
             else:
-                self._workers.put(given)
-        self._patience = 0.0
-        self.begin()
-        return done
+                self._workers.put(partial(self._given, futures, partial(self._source.reply, *query, moment)))
+        return [*done, (over, None, None)]
 
     def _look(self) -> Moment | None:
         try:
@@ -99,12 +107,12 @@ class Rounds:
             log.debug("the database cannot be looked at (%s)", type(trouble).__name__)  # reading it will tell
             return None
 
-    def _keeps(self, query: Query, moment: Moment) -> bool:
+    def _kept(self, query: Query, moment: Moment) -> Opened | None:
         try:
-            return self._source.keeps(*query, moment)
+            return self._source.kept(*query, moment)
         except Exception as trouble:
             log.debug("it cannot be told whether an answer holds (%s)", type(trouble).__name__)  # reading will tell
-            return False
+            return None
 
     def _given(self, futures: list["asyncio.Future[Opened]"], reply: Callable[[], Answers]) -> list[Outcome]:
         """Give all who asked the same the same; a list that is taken in pieces each gets for itself.
@@ -113,14 +121,12 @@ class Rounds:
         """
         futures = [future for future in futures if not future.done()]
         done: list[Outcome] = []
-        opened: Opened | None = None
+        found: Opened | None = None
         for future in futures:
-            if opened is None or len(opened[2]) == BATCH:
+            if found is None or len(found[2]) == BATCH:
                 try:
-                    answers = reply()
-                    pieces = iter(answers)
-                    opened = answers, pieces, list(islice(pieces, BATCH))
+                    found = opened(reply())
                 except Exception as fault:
                     return done + [(other, None, fault) for other in futures[len(done) :]]
-            done.append((future, opened, None))
+            done.append((future, found, None))
         return done

@@ -35,6 +35,7 @@ from worklist.prepared import LIVE
 from worklist.query import Caller, note_changes
 from worklist.rounds import Query, Rounds, Source
 from worklist.silence import keep_silent
+from worklist.upperlayer import DataSets
 from worklist.workers import Workers
 
 R = TypeVar("R")
@@ -305,13 +306,13 @@ class Door:
         """Do something beside everything else."""
         return self._loop.create_task(work)
 
-    async def find(self, identifier: bytes, transfer_syntax: str, caller: Caller) -> Opened:
-        """Find the rows that match, and encode the first of them. Raises QueryError."""
-        return await self._in_time(QUERY_SECONDS, self._rounds.ask(Query(identifier, transfer_syntax, caller)))
+    def find(self, identifier: bytes, transfer_syntax: str, caller: Caller) -> "asyncio.Future[Opened]":
+        """Find the rows that match, and encode the first of them. The future raises QueryError."""
+        return self._in_time(QUERY_SECONDS, self._rounds.ask(Query(identifier, transfer_syntax, caller)))
 
-    async def take(self, answers: Iterator[bytes]) -> list[bytes]:
+    async def take(self, answers: Iterator[bytes]) -> DataSets:
         """Encode the next answers, in a thread: a long list must not hold other peers up."""
-        return await self._in_thread(QUERY_SECONDS, lambda: list(islice(answers, BATCH)))
+        return await self._in_thread(QUERY_SECONDS, lambda: DataSets(islice(answers, BATCH)))
 
     async def perform(self, operation: Operation) -> Outcome:
         """Carry out what a scanner tells of a performed step."""
@@ -329,10 +330,8 @@ class Door:
         """Do database work in one of the threads; QueryError A700 when it takes longer than `seconds`."""
         return await self._in_time(seconds, self._workers.submit(work))
 
-    async def _in_time(self, seconds: float, future: "asyncio.Future[R]") -> R:
-        """Wait for what the threads do, but not longer than `seconds`."""
+    def _in_time(self, seconds: float, future: "asyncio.Future[R]") -> "asyncio.Future[R]":
+        """Have what the threads do fail when it takes longer than `seconds`."""
         self._due[future] = time.monotonic() + seconds
-        try:
-            return await future
-        finally:
-            del self._due[future]
+        future.add_done_callback(self._due.pop)
+        return future

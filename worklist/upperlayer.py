@@ -12,9 +12,11 @@ A-ABORT, whose reason says what it did wrong, and never raises here. Lengths are
 
 import struct
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import IntEnum
+from functools import cached_property
+from typing import NamedTuple
 
 from worklist.dimse import COMMAND_DATA_SET_TYPE, NO_DATA_SET, decode_command
 from worklist.pdu import (
@@ -32,8 +34,13 @@ from worklist.pdu import (
     title,
 )
 
+PDU_HEAD = struct.Struct(">BxI")
+"""Type and length (PS3.8 section 9.3.1)."""
+VALUE_HEAD = struct.Struct(">IBB")
+"""Length, context ID and message control header of a presentation data value (PS3.8 section 9.3.5, annex E)."""
 P_DATA_VALUE = struct.Struct(">BxIIBB")
-"""Head of a P-DATA-TF with one presentation data value (PS3.8 section 9.3.5)."""
+"""Both, of a P-DATA-TF with one presentation data value."""
+NO_DATA = struct.pack("<H", NO_DATA_SET)
 
 
 class State(IntEnum):
@@ -46,8 +53,7 @@ class State(IntEnum):
     AWAIT_CLOSE = 13
 
 
-@dataclass(frozen=True)
-class Message:
+class Message(NamedTuple):
     """One whole DIMSE message: its command set and data set as they came, data None where there is none."""
 
     context_id: int
@@ -78,6 +84,32 @@ class Ended:
 
 
 Event = Request | Message | ReleaseRequested | Ended
+
+
+class DataSets(list[bytes]):
+    """Data sets that are sent together, and perhaps again to others: their heads are made once."""
+
+    def __init__(self, data_sets: Iterable[bytes] = ()) -> None:
+        """Take them; they are not to be changed any more."""
+        super().__init__(data_sets)
+        self._pieces: dict[int, list[bytes]] = {}
+
+    @cached_property
+    def longest(self) -> int:
+        """Bytes of the longest."""
+        return max(map(len, self), default=0)
+
+    def after(self, command: bytes, context_id: int) -> bytes:
+        """Return all of them, each in one fragment and after the same command set in its fragment."""
+        pieces = self._pieces.get(context_id)
+        if pieces is None:
+            pieces = self._pieces[context_id] = []
+            for data in self:
+                size = len(data)
+                pieces += (b"", P_DATA_VALUE.pack(Pdu.P_DATA_TF, size + 6, size + 2, context_id, 2), data)
+        whole = pieces.copy()
+        whole[::3] = [command] * len(self)
+        return b"".join(whole)
 
 
 class Acceptor:
@@ -206,18 +238,16 @@ class Acceptor:
             else:
                 self._fragments(context_id, 0, data, most)
 
-    def send_each(self, context_id: int, command: bytes, data_sets: Sequence[bytes]) -> None:
+    def send_each(self, context_id: int, command: bytes, data_sets: "DataSets") -> None:
         """Send a message for each data set, all with the same command set."""
         most = self._largest - 6 if self._largest else sys.maxsize
-        if self.state != State.ESTABLISHED or len(command) > most or any(len(one) > most for one in data_sets):
+        if self.state != State.ESTABLISHED or len(command) > most or data_sets.longest > most:
             for data in data_sets:
                 self.send(context_id, command, data)
             return
         # The usual case: each message is whole in two fragments, of which the first is always the same.
-        before = P_DATA_VALUE.pack(Pdu.P_DATA_TF, len(command) + 6, len(command) + 2, context_id, 3) + command
-        for data in data_sets:
-            size = len(data)
-            self._out += (before, P_DATA_VALUE.pack(Pdu.P_DATA_TF, size + 6, size + 2, context_id, 2), data)
+        head = P_DATA_VALUE.pack(Pdu.P_DATA_TF, len(command) + 6, len(command) + 2, context_id, 3)
+        self._out.append(data_sets.after(head + command, context_id))
 
     def release(self) -> None:
         """Answer the peer's release request with A-RELEASE-RP."""
@@ -234,17 +264,18 @@ class Acceptor:
 
     def _next_pdu(self) -> tuple[int, bytes] | None:
         """Return type and body of the next whole PDU; refuse one that is too long as soon as its head is there."""
-        if len(self._in) < 6:
+        if len(self._in) < PDU_HEAD.size:
             return None
-        kind, length = self._in[0], int.from_bytes(self._in[2:6], "big")
+        kind, length = PDU_HEAD.unpack_from(self._in)
         if kind not in LONGEST:
             raise ProtocolError(AbortReason.UNRECOGNIZED_PDU, "a PDU of unknown type")
         if length > LONGEST[kind](self.limits):
             raise ProtocolError(AbortReason.INVALID_PARAMETER, "a PDU that is too long")
-        if len(self._in) < 6 + length:
+        end = PDU_HEAD.size + length
+        if len(self._in) < end:
             return None
-        body = bytes(self._in[6 : 6 + length])
-        del self._in[: 6 + length]
+        body = bytes(self._in[PDU_HEAD.size : end])
+        del self._in[:end]
         return kind, body
 
     def _take(self, kind: int, body: bytes) -> Event | None:
@@ -273,18 +304,17 @@ class Acceptor:
 
     def _data_came(self, body: bytes) -> Message | None:
         """Take the presentation data values of one P-DATA-TF (PS3.8 section 9.3.5, annex E)."""
-        at, message = 0, None
-        while at < len(body):
-            if at + 6 > len(body):
+        at, size, message = 0, len(body), None
+        while at < size:
+            if at + VALUE_HEAD.size > size:
                 raise ProtocolError(AbortReason.INVALID_PARAMETER, "a presentation data value without a head")
-            length = int.from_bytes(body[at : at + 4], "big")
-            end = at + 4 + length
-            if length < 2 or end > len(body):
+            length, context_id, header = VALUE_HEAD.unpack_from(body, at)
+            value, at = at + VALUE_HEAD.size, at + 4 + length
+            if length < 2 or at > size:
                 raise ProtocolError(AbortReason.INVALID_PARAMETER, "a presentation data value of a wrong length")
             if message is not None:
                 raise ProtocolError(AbortReason.UNEXPECTED_PARAMETER, "more than one message in a PDU")
-            message = self._value_came(body[at + 4], body[at + 5], body[at + 6 : end])
-            at = end
+            message = self._value_came(context_id, header, body[value:at])
         return message
 
     def _value_came(self, context_id: int, header: int, value: bytes) -> Message | None:
@@ -306,13 +336,13 @@ class Acceptor:
             return None
         if is_command:
             self._complete_command = decode_command(bytes(self._command))
-            if self._complete_command.get(COMMAND_DATA_SET_TYPE, b"") != struct.pack("<H", NO_DATA_SET):
+            if self._complete_command.get(COMMAND_DATA_SET_TYPE) != NO_DATA:
                 return None
         return self._whole_message()
 
     def _whole_message(self) -> Message:
         command = self._complete_command or {}
-        has_data = command.get(COMMAND_DATA_SET_TYPE, b"") != struct.pack("<H", NO_DATA_SET)
+        has_data = command.get(COMMAND_DATA_SET_TYPE) != NO_DATA
         message = Message(self._context_id, command, bytes(self._data) if has_data else None)
         self._command, self._data, self._complete_command = bytearray(), bytearray(), None
         return message
@@ -326,7 +356,7 @@ class Acceptor:
         return self._request
 
     def _send(self, kind: Pdu, body: bytes) -> None:
-        self._out.append(struct.pack(">BxI", kind, len(body)) + body)
+        self._out.append(PDU_HEAD.pack(kind, len(body)) + body)
 
     def _fragment(self, context_id: int, header: int, value: bytes) -> None:
         size = len(value)

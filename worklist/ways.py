@@ -32,12 +32,12 @@ class Page:
 
 LITERAL = Ways()
 WHOLE = Page()
+_USUAL = vars(LITERAL) | vars(WHOLE)
 
 
 def kept(ways: Ways, page: Page = WHOLE) -> dict[str, Any]:
     """Return for the query log what differs from the usual."""
-    usual = vars(LITERAL) | vars(WHOLE)
-    return {name: value for name, value in (vars(ways) | vars(page)).items() if value != usual[name]}
+    return {name: value for name, value in (vars(ways) | vars(page)).items() if value != _USUAL[name]}
 
 
 def ways_of(kept: dict[str, Any]) -> Ways:

@@ -22,7 +22,7 @@ from worklist.answer import Row
 from worklist.attributes import SITE_ZONE
 from worklist.describe import as_json
 from worklist.encoding import decode, syntax_of
-from worklist.host import Answers
+from worklist.host import Answers, Opened
 from worklist.identifier import read
 from worklist.journal import Entry, QueryEntry, UnknownCallerEntry
 from worklist.moment import Moment
@@ -82,8 +82,8 @@ class Engine:
     def look(self) -> Moment | None:
         return None
 
-    def keeps(self, identifier: bytes, transfer_syntax: str, caller: Caller, moment: Moment) -> bool:
-        return False
+    def kept(self, identifier: bytes, transfer_syntax: str, caller: Caller, moment: Moment) -> Opened | None:
+        return None
 
     def reply(self, identifier: bytes, transfer_syntax: str, caller: Caller, moment: Moment | None) -> Answers:
         return self._answers(identifier, transfer_syntax, caller)

@@ -17,12 +17,13 @@ from pynetdicom.dsutils import encode
 
 from ris.actions import exams, patients
 from ris.actions.patients import Identifier
-from ris.models import Patient, ScheduledProcedureStep, Site, Station
+from ris.models import Patient, RequestedProcedure, ScheduledProcedureStep, Site, Station
 from ris.states import StepState
 from tests import factories
 from tests.worklist.asking import CT1, keys, statements
 from worklist import prepared
 from worklist.errors import OUT_OF_RESOURCES, QueryError
+from worklist.host import Opened
 from worklist.moment import Moment, look
 from worklist.prepared import LIVE, Reply, reply_to
 from worklist.preview import usual_query
@@ -42,6 +43,11 @@ _states = itertools.count()
 def a_moment() -> Moment:
     """Return a moment at which the database was never looked at before."""
     return Moment(f"state {next(_states)}", timezone.now())
+
+
+def shown(opened: Opened | None) -> list[bytes]:
+    """Return the data sets of a kept answer."""
+    return list(opened[2]) if opened else []
 
 
 def ask() -> Reply:
@@ -113,10 +119,10 @@ def test_what_was_committed_is_in_the_next_answer() -> None:
     assert (moment is not None) == (connection.vendor == "postgresql")
     seen = [list(LIVE.reply(*question, moment))]
     for number, change in enumerate(changes):
-        assert moment is None or LIVE.keeps(*question, moment)
+        assert moment is None or shown(LIVE.kept(*question, moment)) == seen[-1]
         change()
         moment = LIVE.look()
-        assert moment is None or not LIVE.keeps(*question, moment), number
+        assert moment is None or LIVE.kept(*question, moment) is None, number
         seen.append(list(LIVE.reply(*question, moment)))
         assert seen[-1] == read_anew(asked)
         assert seen[-1] != seen[-2], number
@@ -145,12 +151,12 @@ def test_a_transaction_counts_when_it_is_committed_however_early_it_began() -> N
             moment = look()
             assert moment
             assert b"Doe^Joan" not in b"".join(LIVE.reply(*question, moment))
-            assert LIVE.keeps(*question, moment)
+            assert LIVE.kept(*question, moment)
             commit.set()
             committed.result(60)
         moment = look()
         assert moment
-        assert not LIVE.keeps(*question, moment)
+        assert LIVE.kept(*question, moment) is None
         assert b"Doe^Joan" in b"".join(LIVE.reply(*question, moment))
 
 
@@ -208,24 +214,48 @@ def test_an_answer_is_kept_until_the_safety_gate_shuts(
     ScheduledProcedureStep.objects.filter(pk=step.pk).update(gate_until=until, state=state)
     question = QUESTION, ImplicitVRLittleEndian, CT1
     assert len(list(LIVE.reply(*question, moment))) == 1
-    assert LIVE.keeps(*question, Moment(moment.state, moment.at + later)) == kept
+    assert (LIVE.kept(*question, Moment(moment.state, moment.at + later)) is not None) == kept
 
 
 def test_an_answer_is_kept_for_its_moment_and_gives_the_same_without_a_statement() -> None:
     factories.step()
     question = QUESTION, ImplicitVRLittleEndian, CT1
     moment, later = a_moment(), a_moment()
-    assert not LIVE.keeps(*question, moment)
+    assert LIVE.kept(*question, moment) is None
     first = LIVE.reply(*question, moment)
     answers = list(first)
     with CaptureQueriesContext(connection) as taken:
-        assert LIVE.keeps(*question, moment)
+        assert shown(LIVE.kept(*question, moment)) == answers
         again = LIVE.reply(*question, moment)
         assert list(again) == answers
     assert statements(taken) == []
     assert (again.matches, again.shown, again.keys) == (first.matches, first.shown, first.keys)
-    assert not LIVE.keeps(*question, later)
-    assert not LIVE.keeps(QUESTION, ImplicitVRLittleEndian, Caller("CT9", ways=Ways(by_ear=True)), moment)
+    assert LIVE.kept(*question, later) is None
+    assert LIVE.kept(QUESTION, ImplicitVRLittleEndian, Caller("CT9", ways=Ways(by_ear=True)), moment) is None
+
+
+def test_a_kept_answer_is_told_to_all_as_it_was_told_to_the_first() -> None:
+    factories.step()
+    question = QUESTION, ImplicitVRLittleEndian, CT1
+    moment = a_moment()
+    answers = list(LIVE.reply(*question, moment))
+    first, again = LIVE.kept(*question, moment), LIVE.kept(*question, moment)
+    assert first
+    assert first is again
+    assert list(first[2]) == answers
+    assert len(first[0].shown) == 1
+
+
+def test_a_step_that_cannot_be_written_is_noted_for_each_who_asks() -> None:
+    _, bad = factories.step(), factories.step()
+    RequestedProcedure.objects.filter(pk=bad.requested_procedure_id).update(study_instance_uid="1.2.x")
+    question = encode(keys(StudyInstanceUID=None), True, True) or b"", ImplicitVRLittleEndian, CT1
+    moment = a_moment()
+    assert len(list(LIVE.reply(*question, moment))) == 1
+    for _ in range(2):
+        kept = LIVE.kept(*question, moment)
+        assert kept
+        assert (len(kept[2]), kept[0].skipped) == (1, [bad.pk])
 
 
 def test_a_list_that_was_cut_is_read_each_time() -> None:
@@ -236,7 +266,7 @@ def test_a_list_that_was_cut_is_read_each_time() -> None:
     question = QUESTION, ImplicitVRLittleEndian, CT1
     moment = a_moment()
     assert LIVE.reply(*question, moment).cut
-    assert not LIVE.keeps(*question, moment)
+    assert LIVE.kept(*question, moment) is None
 
 
 def test_what_was_shown_can_be_written_down() -> None:
