@@ -142,8 +142,7 @@ class Answering:
     def _go_on(self) -> None:
         """Turn to what waits: the answer under way was given."""
         self._under_way = None
-        self._canceled.discard(self._answered)
-        self._answered = None
+        self._was_answered()
         self._next()
         self._release_when_done()
         self._line.flush()
@@ -160,6 +159,13 @@ class Answering:
                 self.start(self._perform(message))
             else:
                 self._respond(message, UNRECOGNIZED_OPERATION)
+            if not self.busy:
+                self._was_answered()
+
+    def _was_answered(self) -> None:
+        """Forget a cancel of what is answered: the next request may have the same ID."""
+        self._canceled.discard(self._answered)
+        self._answered = None
 
     def _release_when_done(self) -> None:
         if self._releasing and not self.busy and not self._waiting:

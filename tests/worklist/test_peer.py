@@ -10,14 +10,21 @@ from tests.worklist.test_server import knock
 from tests.worklist.test_upperlayer import FIND, find_command, fragment, request_pdu
 from worklist import peer as peers
 from worklist.dimse import (
+    AFFECTED_SOP_CLASS_UID,
     COMMAND_DATA_SET_TYPE,
     COMMAND_FIELD,
+    MESSAGE_ID,
     MESSAGE_ID_BEING_RESPONDED_TO,
+    NO_DATA_SET,
     Command,
     encode_command,
     respond,
 )
 from worklist.negotiation import MODALITY_WORKLIST_FIND
+
+CANCEL = encode_command(
+    {COMMAND_FIELD: Command.C_CANCEL, MESSAGE_ID_BEING_RESPONDED_TO: 1, COMMAND_DATA_SET_TYPE: NO_DATA_SET}
+)
 
 
 def test_what_gets_no_answer_at_once_is_acknowledged_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -31,10 +38,7 @@ def test_what_gets_no_answer_at_once_is_acknowledged_at_once(monkeypatch: pytest
 
     monkeypatch.setattr(peers.Peer, "_acknowledge_quickly", note)
     request, command = request_pdu(), fragment(3, find_command())
-    cancel = encode_command(
-        {COMMAND_FIELD: Command.C_CANCEL, MESSAGE_ID_BEING_RESPONDED_TO: 1, COMMAND_DATA_SET_TYPE: 0x0101}
-    )
-    late_cancel = fragment(3, cancel)
+    late_cancel = fragment(3, CANCEL)
     last = respond(Command.C_FIND, 1, MODALITY_WORKLIST_FIND, 0)
     with open_door(Notebook()) as door, knock(door) as peer:
         for sent, answer in (
@@ -53,6 +57,17 @@ def test_what_gets_no_answer_at_once_is_acknowledged_at_once(monkeypatch: pytest
             else:
                 wait_until(lambda: acknowledged, what="an acknowledgement")
                 acknowledged.clear()
+
+
+def test_a_cancel_of_a_query_that_was_refused_does_not_meet_the_next_one() -> None:
+    unusable = {COMMAND_FIELD: Command.C_FIND, MESSAGE_ID: 1, COMMAND_DATA_SET_TYPE: NO_DATA_SET}
+    with open_door(Notebook()) as door, knock(door) as peer:
+        peer.sendall(request_pdu())
+        read_until(peer, b"2.25.")
+        peer.sendall(fragment(3, encode_command({AFFECTED_SOP_CLASS_UID: MODALITY_WORKLIST_FIND, **unusable})))
+        read_until(peer, b"The request has no identifier")
+        peer.sendall(fragment(3, CANCEL) + FIND)
+        read_until(peer, respond(Command.C_FIND, 1, MODALITY_WORKLIST_FIND, 0))
 
 
 def read_until(peer: socket.socket, found: bytes) -> None:
