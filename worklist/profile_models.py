@@ -15,7 +15,7 @@ from ris.person_name import GROUP_LENGTH
 from ris.states import ON_WORKLIST, StepState
 from worklist import charsets
 from worklist.profiles import Profile, Row, Scope, Setting, ValueRule, WhenMore
-from worklist.spelling import is_valid, may_be_set, vr_of
+from worklist.spelling import SAYS_UNKNOWN, is_allowed, is_of_patient, is_valid, may_be_set, vr_of
 from worklist.values import RULES
 
 _SCOPES = (
@@ -44,10 +44,11 @@ _BAD_CHARACTER_SETS = {
     "twice": _("A value is there twice."),
 }
 _REFUSED = {
-    Setting.FORCED: _("This attribute says who the patient or what the exam is, or is no single value."),
+    Setting.FORCED: _("This attribute tells of the patient or says what the exam is, or is no single value."),
     Setting.DEFAULT: _("This attribute identifies, or is no single value."),
     Setting.LONGEST: _("This attribute identifies, or is no text."),
 }
+_NOT_KNOWN = _("This attribute tells of the patient: what nobody has told of a patient is not made up.")
 HIDEABLE = [(state.value, state.label) for state in StepState if state in ON_WORKLIST]
 _YEARS = MaxValueValidator(3650)
 _callers = RegexValidator(
@@ -264,8 +265,13 @@ class StationProfile(models.Model):
             leave_out_empty_sequences=self.leave_out_empty_sequences,
             time_zone=self.time_zone,
             issuer=self.issuer,
-            rules=tuple(one.rule for one in self.values.all()) if self.pk else (),
+            rules=tuple(one.rule for one in self.values.all() if is_allowed(one.rule)) if self.pk else (),
         )
+
+    @property
+    def ignored(self) -> list["ProfileValue"]:
+        """The rows that no device is written to by: they were saved before such rows were refused."""
+        return [one for one in self.values.all() if not is_allowed(one.rule)] if self.pk else []
 
 
 class ProfileValue(models.Model):
@@ -307,7 +313,8 @@ class ProfileValue(models.Model):
         if not vr:
             raise ValidationError({"keyword": _("The DICOM dictionary has no such keyword.")})
         if not may_be_set(self.keyword, setting):
-            raise ValidationError({"keyword": _REFUSED[setting]})
+            of_patient = setting is Setting.DEFAULT and is_of_patient(self.keyword)
+            raise ValidationError({"keyword": _NOT_KNOWN if of_patient else _REFUSED[setting]})
         if setting is Setting.LONGEST:
             most = GROUP_LENGTH if vr == "PN" else RULES[vr].length
             if not (re.fullmatch("[0-9]{1,6}", self.value) and 0 < int(self.value) <= most):
@@ -315,6 +322,9 @@ class ProfileValue(models.Model):
                 raise ValidationError({"value": words % {"most": most, "vr": vr}})
         elif not is_valid(self.keyword, self.value):
             raise ValidationError({"value": _("This is not a value of its kind (VR %s).") % vr})
+        elif not is_allowed(self.rule):
+            words = _("Of a patient only %s can be sent instead of nothing: it says that this is not known.")
+            raise ValidationError({"value": words % SAYS_UNKNOWN[self.keyword]})
 
     @property
     def rule(self) -> ValueRule:

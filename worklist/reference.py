@@ -15,7 +15,7 @@ from worklist.dicomweb import reference as reference  # registers itself
 from worklist.matching import Kind
 from worklist.pdu import APPLICATION_CONTEXT, Limits
 from worklist.server import LARGEST_MPPS
-from worklist.spelling import IDENTIFYING
+from worklist.spelling import IDENTIFYING, SAYS_UNKNOWN
 
 INTRODUCTION = """# DICOM conformance
 
@@ -85,8 +85,8 @@ PROFILES = """
 - Sequences without items are left out.
 - Dates and times by the clock of the device, in keys and in answers.
 - Single attributes: a value that is always sent, one that is sent instead of none, a greatest number of characters,
-  where they are asked for. Values of the patient cannot be forced, and nothing that identifies can be changed:
-  {identifying}.
+  where they are asked for. Of the patient no value is forced, and none is sent instead of nothing but one that says
+  that it is not known: {unknown}. Nothing that identifies can be changed: {identifying}.
 
 """
 
@@ -181,7 +181,10 @@ def dicom() -> str:
         + "Steps of an order on hold are not, nor those whose safety questions hold them back.\n"
         + CHARACTERS
         + markdown_table(("Specific Character Set", "For"), _character_sets())
-        + PROFILES.format(identifying=", ".join(f"`{keyword}`" for keyword in sorted(IDENTIFYING)))
+        + PROFILES.format(
+            identifying=", ".join(f"`{keyword}`" for keyword in sorted(IDENTIFYING)),
+            unknown=", ".join(f"`{keyword}` {value}" for keyword, value in sorted(SAYS_UNKNOWN.items())),
+        )
         + "\n## Status codes\n\n"
         + markdown_table(("Status", "Meaning"), _statuses())
         + "\nEvery failure has an Error Comment (0000,0902), and the Offending Element (0000,0901) where a key is at"

@@ -179,17 +179,39 @@ IDENTIFYING = frozenset(
     | {"ReferencedSOPInstanceUID", "BarcodeValue", "SpecificCharacterSet", "TimezoneOffsetFromUTC"}
 ) - {"ScheduledStationAETitle"}
 """What a profile never invents: what tells patients, exams and appointments apart."""
-_OF_THE_PATIENT = frozenset(row.keyword for row in ATTRIBUTES if row.level is Level.PATIENT and row.known)
+_PATIENT_GROUP = 0x0010
+"""Group of the data dictionary (PS3.6) that tells of the patient: it has more than is kept here."""
+_OF_THE_PATIENT = frozenset(
+    {row.keyword for row in ATTRIBUTES if row.level is Level.PATIENT and row.known}
+    | {item.keyword for row in ATTRIBUTES if row.level is Level.PATIENT for item in row.items if item.path}
+    | {"AdmittingDiagnosesDescription"}
+)
+SAYS_UNKNOWN = {"PregnancyStatus": "4", "PatientSex": "O", "SmokingStatus": "UNKNOWN"}
+"""Of the patient, what may be sent instead of nothing: that it is not known, of the sex that it is neither M nor F
+(PS3.3 C.2.3, C.2.4)."""
+
+
+def is_of_patient(keyword: str) -> bool:
+    """Tell whether an attribute says something of the patient: no profile may say that of all who come."""
+    return keyword in _OF_THE_PATIENT or (tag_for_keyword(keyword) or 0) >> 16 == _PATIENT_GROUP
 
 
 def may_be_set(keyword: str, setting: Setting) -> bool:
-    """Tell whether a profile may do this with an attribute."""
+    """Tell whether a profile may do this with an attribute. Not every value is right; see is_allowed."""
     vr = vr_of(keyword)
     if setting is Setting.LONGEST:
         return vr in CHARACTER_SET_VRS and (keyword not in IDENTIFYING or vr == "PN")
     if vr not in RULES or keyword in IDENTIFYING:
         return False
-    return setting is Setting.DEFAULT or keyword not in _OF_THE_PATIENT
+    return not is_of_patient(keyword) or (setting is Setting.DEFAULT and keyword in SAYS_UNKNOWN)
+
+
+def is_allowed(rule: ValueRule) -> bool:
+    """Tell whether a rule may be carried out: of a patient it says nothing but that something is unknown."""
+    if not may_be_set(rule.keyword, rule.setting):
+        return False
+    says_a_value = rule.setting is not Setting.LONGEST and rule.keyword in SAYS_UNKNOWN
+    return not says_a_value or rule.value == SAYS_UNKNOWN[rule.keyword]
 
 
 def is_valid(keyword: str, text: str) -> bool:

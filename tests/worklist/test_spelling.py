@@ -216,12 +216,14 @@ def test_values_that_are_forced_defaulted_and_shortened() -> None:
     rule(profile, "Modality", "FORCED", "CT")
     rule(profile, "InstitutionName", "FORCED", "Städtisches Klinikum")
     rule(profile, "PatientSex", "DEFAULT", "O")
-    rule(profile, "PatientComments", "DEFAULT", "none")
+    rule(profile, "PregnancyStatus", "DEFAULT", "4")
+    rule(profile, "RequestedProcedureComments", "DEFAULT", "none")
     rule(profile, "PatientName", "LONGEST", "16")
     rule(profile, "ScheduledProcedureStepDescription", "LONGEST", "6")
-    asked = ("InstitutionName", "PatientSex", "PatientComments", "PatientName", "ScheduledProcedureStepDescription")
-    data_set, changes = answered(**dict.fromkeys(asked))
-    assert (data_set.PatientSex, data_set.PatientComments) == ("O", "none")
+    asked = ("InstitutionName", "PatientSex", "PregnancyStatus", "RequestedProcedureComments", "PatientName")
+    data_set, changes = answered(**dict.fromkeys(asked), ScheduledProcedureStepDescription=None)
+    assert (data_set.PatientSex, data_set.PregnancyStatus) == ("O", 4)
+    assert data_set.RequestedProcedureComments == "none"
     assert (str(data_set.PatientName), changes) == ("Featherstonehaug", [CUT, CUT])
     assert data_set.InstitutionName == "Städtisches Klinikum"
     assert step(data_set).ScheduledProcedureStepDescription == "CT of"
@@ -253,6 +255,16 @@ def test_a_name_of_which_nothing_is_left_leaves_the_step_out() -> None:
         ("StudyInstanceUID", "FORCED", "1.2.3", "keyword"),
         ("PatientSex", "FORCED", "F", "keyword"),
         ("PatientSex", "DEFAULT", "female", "value"),
+        ("PatientSex", "DEFAULT", "F", "value"),
+        ("PregnancyStatus", "DEFAULT", "1", "value"),
+        ("PregnancyStatus", "FORCED", "4", "keyword"),
+        ("SmokingStatus", "FORCED", "NO", "keyword"),
+        ("Allergies", "DEFAULT", "none", "keyword"),
+        ("PatientWeight", "DEFAULT", "70", "keyword"),
+        ("PatientBirthDate", "DEFAULT", "19700101", "keyword"),
+        ("IssuerOfPatientID", "DEFAULT", "HOSP", "keyword"),
+        ("AdmittingDiagnosesDescription", "DEFAULT", "healthy", "keyword"),
+        ("CodeMeaning", "DEFAULT", "German", "keyword"),
         ("PatientSex", "LONGEST", "1", "keyword"),
         ("Modality", "FORCED", "ct", "value"),
         ("StudyDate", "DEFAULT", "2026-03-03", "value"),
@@ -271,6 +283,18 @@ def test_what_a_profile_cannot_say(keyword: str, setting: str, value: str, field
     with pytest.raises(ValidationError) as refused:
         rule(agreed(), keyword, setting, value)
     assert list(refused.value.message_dict) == [field]
+
+
+def test_what_a_profile_says_of_patients_since_before_it_was_refused_is_not_sent() -> None:
+    """Rows of an earlier version: nobody is pregnant, weighs 70 kg or has no allergies because a profile says so."""
+    profile = agreed("CT1")
+    for keyword, value in [("PregnancyStatus", "1"), ("PatientWeight", "70"), ("Allergies", "none")]:
+        ProfileValue.objects.create(station_profile=profile, keyword=keyword, setting="DEFAULT", value=value)
+    factories.step(patient=factories.patient("Doe^Jane", "1"))
+    data_set, _ = answered(PregnancyStatus=None, PatientWeight=None, Allergies=None)
+    assert (data_set.PregnancyStatus, data_set.PatientWeight, data_set.Allergies) == (None, None, None)
+    page = text_of(Desk(Role.INFORMATICS).get(f"/worklist/stationprofile/{profile.pk}/change/"))
+    assert "No device is sent “PregnancyStatus if empty, is 1”" in page
 
 
 @pytest.mark.parametrize(
