@@ -8,7 +8,7 @@ from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.urls import URLPattern, path, reverse
 from django.utils import timezone
-from django.utils.html import format_html
+from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext_lazy as _
 
@@ -23,8 +23,11 @@ from worklist import archive_admin as archive_admin  # registers itself
 from worklist import profile_admin as profile_admin  # registers itself
 from worklist import tokens_admin as tokens_admin  # registers itself
 from worklist.models import QueryLog, RefusedCall, UnknownCaller
-from worklist.query_words import asked_in_words, matches_in_words, ways_in_words
+from worklist.query_words import answers_in_words, asked_in_words, ways_in_words
 from worklist.why_words import SUCCESS
+
+MOST_NAMED = 1000
+"""Steps of a query that are named on its page."""
 
 
 class FailedFilter(admin.SimpleListFilter):
@@ -46,7 +49,7 @@ class FailedFilter(admin.SimpleListFilter):
 
 
 class EmptyFilter(admin.SimpleListFilter):
-    """Queries that found nothing."""
+    """Queries that were sent nothing, or not all that matches."""
 
     title = _("answers")
     parameter_name = "answers"
@@ -77,10 +80,11 @@ class QueryLogAdmin(PatientDataAdmin):
     sortable_by = ()
     fields = (
         *("at", "last_at", "times", "calling_ae_title", "road", "called_ae_title", "address"),
-        *("asked", "agreed", "matches", "total", "shown", "skipped", "near", "changed", "status", "comment"),
+        *("asked", "agreed", "answered", "matches", "total", "shown", "left_out", "near"),
+        *("changed", "status", "comment"),
         "milliseconds",
     )
-    readonly_fields = ("asked", "agreed", "shown", "near")
+    readonly_fields = ("asked", "agreed", "answered", "shown", "left_out", "near")
 
     def get_urls(self) -> list[URLPattern]:
         """Add what a query is held against."""
@@ -99,7 +103,8 @@ class QueryLogAdmin(PatientDataAdmin):
         """Tell whose steps the page of one query names."""
         query = super().get_object(request, object_id, from_field)
         if query is not None and self.has_view_permission(request, query):
-            steps = ScheduledProcedureStep.objects.filter(pk__in=query.step_ids[:1000])
+            named = [*query.step_ids[:MOST_NAMED], *query.skipped[:MOST_NAMED]]
+            steps = ScheduledProcedureStep.objects.filter(pk__in=named)
             patients = steps.order_by().values_list("requested_procedure__order__patient", flat=True).distinct()
             audit.patients_listed(request, patients, subject=audit.subject_of(query))
         return query
@@ -110,10 +115,10 @@ class QueryLogAdmin(PatientDataAdmin):
         why = format_html('<br><span class="quiet">{}</span>', query.comment) if query.comment else ""
         return format_html("{}{}", asked_in_words(query), why)
 
-    @admin.display(description=_("matches"))
+    @admin.display(description=_("answers"))
     def answered(self, query: QueryLog) -> str:
-        """Show how many match, of a page how many are on it."""
-        return matches_in_words(query)
+        """Show how many were sent, and how many left out."""
+        return answers_in_words(query)
 
     @admin.display(description=_("keys"))
     def asked(self, query: QueryLog) -> SafeString:
@@ -132,10 +137,22 @@ class QueryLogAdmin(PatientDataAdmin):
         return format_html('<a href="{}">{}</a>', address, _("Exams that one key alone kept off"))
 
     @admin.display(description=_("steps shown"))
-    def shown(self, query: QueryLog) -> str:
-        """Show the IDs of the steps that were sent."""
-        found = ScheduledProcedureStep.objects.filter(pk__in=query.step_ids[:1000]).values_list("sps_id", flat=True)
-        return ", ".join(found)
+    def shown(self, query: QueryLog) -> SafeString:
+        """Lead to the steps that were sent."""
+        return _named(query.step_ids)
+
+    @admin.display(description=_("steps left out"))
+    def left_out(self, query: QueryLog) -> SafeString:
+        """Lead to the steps that hold what DICOM cannot write."""
+        return _named(query.skipped)
+
+
+def _named(step_ids: list[int]) -> SafeString:
+    """Return the IDs of steps, each of which leads to its order."""
+    steps = ScheduledProcedureStep.objects.filter(pk__in=step_ids[:MOST_NAMED])
+    found = steps.order_by("start", "pk").values_list("requested_procedure__order", "sps_id")
+    links = ((reverse("admin:ris_order_change", args=[order]), sps_id) for order, sps_id in found)
+    return format_html_join(", ", '<a href="{}">{}</a>', links)
 
 
 class CallerAdmin(ListAdmin):
@@ -198,12 +215,12 @@ def health(request: HttpRequest) -> dict[str, Any]:
     """Show which scanners asked last, and who called without being known in the last 24 hours."""
     since = timezone.now() - timedelta(hours=24)
     latest: QuerySet[QueryLog] = QueryLog.objects.only(
-        "calling_ae_title", "road", "last_at", "ways", "matches", "total", "status"
+        "calling_ae_title", "road", "last_at", "ways", "total", "status", "step_ids", "skipped"
     )
     unknown = UnknownCaller.objects.filter(last_seen__gte=since)
     refused = RefusedCall.objects.filter(last_seen__gte=since)
     return {
-        "queries": [(query, matches_in_words(query)) for query in latest.order_by("-last_at")[:6]],
+        "queries": [(query, answers_in_words(query)) for query in latest.order_by("-last_at")[:6]],
         "unknown": unknown.order_by("-last_seen")[:6],
         "refused": refused.order_by("-last_seen")[:6],
     }

@@ -63,7 +63,7 @@ class Line(Protocol):
 class Find:
     """One C-FIND that is being answered."""
 
-    __slots__ = ("asked_at", "entry", "message", "message_id", "transfer_syntax")
+    __slots__ = ("asked_at", "entry", "message", "message_id", "sent", "transfer_syntax")
 
     def __init__(self, message: Message, transfer_syntax: str, entry: QueryEntry) -> None:
         """Note what was asked; the clock runs from now on."""
@@ -73,6 +73,8 @@ class Find:
         self.entry = entry
         """For the query log."""
         self.asked_at = time.perf_counter()
+        self.sent = 0
+        """Answers that have been sent, where they are sent in parts."""
 
 
 class Answering:
@@ -238,7 +240,9 @@ class Answering:
         reply, _, answers = opened
         self._note(find, reply)
         canceled = find.message_id in self._canceled
-        if not canceled:
+        if canceled:
+            find.entry.step_ids = []
+        else:
             self._line.upper.send_each(find.message.context_id, _pending(find, reply), answers)
         self._all_sent(find, reply, canceled=canceled)
 
@@ -252,6 +256,7 @@ class Answering:
         except Exception as fault:
             self._refuse(find, fault)
         finally:
+            find.entry.step_ids = reply.shown[: find.sent]
             self._write_down(find)
 
     async def _send_batches(self, find: Find, pending: bytes, answers: Iterator[bytes], batch: DataSets) -> bool:
@@ -260,7 +265,9 @@ class Answering:
             for at in range(0, len(batch), PART):
                 if find.message_id in self._canceled:
                     return True
-                self._line.upper.send_each(find.message.context_id, pending, DataSets(batch[at : at + PART]))
+                part = DataSets(batch[at : at + PART])
+                self._line.upper.send_each(find.message.context_id, pending, part)
+                find.sent += len(part)
                 self._line.flush()
                 await self._line.drained()
                 await asyncio.sleep(0)  # lets the loop hear a cancel, and other peers
@@ -277,8 +284,8 @@ class Answering:
         """Say how the query ended."""
         find.entry.changed = reply.changed
         self._finish(find, CANCELED if canceled else SUCCESS)
-        if reply.cut:
-            find.entry.comment = f"Only the newest {reply.matches} were sent"
+        if reply.cut and not canceled:
+            find.entry.comment = f"Only the newest {len(reply.shown)} were sent"
 
     def _refuse(self, find: Find, fault: Exception) -> None:
         """Say why a query is not answered."""

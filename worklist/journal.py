@@ -88,6 +88,7 @@ class QueryEntry:
                 self.skipped,
                 self.changed,
                 self.status,
+                self.comment,
             ]
         )
 

@@ -74,8 +74,9 @@ class QueryLogQuerySet(models.QuerySet["QueryLog"]):
             return [title for (title,) in cursor.fetchall()]
 
     def with_empty_list(self) -> Self:
-        """Narrow to queries that nothing matches; a page that is empty, or past the end, does not say so."""
-        return self.filter(Q(total=0) | Q(matches=0) & ~Q(ways__has_any_keys=["offset", "limit"]))
+        """Narrow to queries that were sent nothing; a page on which nothing is due, as one past the end, is no list."""
+        due = Q(total=0) | Q(matches__gt=0) | ~Q(ways__has_any_keys=["offset", "limit"])
+        return self.filter(due, step_ids=[])
 
     def older_than(self, days: int) -> Self:
         """Narrow to queries that were last asked more than `days` days ago."""
@@ -135,6 +136,16 @@ class QueryLog(models.Model):
 
     def __str__(self) -> str:
         return f"{self.calling_ae_title} {self.last_at:%Y-%m-%d %H:%M:%S}"
+
+    @property
+    def sent(self) -> int:
+        """How many answers the scanner got."""
+        return len(self.step_ids)
+
+    @property
+    def left_out(self) -> int:
+        """How many exams match and were not sent, because DICOM cannot write them."""
+        return len(self.skipped)
 
 
 MOST_CALLERS = 1000

@@ -25,13 +25,17 @@ def ways_in_words(kept: dict[str, Any]) -> list[str]:
     return words
 
 
-def matches_in_words(query: QueryLog) -> str:
-    """Return how many exams match; of a page how many are on it, and how many there are where that is known."""
+def answers_in_words(query: QueryLog) -> str:
+    """Return how many answers were sent, of a page how many match in all where that is known, and how many left out."""
     if page_of(query.ways) == WHOLE:
-        return str(query.matches)
-    if query.total is None:
-        return _("%d on this page") % query.matches
-    return _("%(here)d of %(all)d") % {"here": query.matches, "all": query.total}
+        sent = str(query.sent)
+    elif query.total is None:
+        sent = _("%d on this page") % query.sent
+    else:
+        sent = _("%(here)d of %(all)d") % {"here": query.sent, "all": query.total}
+    if not query.left_out:
+        return sent
+    return _("%(sent)s (%(number)d left out)") % {"sent": sent, "number": query.left_out}
 
 
 def asked_in_words(query: QueryLog, *, names_people: bool = True) -> str:

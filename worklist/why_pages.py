@@ -17,7 +17,7 @@ from worklist.describe import from_json, is_whole, said
 from worklist.models import QueryLog, Road
 from worklist.preview import usual_query
 from worklist.query import Caller
-from worklist.query_words import asked_in_words, matches_in_words, ways_in_words
+from worklist.query_words import answers_in_words, asked_in_words, ways_in_words
 from worklist.ways import page_of, ways_of
 from worklist.why import Explanation, Line, explain
 from worklist.why_contact import contact
@@ -55,11 +55,11 @@ def why(request: HttpRequest, pk: int) -> HttpResponse:
         patient=order.patient,
         callers=_callers(title),
         ae_title=title,
-        queries=[(one, asked_in_words(one, names_people=False), matches_in_words(one)) for one in recent(title)],
+        queries=[(one, asked_in_words(one, names_people=False), answers_in_words(one)) for one in recent(title)],
         query=query,
         is_latest=query == latest,
         asked=_asked(query, explanation) if query else {},
-        matches=matches_in_words(query) if query else "",
+        answers=answers_in_words(query) if query else "",
         verdict=verdict(step, query, explanation),
         is_answered=not (explanation.refused or explanation.unread),
         lines=[(told(line, step, explanation.profile, title), advice(line)) for line in explanation.lines],

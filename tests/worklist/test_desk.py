@@ -41,9 +41,10 @@ def test_a_technologist_with_an_empty_list_sees_who_asked_last_and_what_is_missi
     assert "No scanner has ever asked here as CT1" in words
     assert f"Not on the list, because PatientName is missing or cannot be written: {nameless}" in words
     now = timezone.now()
-    QueryLog.objects.create(at=now, last_at=now, calling_ae_title="CT1", address="10.1.2.3", matches=4, status="0000")
+    got = {"matches": 5, "step_ids": [7, 8, 9, 10], "skipped": [6], "status": "0000"}
+    QueryLog.objects.create(at=now, last_at=now, calling_ae_title="CT1", address="10.1.2.3", **got)
     words = text_of(technologist.get("/worklist/station/?station=CT1"))
-    assert "from 10.1.2.3 and got 4 answers (status 0000)" in words
+    assert "from 10.1.2.3 and got 4 answers (status 0000). 1 exam was left out: DICOM cannot write it." in words
 
 
 def test_what_is_held_cancelled_or_done_is_not_on_the_list(clerk: Desk) -> None:
@@ -90,7 +91,7 @@ def test_looking_at_a_list_is_told_with_its_patients(clerk: Desk) -> None:
 
 
 def test_what_scanners_asked_and_who_is_unknown_is_read_by_informatics() -> None:
-    step = factories.step()
+    step, unwritable = factories.step(), factories.step(patient=factories.patient("", "4712"))
     now = timezone.now()
     query = QueryLog.objects.create(
         at=now,
@@ -99,19 +100,23 @@ def test_what_scanners_asked_and_who_is_unknown_is_read_by_informatics() -> None
         called_ae_title="BUCKY",
         address="10.0.0.9",
         keys={"PatientName": "", "ScheduledProcedureStepSequence": [{"Modality": "CT"}]},
-        matches=1,
+        matches=2,
         step_ids=[step.pk],
+        skipped=[unwritable.pk],
         status="0000",
     )
     UnknownCaller.objects.note("STRANGER", "10.0.0.66", now, refused=True)
     expert = Desk(Role.INFORMATICS)
-    assert "CT1 C-FIND 10.0.0.9 Modality=CT 1 0000" in text_of(expert.get("/worklist/querylog/"))
+    assert "CT1 C-FIND 10.0.0.9 Modality=CT 1 (1 left out) 0000" in text_of(expert.get("/worklist/querylog/"))
     assert re.search(r"STRANGER 10\.0\.0\.66 .* refused Adopt", text_of(expert.get("/worklist/unknowncaller/")))
-    page = text_of(expert.get(f"/worklist/querylog/{query.pk}/change/"))
-    assert step.sps_id in page
+    page = expert.get(f"/worklist/querylog/{query.pk}/change/")
     told = Event.objects.order_by("-pk")[0]
-    assert told.data["patients"] == [step.requested_procedure.order.patient_id]
+    orders = [one.requested_procedure.order for one in (step, unwritable)]
+    for one, order in zip((step, unwritable), orders, strict=True):
+        assert f'<a href="/ris/order/{order.pk}/change/">{one.sps_id}</a>' in page
+    assert "Answers: 1 (1 left out) Matches: 2" in text_of(page)
+    assert sorted(told.data["patients"]) == sorted(order.patient_id for order in orders)
     home = text_of(expert.get("/"))
     assert "Unknown callers, last 24 hours STRANGER" in home
-    assert re.search(r"CT1 [-0-9: ]+ C-FIND · Answers: 1 Unknown", home)
+    assert re.search(r"CT1 [-0-9: ]+ C-FIND · Answers: 1 \(1 left out\) Unknown", home)
     expert.get(f"/worklist/querylog/{query.pk}/delete/", status=403)

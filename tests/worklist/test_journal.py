@@ -71,6 +71,7 @@ def test_a_scanner_that_polls_is_one_row() -> None:
         {"total": 9},
         {"changed": 1},
         {"status": "A700"},
+        {"comment": "The identifier cannot be decoded"},
         {"keys": {"Modality": "CT"}},
         {"ways": {"by_ear": True}},
         {"road": "DICOMweb"},

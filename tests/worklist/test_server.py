@@ -297,6 +297,7 @@ def test_cancel_ends_the_answer(notebook: Notebook) -> None:
     assert found[-1] == 0xFE00
     assert len(found) < 9_000
     assert notebook.query().status == "FE00"
+    assert len(notebook.query().step_ids) == len(found) - 1, "those that were sent"
 
 
 def test_an_abort_in_mid_answer_leaves_nothing_behind(notebook: Notebook) -> None:

@@ -175,9 +175,7 @@ def _search(request: HttpRequest, visitor: Visitor, entry: QueryEntry) -> HttpRe
     asked = read_search(request.GET)
     entry.keys, entry.ways = as_json(asked.identifier), kept(asked.ways, asked.page)
     result = find(asked.identifier, replace(visitor.caller, ways=asked.ways), page=asked.page)
-    if result.cut:
-        entry.comment = f"Only the newest {result.most} were sent"
-    else:
+    if not result.cut:
         entry.total = asked.page.total(result.matches, result.remaining)
     entry.matches = result.matches
     models = []
@@ -185,6 +183,8 @@ def _search(request: HttpRequest, visitor: Visitor, entry: QueryEntry) -> HttpRe
         models.append(media.model_of(one.data_set))
         entry.step_ids.append(one.step_id)
     entry.skipped = result.skipped
+    if result.cut:
+        entry.comment = f"Only the newest {len(models)} were sent"
     shown = set(entry.step_ids)
     trail.tell_listed(request, visitor, [row[PATIENT + "pk"] for row in result.rows if row["pk"] in shown])
     if models:

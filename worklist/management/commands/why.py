@@ -7,7 +7,7 @@ from django.utils import timezone
 
 from ris.models import ScheduledProcedureStep
 from worklist.models import QueryLog, Road
-from worklist.query_words import asked_in_words, matches_in_words
+from worklist.query_words import answers_in_words, asked_in_words
 from worklist.why_contact import contact
 from worklist.why_pages import explain_to, recent, steps_named
 from worklist.why_words import told, verdict
@@ -55,7 +55,7 @@ def _line(query: QueryLog) -> str:
     """Return one query without what it says of patients."""
     when = f"{timezone.localtime(query.last_at):%Y-%m-%d %H:%M:%S}"
     asked = asked_in_words(query, names_people=False)
-    answers = f"answers: {matches_in_words(query)}, status {query.status}"
+    answers = f"answers: {answers_in_words(query)}, status {query.status}"
     return f"query {query.pk}, {query.road} of {when} from {query.address}: {asked} ({answers})"
 
 
