@@ -12,7 +12,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy as _lazy
 
 from ris import audit
-from ris.admin.audited import changes_of
+from ris.admin.audited import values_of
 from ris.models import EventKind, Site, Station
 from ris.views import frame
 from worklist.describe import said
@@ -27,7 +27,11 @@ else:
 
 ADOPT = ("worklist.view_unknowncaller", "ris.add_station")
 LINK = "worklist.add_stationprofile"
+USE_AGAIN = "ris.change_station"
 QUERIES_READ = 20
+
+Done = tuple[Station, str]
+"""What a caller is now, and in words what was done."""
 
 
 class AdoptForm(StationModelForm):
@@ -49,23 +53,27 @@ class LinkForm(forms.Form):
 def adopt(request: HttpRequest, pk: int) -> HttpResponse:
     """Show what is known of a caller and the station that it may be.
 
-    POST makes it a station; with `link` in the form it becomes the device of a station that there is.
+    POST makes it a station; with `link` in the form it becomes the device of a station that there is, with `again` the
+    station of its name, which is out of use, is put into use again.
     """
     frame.require(request, *ADOPT)
     caller = UnknownCaller.objects.filter(pk=pk).first()
     if caller is None:  # a second click, or somebody else was faster
         messages.info(request, _("This caller is not unknown any more."))
         return frame.leads_to("worklist_unknowncaller_changelist")
-    links = "link" in request.POST
+    resting = Station.objects.filter(ae_title=caller.ae_title, active=False).first()
+    if resting and "again" in request.POST:
+        return _led_to(request, *_use_again(request, caller, resting))
+    links, makes = "link" in request.POST, request.method == "POST" and resting is None
     form = AdoptForm(
-        None if links else request.POST or None,
+        request.POST if makes and not links else None,
         instance=Station(ae_title=caller.ae_title),
         initial=guess(caller.ae_title),
     )
     station, may_link = likely(caller.ae_title), request.user.has_perm(LINK)
     link = LinkForm(request.POST if links else None, initial={"station": station})
-    sent = link if links else form
-    if request.method == "POST" and sent.is_valid():
+    sent: forms.BaseForm = link if links else form
+    if sent.is_valid():
         try:
             with transaction.atomic():
                 made = _link(request, caller, link) if links else _make(request, caller, form)
@@ -74,10 +82,7 @@ def adopt(request: HttpRequest, pk: int) -> HttpResponse:
         except ValidationError as wrong:
             sent.add_error(None, wrong.messages)
         else:
-            messages.success(
-                request, _("The device %(title)s is %(station)s now.") % {"title": caller.ae_title, "station": made}
-            )
-            return frame.leads_to("ris_station_change", made.pk)
+            return _led_to(request, *made)
     return frame.page(
         request,
         "worklist/adopt.html",
@@ -85,18 +90,36 @@ def adopt(request: HttpRequest, pk: int) -> HttpResponse:
         caller=caller,
         queries=[(one, asked_in_words(one, names_people=False)) for one in _queries(caller.ae_title)[:5]],
         form=form,
+        resting=resting,
+        may_use_again=request.user.has_perm(USE_AGAIN),
         link=link if may_link else None,
         likely=station if may_link else None,
     )
 
 
-def _make(request: HttpRequest, caller: UnknownCaller, form: AdoptForm) -> Station:
+def _led_to(request: HttpRequest, station: Station, words: str) -> HttpResponse:
+    """Say what was done and show the station."""
+    messages.success(request, words)
+    return frame.leads_to("ris_station_change", station.pk)
+
+
+def _make(request: HttpRequest, caller: UnknownCaller, form: AdoptForm) -> Done:
     station = form.save()
-    _tell(request, caller, station, form)
-    return station
+    _tell(request, caller, station, "added", values_of(form))
+    return station, _("%s is a station now.") % station
 
 
-def _link(request: HttpRequest, caller: UnknownCaller, form: LinkForm) -> Station:
+@transaction.atomic
+def _use_again(request: HttpRequest, caller: UnknownCaller, station: Station) -> Done:
+    """Put the station of the caller's name into use again."""
+    frame.require(request, USE_AGAIN)
+    station.active = True
+    station.save(update_fields=["active"])
+    _tell(request, caller, station, "changed", {"active": [False, True]})
+    return station, _("%s is in use again.") % station
+
+
+def _link(request: HttpRequest, caller: UnknownCaller, form: LinkForm) -> Done:
     """Enter a profile that says which station the caller is. Raises ValidationError where it would be several."""
     frame.require(request, LINK)
     station: Station = form.cleaned_data["station"]
@@ -105,15 +128,20 @@ def _link(request: HttpRequest, caller: UnknownCaller, form: LinkForm) -> Statio
     profile.clean_fields()
     profile.clean()  # a device may call as "C*", or as nobody: that would be the profile of others
     profile.save(force_insert=True)
-    _tell(request, caller, profile, form)
-    return station
+    _tell(
+        request, caller, profile, "added", {"name": [None, name], "callers": [None, caller.ae_title]} | values_of(form)
+    )
+    words = _("The device %(title)s counts as %(station)s now: the station profile “%(profile)s” was made for it.")
+    return station, words % {"title": caller.ae_title, "station": station, "profile": name}
 
 
-def _tell(request: HttpRequest, caller: UnknownCaller, row: models.Model, form: forms.BaseForm) -> None:
+def _tell(
+    request: HttpRequest, caller: UnknownCaller, row: models.Model, change: str, changes: dict[str, list[Any]]
+) -> None:
     """Forget the unknown caller and write the event."""
     UnknownCaller.objects.filter(ae_title=caller.ae_title).delete()
-    details = {"changes": changes_of(form), "adopted": caller.ae_title, "address": caller.address}
-    audit.row_changed(request, EventKind.CATALOG_CHANGED, row, "added", details)
+    details = {"changes": changes, "adopted": caller.ae_title, "address": caller.address}
+    audit.row_changed(request, EventKind.CATALOG_CHANGED, row, change, details)
 
 
 def guess(ae_title: str) -> dict[str, Any]:

@@ -96,6 +96,11 @@ def changes_of(form: Any) -> dict[str, list[Any]]:
     return changes
 
 
+def values_of(form: Any) -> dict[str, list[Any]]:
+    """Return field -> [None, value] of what a form says of a new row, also where it was suggested and left so."""
+    return {name: [None, _plain(value)] for name, value in form.cleaned_data.items() if value not in (None, "")}
+
+
 def _inline_changes(formset: Any) -> list[dict[str, Any]]:
     rows: list[dict[str, Any]] = []
     for form in formset.initial_forms:

@@ -5,6 +5,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from django.contrib.auth.models import Group, Permission
 from django.utils import timezone
 
 from ris.models import Event, EventKind, Resource, Station
@@ -44,7 +45,7 @@ def test_a_caller_is_adopted_with_what_it_has_told_of_itself() -> None:
     assert "A device at 10.0.0.66 has called as CT9" in text_of(page)
     assert 'name="modality" value="CT"' in page
     said = expert.post(f"/worklist/unknowncaller/{caller.pk}/adopt/", name="CT 9", site=site.pk, modality="CT")
-    assert "CT9 is CT 9 (CT9) now." in text_of(said)
+    assert "CT 9 (CT9) is a station now." in text_of(said)
     station = Station.objects.get()
     assert (station.ae_title, station.name, station.modality, station.active) == ("CT9", "CT 9", "CT", True)
     assert Resource.objects.get().station == station, "exams can be booked on it"
@@ -55,6 +56,8 @@ def test_a_caller_is_adopted_with_what_it_has_told_of_itself() -> None:
         expert.user,
         "10.0.0.66",
     )
+    told = {"ae_title": "CT9", "name": "CT 9", "site": str(site), "modality": "CT"}
+    assert event.data["changes"] == {name: [None, value] for name, value in told.items()}, "suggested or not"
     factories.step(station=station)
     assert ask(ScheduledStationAETitle="CT9").matches == 1
 
@@ -64,12 +67,14 @@ def test_a_caller_that_is_a_station_under_another_name_gets_that_station_s_list(
     factories.step(station=station)
     caller, expert = called("NEWNAME"), Desk(Role.INFORMATICS)
     said = expert.post(f"/worklist/unknowncaller/{caller.pk}/adopt/", station=station.pk, link="1")
-    assert "The device NEWNAME is CT1 now." in text_of(said)
     profile = StationProfile.objects.get()
+    assert f"counts as CT1 now: the station profile “{profile}” was made for it." in text_of(said)
     assert (profile.callers, profile.station, profile.active) == ("NEWNAME", station, True)
     assert not UnknownCaller.objects.exists()
     event = Event.objects.get(kind=EventKind.CATALOG_CHANGED)
     assert (event.subject, event.data["adopted"]) == (f"worklist.stationprofile:{profile.pk}", "NEWNAME")
+    assert event.data["changes"]["callers"] == [None, "NEWNAME"]
+    assert event.data["changes"]["station"] == [None, "CT1"]
     forget()
     assert find(keys(ScheduledStationAETitle="NEWNAME"), Caller("NEWNAME")).matches == 1
     again = called("NEWNAME")
@@ -134,6 +139,36 @@ def test_a_caller_whose_name_means_others_becomes_no_station_s_device(ae_title: 
     assert "Several devices cannot be one station" in text_of(page)
     assert not StationProfile.objects.exists()
     assert UnknownCaller.objects.exists()
+
+
+def test_a_caller_whose_station_is_out_of_use_is_put_into_use_again() -> None:
+    station, other = factories.station("CT9"), factories.station("CT1")
+    Station.objects.filter(pk=station.pk).update(active=False)
+    address, expert = f"/worklist/unknowncaller/{called().pk}/adopt/", Desk(Role.INFORMATICS)
+    page = expert.get(address)
+    assert "CT9 has this AE title and is out of use" in text_of(page)
+    assert "It is a new station" not in page
+    page = expert.post(address, name="CT 9", site=station.site_id, modality="CT")
+    assert "already exists" not in page
+    assert "is out of use" in page
+    assert f'<option value="{other.pk}">' in page, "it may be another one by now"
+    assert "CT9 is in use again." in text_of(expert.post(address, again="1"))
+    station.refresh_from_db()
+    assert station.active
+    assert not UnknownCaller.objects.exists()
+    event = Event.objects.get(kind=EventKind.CATALOG_CHANGED)
+    assert (event.subject, event.user) == (f"ris.station:{station.pk}", expert.user)
+    assert (event.data["change"], event.data["changes"]) == ("changed", {"active": [False, True]})
+
+
+def test_who_may_not_change_stations_is_told_who_can() -> None:
+    station, expert = factories.station("CT9"), Desk(Role.INFORMATICS)
+    Station.objects.filter(pk=station.pk).update(active=False)
+    Group.objects.get(name=Role.INFORMATICS).permissions.remove(Permission.objects.get(codename="change_station"))
+    address = f"/worklist/unknowncaller/{called().pk}/adopt/"
+    assert "Somebody who may change stations" in text_of(expert.get(address))
+    expert.post_in_vain(403, address, again="1")
+    assert not Station.objects.active().exists()
 
 
 @pytest.mark.parametrize("role", list(Role))
