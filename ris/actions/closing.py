@@ -29,13 +29,6 @@ CLOSABLE: dict[str, frozenset[StepState]] = {
     Evidence.PERSON: ON_WORKLIST | {StepState.DEPARTED},
 }
 """From which states each evidence closes a step."""
-_WAY_BACK: dict[str, tuple[str, ...]] = {
-    StepState.ARRIVED: ("arrive",),
-    StepState.READY: ("make ready",),
-    StepState.STARTED: ("start",),
-    StepState.DEPARTED: ("start", "depart"),
-}
-"""State before a closure -> the moves that lead there from the schedule."""
 _READS = (EventKind.PATIENT_VIEWED, EventKind.PATIENTS_LISTED, EventKind.RECORD_VIEWED)
 
 
@@ -77,8 +70,7 @@ def undo(*, by: Actor, closure: StepClosure, reason: str = "") -> ScheduledProce
     if step.state != StepState.COMPLETED:
         raise ForbiddenMove(_("The exam was changed after it was closed."), field="closure")
     closure.change(undone_at=timezone.now())
-    for move in ("reopen", *_WAY_BACK.get(closure.state_before, ())):
-        exams.make(move, by=by, step=step, reason=reason)
+    exams.put_back(by=by, step=step, state=closure.state_before, reason=reason)
     return step
 
 

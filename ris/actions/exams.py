@@ -14,7 +14,7 @@ from ris.actions.verb import verb
 from ris.actor import Actor, ActorKind
 from ris.errors import ForbiddenMove
 from ris.models import Event, EventKind, Patient, ScheduledProcedureStep, Visit
-from ris.states import StepState, check_move
+from ris.states import STEP_MOVES, StepState, check_move
 
 KINDS: dict[str, EventKind] = {
     "arrive": EventKind.STEP_ARRIVED,
@@ -28,6 +28,15 @@ KINDS: dict[str, EventKind] = {
     "reopen": EventKind.STEP_REOPENED,
 }
 """Moves of ris.states.STEP_MOVES that need nothing but the step, and the event that each one leaves."""
+_WAY_BACK: dict[str, tuple[str, ...]] = {
+    StepState.ARRIVED: ("arrive",),
+    StepState.READY: ("make ready",),
+    StepState.STARTED: ("start",),
+    StepState.DEPARTED: ("start", "depart"),
+    StepState.DISCONTINUED: ("start", "discontinue"),
+    StepState.NO_SHOW: ("miss",),
+}
+"""State that a step had -> the moves that lead there from the schedule."""
 
 
 @verb
@@ -70,6 +79,18 @@ def _moved(
         bookings.follow(step, before)
     schedule.follow(kind, by=by, step=step, diff=diff, reason=reason)
     return step
+
+
+def put_back(*, by: Actor, step: ScheduledProcedureStep, state: str, reason: str = "") -> None:
+    """Bring a step that was begun or ended since back to the state that it had; the caller has locked its order.
+
+    One that had no place yet waits for one again. Nothing else of the order may be changed with objects read before.
+    """
+    for move in ("reopen", *_WAY_BACK.get(state, ())):
+        if step.state != STEP_MOVES[move].target:
+            make(move, by=by, step=step, reason=reason)
+    if state == StepState.REQUESTED:
+        schedule.unbook(by=by, step=step, reason=reason)
 
 
 @verb

@@ -8,6 +8,7 @@ from dataclasses import replace
 from typing import Any
 
 from django.db import IntegrityError
+from django.db.models import QuerySet
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
@@ -33,7 +34,6 @@ from ris.models import (
 from ris.models.base import Diff
 from ris.models.waiting import refused
 from ris.states import (
-    BEFORE_START,
     STEP_MOVES,
     WRONG_ENTRY,
     PerformedState,
@@ -143,9 +143,11 @@ def order_afterwards(
 
 @verb
 def unlink(*, by: Actor, performed: PerformedProcedureStep, step: ScheduledProcedureStep, reason: str = "") -> None:
-    """Take a performed step off a scheduled one, which goes back to the schedule unless it was done otherwise too.
+    """Take a performed step off a scheduled one, which goes back to the state that it had before.
 
-    The procedure gets the Study Instance UID back that it had. Nothing happens when the two are not linked.
+    Where something else is linked with it, it follows that; where something else has moved it since, it stays and the
+    order is marked. The procedure gets the Study Instance UID back that it had. Nothing happens when the two are not
+    linked.
     """
     performed = lock(performed.sop_instance_uid)
     (step,) = _locked_steps([step.pk])
@@ -161,10 +163,7 @@ def unlink(*, by: Actor, performed: PerformedProcedureStep, step: ScheduledProce
     if not PerformedLink.objects.active().filter(step__requested_procedure__order=procedure.order).exists():
         rollup.mark(procedure.order, drop=drop)
     _tell(EventKind.PERFORMED_UNLINKED, by=by, performed=performed, steps=[step], reason=reason)
-    if PerformedLink.objects.active().filter(step=step).exists():
-        _follow(by=by, performed=performed, step=step)
-    elif row.state_before in BEFORE_START and step.state in _UNDERWAY | {StepState.COMPLETED}:
-        exams.make("reopen", by=by, step=step, reason=reason)
+    _go_back(by=by, performed=performed, step=step, link=row, reason=reason)
 
 
 @verb
@@ -260,6 +259,33 @@ def _follow(*, by: Actor, performed: PerformedProcedureStep, step: ScheduledProc
         _perform(by=by, performed=performed, step=step)
     elif step.state in STEP_MOVES[move].sources:
         exams.make(move, by=by, step=step, reason=reason)
+
+
+def _go_back(
+    *, by: Actor, performed: PerformedProcedureStep, step: ScheduledProcedureStep, link: PerformedLink, reason: str
+) -> None:
+    """Bring a step to where it stood before a link that was undone, as far as nothing else speaks for its state."""
+    others = PerformedLink.objects.active().filter(step=step).order_by("pk")
+    rest = list(others)
+    for later in [one for one in rest if one.pk > link.pk][:1]:
+        later.change(state_before=link.state_before)  # what the undone one did is not what stood before it any more
+    if rest:
+        _follow(by=by, performed=performed, step=step)
+        stands = step.state != StepState.COMPLETED or StepState.COMPLETED in (rest[0].state_before, _owed(others))
+    elif step.state == _owed(PerformedLink.objects.filter(pk=link.pk)):
+        stands = True
+    else:
+        stands = step.state == link.state_before
+    if not stands:
+        rollup.mark(step.requested_procedure.order, add=[Attention.REPORT_TAKEN_OFF])
+    elif not rest and step.state != link.state_before:
+        exams.put_back(by=by, step=step, state=link.state_before, reason=reason)
+
+
+def _owed(links: QuerySet[PerformedLink]) -> StepState | None:
+    """Return the state to which these links have brought their step, or should have."""
+    move = performed_move(links.values_list("performed__state", "performed__discontinuation_code"))
+    return STEP_MOVES[move].target if move else None
 
 
 def _perform(*, by: Actor, performed: PerformedProcedureStep, step: ScheduledProcedureStep) -> None:

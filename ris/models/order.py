@@ -51,6 +51,10 @@ class Attention(models.TextChoices):
     WRONG_ENTRY = "wrong-entry", _("A scanner took this entry by mistake; images may lie under its study.")
     DONE_ANYWAY = "done-anyway", _("A scanner has done this although it was cancelled.")
     OTHER_STUDY = "other-study", _("A scanner has put the images into another study than this one.")
+    REPORT_TAKEN_OFF = (
+        "report-taken-off",
+        _("A scanner's report was taken off this order; look whether its state is right."),
+    )
     STEP_UNWANTED = "step-unwanted", _("The sender no longer asks for a step that has begun or is done.")
     NO_NAME = "no-name", _("The patient has no name, so scanners are not shown the exam.")
 

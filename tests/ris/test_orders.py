@@ -19,6 +19,7 @@ from ris.models import (
     Exam,
     Order,
     Patient,
+    PerformedProcedureStep,
     RequestedProcedure,
     ScheduledProcedureStep,
     Site,
@@ -179,6 +180,15 @@ def _performed(state: str = "SCHEDULED", *, patient_id: str = "", study: str = "
     return Order.objects.get(pk=procedure.order_id)
 
 
+def _report_taken_off() -> Order:
+    order = _performed()
+    done = PerformedProcedureStep.objects.get()
+    (step,) = steps(order)
+    exams.go("complete", by=BY, step=step)
+    performed.unlink(by=BY, performed=done, step=step)
+    return Order.objects.get(pk=order.pk)
+
+
 def _patient_busy() -> Order:
     factories.station("CT1")
     factories.station("MR1")
@@ -212,6 +222,7 @@ MARKED: list[tuple[Callable[[], Order], set[Attention], str]] = [
     (lambda: _performed(study="1.2.3"), {Attention.OTHER_STUDY}, "IN_PROGRESS"),
     (lambda: _performed("CANCELED"), {Attention.DONE_ANYWAY}, "CANCELED"),
     (_begun_and_unwanted, {Attention.STEP_UNWANTED}, "IN_PROGRESS"),
+    (_report_taken_off, {Attention.REPORT_TAKEN_OFF}, "COMPLETED"),
     (lambda: _performed(reason="110514"), {Attention.WRONG_ENTRY}, "SCHEDULED"),
 ]
 

@@ -7,7 +7,7 @@ import pytest
 from django.utils import timezone
 from pydicom.uid import generate_uid
 
-from ris.actions import patients
+from ris.actions import exams, patients
 from ris.actions import performed as verbs
 from ris.actor import Actor, ActorKind
 from ris.errors import ForbiddenMove
@@ -56,6 +56,10 @@ def step() -> ScheduledProcedureStep:
     return factories.step(patient=factories.patient("Doe^Jane", "4711"))
 
 
+def order_of(step: ScheduledProcedureStep) -> Order:
+    return Order.objects.get(procedures__steps=step)
+
+
 def uid_of(step: ScheduledProcedureStep) -> str:
     return (
         ScheduledProcedureStep.objects.select_related("requested_procedure")
@@ -98,6 +102,52 @@ def test_a_procedure_keeps_its_study_where_images_lie_in_it_or_the_other_is_take
     other = factories.step()
     verbs.link(by=BY, performed=begun(study_instance_uid=before, said={}), step=other)
     assert uid_of(other) != before
+
+
+@pytest.mark.parametrize(
+    "before", ["REQUESTED", "SCHEDULED", "ARRIVED", "READY", "STARTED", "DEPARTED", "DISCONTINUED", "NO_SHOW"]
+)
+def test_a_link_that_was_wrong_leaves_no_trace_in_the_state_and_can_be_made_again(before: str) -> None:
+    jane = factories.patient("Doe^Jane", "4711")
+    step = factories.step(before, patient=jane)
+    place = (step.station, step.start)
+    performed = ended(begun())
+    for _again in range(2):
+        assert step in [one.step for one in likely(performed)]
+        verbs.link(by=BY, performed=performed, step=step)
+        step.refresh_from_db()
+        assert step.state == "COMPLETED"
+        verbs.unlink(by=BY, performed=performed, step=step, reason="wrong")
+        step.refresh_from_db()
+        assert step.state == before
+        if before != "REQUESTED":
+            assert (step.station, step.start) == place
+        assert order_of(step).attentions == []
+    if before == "REQUESTED":
+        assert step.station is None
+
+
+def test_a_state_that_somebody_has_changed_since_stays_and_is_marked(step: ScheduledProcedureStep) -> None:
+    performed = begun()
+    verbs.link(by=BY, performed=performed, step=step)
+    exams.go("complete", by=BY, step=step)
+    verbs.unlink(by=BY, performed=performed, step=step, reason="wrong")
+    step.refresh_from_db()
+    assert (step.state, order_of(step).attentions) == ("COMPLETED", [Attention.REPORT_TAKEN_OFF])
+
+
+def test_of_two_reports_each_can_be_taken_off(step: ScheduledProcedureStep) -> None:
+    wrong, right = ended(begun()), begun()
+    for performed in (wrong, right):
+        verbs.link(by=BY, performed=performed, step=step)
+    verbs.unlink(by=BY, performed=wrong, step=step, reason="wrong")
+    step.refresh_from_db()
+    assert step.state == "COMPLETED"
+    assert Attention.REPORT_TAKEN_OFF in order_of(step).attentions, "the one that is left says that it is in progress"
+    ended(right)
+    verbs.unlink(by=BY, performed=right, step=step, reason="wrong too")
+    step.refresh_from_db()
+    assert step.state == "SCHEDULED", "as it was before the first"
 
 
 def test_unlinking_leaves_what_a_person_has_done(step: ScheduledProcedureStep) -> None:
