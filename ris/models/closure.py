@@ -59,8 +59,10 @@ class StepClosure(Noun):
 class BulkClosing(Noun):
     """Many left-over exams that a person closes at once; the clock's worker does it, and the page shows how far it is.
 
+    Opening again what another one closed is one as well.
+
     steps: primary keys, in the order in which they are done. done: how many of them are; refused: how many of these
-    could not be closed. actor_name, user, address: who asked for it.
+    were moved on before their turn. actor_name, user, address: who asked for it.
     """
 
     class Kind(models.TextChoices):
@@ -68,6 +70,7 @@ class BulkClosing(Noun):
 
         COMPLETE = "COMPLETE", _("complete")
         MISS = "MISS", _("did not come")
+        REOPEN = "REOPEN", _("open again")
 
     kind = models.CharField(_("what"), max_length=8, choices=Kind)
     reason = models.CharField(_("why"), max_length=250)
@@ -88,7 +91,9 @@ class BulkClosing(Noun):
         verbose_name_plural = _("closings of left-over exams")
         ordering = ("-pk",)
         default_permissions = ()
-        constraints = (models.CheckConstraint(condition=Q(kind__in=["COMPLETE", "MISS"]), name="bulk_kind_known"),)
+        constraints = (
+            models.CheckConstraint(condition=Q(kind__in=["COMPLETE", "MISS", "REOPEN"]), name="bulk_kind_known"),
+        )
 
     def __str__(self) -> str:
         return f"{self.kind} {self.done}/{len(self.steps)}"

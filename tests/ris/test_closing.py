@@ -1,5 +1,6 @@
 """Exams of scanners that tell nothing: closed by the clock or by a person, each with its evidence, and opened again."""
 
+import re
 from datetime import timedelta
 
 import pytest
@@ -173,6 +174,66 @@ def test_the_board_is_for_those_who_perform_and_takes_odd_presses(left: list[Sch
     technologist = Desk(Role.TECHNOLOGIST)
     assert "Please say why." in text_of(technologist.post("/left-over/", kind="COMPLETE", step=left[0].pk))
     assert "Please say why." in text_of(technologist.post("/left-over/", kind="BURN", reason="x", step=left[0].pk))
-    assert "None of these exams" in text_of(technologist.post("/left-over/", kind="MISS", reason="x"))
+    assert "Please say why." in text_of(technologist.post("/left-over/", kind="REOPEN", reason="x", step=left[0].pk))
+    page = technologist.post("/left-over/", kind="MISS", reason="a strike")
+    assert "Tick the exams that are meant." in text_of(page)
+    assert 'value="a strike"' in page
+    assert "None of these exams" in text_of(technologist.post("/left-over/", kind="MISS", reason="x", step="99"))
     technologist.post_in_vain(404, "/left-over/", kind="MISS", reason="x", step="x")
-    technologist.get("/left-over/?bulk=99", status=404)
+    for odd in ("bulk=99", "station=x", "site=x"):
+        technologist.get(f"/left-over/?{odd}", status=404)
+
+
+def test_what_is_being_closed_is_not_offered_a_second_time(left: list[ScheduledProcedureStep]) -> None:
+    technologist = Desk(Role.TECHNOLOGIST)
+    page = technologist.post("/left-over/", kind="COMPLETE", reason="x", step=[step.pk for step in left[:2]])
+    assert "0 of 2" in text_of(page)
+    assert re.findall(r'name="step" value="(\d+)"', page) == [str(left[2].pk)]
+    assert "None of these exams" in text_of(technologist.post("/left-over/", kind="MISS", reason="x", step=left[0].pk))
+
+
+def test_the_board_is_narrowed_to_a_station_or_a_site(left: list[ScheduledProcedureStep]) -> None:
+    technologist = Desk(Role.TECHNOLOGIST)
+    assert 'name="station"' not in technologist.get("/left-over/"), "there is one station only"
+    elsewhere = factories.station("MR9", site=factories.site("NORTH"))
+    ScheduledProcedureStep.objects.filter(pk=left[2].pk).update(station=elsewhere)
+    for narrow in (f"station={elsewhere.pk}", f"site={elsewhere.site_id}"):
+        page = technologist.get(f"/left-over/?{narrow}")
+        assert re.findall(r'name="step" value="(\d+)"', page) == [str(left[2].pk)]
+        assert f'<option value="{narrow.partition("=")[2]}" selected>' in page
+    address = f"/left-over/?station={elsewhere.pk}"
+    page = technologist.post(address, kind="COMPLETE", reason="x", step=left[2].pk)
+    assert "Nothing is left over" in text_of(page), "it stays narrowed"
+
+
+def test_a_closing_is_undone_as_a_whole(left: list[ScheduledProcedureStep]) -> None:
+    technologist = Desk(Role.TECHNOLOGIST)
+    ticked = [step.pk for step in left]
+    technologist.post("/left-over/", kind="MISS", reason="a strike", step=ticked[:1])
+    technologist.post("/left-over/", kind="COMPLETE", reason="system was down", step=ticked[1:])
+    missed, completed = BulkClosing.objects.order_by("pk")
+    assert "again" not in text_of(technologist.get(f"/left-over/?bulk={completed.pk}")).partition("Nothing")[0]
+    assert close_left_over_exams() == 3
+    exams.go("reopen", by=BY, step=left[2])
+    page = f"/left-over/?bulk={completed.pk}"
+    assert "Open 1 exam again" in text_of(technologist.get(page))
+    assert "Please say why." in text_of(technologist.post(page, undo=completed.pk))
+    technologist.post(page, undo=completed.pk, reason="the wrong list")
+    assert "None of these exams" in text_of(technologist.post(page, undo=completed.pk, reason="twice"))
+    technologist.post(page, undo=missed.pk, reason="the wrong list")
+    technologist.post_in_vain(404, page, undo=99, reason="x")
+    assert close_left_over_exams() == 2
+    assert [state(step) for step in left] == ["SCHEDULED", "ARRIVED", "SCHEDULED"]
+    assert Event.objects.filter(reason="the wrong list", user=technologist.user).exists()
+    assert "Open 1 exam again" not in text_of(technologist.get(page))
+
+
+def test_what_was_moved_on_since_is_not_opened_again(left: list[ScheduledProcedureStep]) -> None:
+    bulk = leftovers.begin(by=BY, kind="MISS", steps=[left[0].pk], reason="x")
+    leftovers.work()
+    again = leftovers.take_back(by=BY, bulk=bulk, reason="y")
+    assert not leftovers.closed_by(again).exists()
+    exams.go("reopen", by=BY, step=left[0])
+    assert leftovers.work() == 1
+    again.refresh_from_db()
+    assert (again.done, again.refused) == (1, 1)
