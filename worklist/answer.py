@@ -151,8 +151,8 @@ def site_zone(row: Row) -> tzinfo:
 
 
 @lru_cache(maxsize=64)
-def _zone(name: str) -> tzinfo:
+def _zone(name: str | None) -> tzinfo:
     try:
-        return ZoneInfo(name)
+        return ZoneInfo(name or settings.TIME_ZONE)  # without a station there is no site
     except (LookupError, OSError, ValueError):
         return ZoneInfo(settings.TIME_ZONE)

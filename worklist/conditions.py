@@ -38,12 +38,20 @@ class Part:
 
     name: the key of the rule in RULES, one of PROFILE_RULES, or the keyword of the key. terms: what SQL can tell.
     check: what is left. wanted: what the key asks for; start date and start time are one part, with a window.
+    alone: of keys that one search answers together (a number and its issuer), what this one asks for by itself. A step
+    meets all of those where it meets the terms.
     """
 
     name: str
     terms: Q = field(default_factory=Q)
     check: Check | None = None
     wanted: Match | Window | None = None
+    alone: Q | None = None
+
+    @property
+    def by_itself(self) -> Q:
+        """What SQL can tell of this part alone."""
+        return self.terms if self.alone is None else self.alone
 
 
 RULES: dict[str, Q] = {**WORKLIST_RULES, "merged": Q(**{PATIENT + "merged_into__isnull": True})}
@@ -83,7 +91,7 @@ def parts(request: Request, ae_title: str = "", profile: Profile = PLAIN) -> lis
             terms = _number(request, match, profile) or _term(match.path, condition, folded=match.folded)
             if request.ways.by_ear and match.path == PATIENT_NAME:
                 terms |= _by_ear(condition)
-            found.append(Part(match.attribute.keyword, terms, wanted=match))
+            found.append(Part(match.attribute.keyword, terms, wanted=match, alone=_alone(request, match, profile)))
     return [*found, *_parts_of(profile, ae_title)]
 
 
@@ -183,6 +191,22 @@ def _number(request: Request, match: Match, profile: Profile) -> Q | None:
     found = Q(**{patient: of_authority.filter(_term("value", match.condition)).values("patient")})
     has_none = ~Q(Exists(of_authority.filter(patient=OuterRef(PATIENT + "pk"))))
     return found | (_term(NUMBER, match.condition) & has_none)
+
+
+def _alone(request: Request, match: Match, profile: Profile) -> Q | None:
+    """Return what Patient ID, or the issuer beside it, asks for by itself; None for other keys and without both.
+
+    A patient who has the number, but not of that issuer, fails the issuer alone; one who has another number fails it.
+    """
+    number = number_asked(request)
+    if not number or match.path not in (NUMBER, ISSUER) or not authority_of(request, profile):
+        return None
+    of_patient = PatientIdentifier.objects.filter(patient=OuterRef(PATIENT + "pk")).order_by()
+    of_authority = of_patient.filter(issuer=authority_of(request, profile))
+    has_number = Exists(of_patient.filter(number))
+    if match.path == NUMBER:
+        return Q(has_number)
+    return Q(Exists(of_authority.filter(number))) | (Q(Exists(of_authority)) & ~Q(has_number))
 
 
 def _by_ear(condition: Condition) -> Q:

@@ -145,6 +145,10 @@ class Window:
             return False
         return self.daily is None or self.daily.contains(moment.time())
 
+    def has_day(self, day: date) -> bool:
+        """Tell whether any moment of a day lies between the ends."""
+        return (self.low is None or self.low.date() <= day) and (self.high is None or day <= self.high.date())
+
 
 ANY_TIME = Window()
 

@@ -19,8 +19,8 @@ from worklist.errors import QueryError
 from worklist.models import QueryLog
 from worklist.query_words import asked_in_words
 from worklist.why import OF_EACH, Miss, Shares, near_misses, shares
-from worklist.why_pages import EXPLAIN, advice, caller_of, steps_named
-from worklist.why_words import Told, told, wanted_in_words
+from worklist.why_pages import EXPLAIN, caller_of, steps_named
+from worklist.why_words import Told, advice, told, wanted_in_words
 
 NEAR = timedelta(days=7)
 """How far from the query an exam may be to count as a near miss."""
@@ -91,7 +91,7 @@ def _rows(query: QueryLog, misses: list[Miss]) -> list[NearMiss]:
     steps = ScheduledProcedureStep.objects.select_related("station__site", "requested_procedure__order__patient")
     found = steps.in_bulk([miss.step_id for miss in misses])
     return [
-        NearMiss(step, told(miss.line, step, profile, query.calling_ae_title), advice(miss.line))
+        NearMiss(step, told(miss.line, step, profile, query.calling_ae_title), advice(miss.line, profile))
         for miss in misses
         if (step := found.get(miss.step_id))
     ]

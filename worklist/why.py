@@ -13,12 +13,10 @@ from pydicom.dataset import Dataset
 
 from ris.models import ScheduledProcedureStep
 from worklist.answer import BadRowError, Row, answer
-from worklist.attributes import SITE_ZONE
 from worklist.callers import profile_for
 from worklist.conditions import RULES, Part, candidates, parts
 from worklist.errors import QueryError
 from worklist.identifier import Match
-from worklist.matching import Window
 from worklist.profiles import PLAIN, Profile
 from worklist.query import Caller, find, question
 from worklist.spelling import Change, Notes
@@ -100,7 +98,7 @@ def explain(step: ScheduledProcedureStep, identifier: Dataset, caller: Caller, p
 def meeting(part: Part, steps: Collection[int]) -> set[int]:
     """Return which of these steps (by primary key) meet one part of a question."""
     paths = part.check[0] if part.check else ()
-    rows = candidates().filter(Q(pk__in=steps) & part.terms).values("pk", *paths)
+    rows = candidates().filter(Q(pk__in=steps) & part.by_itself).values("pk", *paths)
     return {row["pk"] for row in rows if part.check is None or (_has_all(row) and part.check[1](row))}
 
 
@@ -116,12 +114,8 @@ def _line(part: Part, step: ScheduledProcedureStep) -> Line:
 
 def _rows_of(part: Part, steps: Collection[int]) -> list[Row]:
     """Return the columns of these steps (by primary key) that one part of a question is about, in their order."""
-    paths: tuple[str, ...] = ()
-    match part.wanted:
-        case Match():
-            paths = part.wanted.paths
-        case Window():
-            paths = ("start", SITE_ZONE)
+    checked = part.check[0] if part.check else ()
+    paths = part.wanted.paths if isinstance(part.wanted, Match) else checked
     found = {row["pk"]: row for row in candidates().filter(pk__in=steps).values("pk", *paths)}
     return [found[step] for step in steps if step in found]
 
@@ -182,7 +176,7 @@ def _failing_only(part: Part, others: list[Part], near: Q, at: datetime) -> list
     """Return the steps (by primary key) that meet all the other parts and not this one."""
     terms = near
     for other in others:
-        terms &= other.terms
+        terms &= other.by_itself
     steps = _nearest(terms, at)
     left = {step.pk for step in steps} - meeting(part, [step.pk for step in steps])
     for other in others:

@@ -19,10 +19,10 @@ from worklist.preview import usual_query
 from worklist.query import Caller
 from worklist.query_words import answers_in_words, asked_in_words, ways_in_words
 from worklist.ways import page_of, ways_of
-from worklist.why import Explanation, Line, explain
+from worklist.why import Explanation, explain
 from worklist.why_contact import contact
 from worklist.why_since import since
-from worklist.why_words import ADVICE, told, verdict
+from worklist.why_words import advice, told, verdict
 
 EXPLAIN = "worklist.explain_querylog"
 RECENT = timedelta(days=7)
@@ -62,7 +62,10 @@ def why(request: HttpRequest, pk: int) -> HttpResponse:
         answers=answers_in_words(query) if query else "",
         verdict=verdict(step, query, explanation),
         is_answered=not (explanation.refused or explanation.unread),
-        lines=[(told(line, step, explanation.profile, title), advice(line)) for line in explanation.lines],
+        lines=[
+            (told(line, step, explanation.profile, title), advice(line, explanation.profile))
+            for line in explanation.lines
+        ],
         profile=explanation.profile.name,
         others=explanation.matches - explanation.found,
         contact=contact(title, latest, timezone.now()),
@@ -109,11 +112,6 @@ def _asked(query: QueryLog, explanation: Explanation) -> dict[str, str]:
     if explanation.lines:
         return {}
     return dict(said(query.keys)) if query.keys else {name: ", ".join(values) for name, values in query.unread.items()}
-
-
-def advice(line: Line) -> str:
-    """Return what to do where a line does not hold."""
-    return "" if line.holds else str(ADVICE.get(line.part.name, ADVICE[""]))
 
 
 def _query(request: HttpRequest) -> QueryLog | None:

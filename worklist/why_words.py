@@ -4,7 +4,6 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from typing import TYPE_CHECKING
 
-from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy as _lazy
 
@@ -45,7 +44,9 @@ def told(line: Line, step: ScheduledProcedureStep, profile: Profile = PLAIN, ae_
         case Match():
             has = _values(line)
         case Window():
-            has = f"{wall_clock(line.row):%Y-%m-%d %H:%M}" if line.row["start"] else _("no time yet")
+            has = _start(line, profile)
+        case _ if part.name == "profile_days":
+            has = _start(line, profile)
         case _ if part.name in PROFILE_RULES:
             has = _profiled(part.name, step)
         case _:
@@ -62,7 +63,7 @@ def wanted_in_words(part: Part, profile: Profile = PLAIN, ae_title: str = "") ->
                 asked = _("%(alias)s, which means %(station)s") % {"alias": asked, "station": own}
             return part.wanted.attribute.name, asked
         case Window():
-            return _("Start date and time"), window_in_words(part.wanted)
+            return _("Start date and time"), _on_clock(window_in_words(part.wanted), profile)
     return _("Station profile"), _profile(part.name, profile, ae_title)
 
 
@@ -97,10 +98,19 @@ def _profiled(name: str, step: ScheduledProcedureStep) -> str:
     """Return what of a step a rule of the profile is about."""
     if name == "profile_stations":
         return step.station.ae_title if step.station else "–"
-    if name == "profile_states":
-        return step.get_state_display()
-    zone = step.station.site.zone if step.station else timezone.get_current_timezone()
-    return f"{timezone.localtime(step.start, zone):%Y-%m-%d %H:%M}" if step.start else _("no time yet")
+    return step.get_state_display()
+
+
+def _start(line: Line, profile: Profile) -> str:
+    """Return when a step starts, by the clock that the question goes by: the device's own, else its site's."""
+    return (
+        _on_clock(f"{wall_clock(line.row, profile):%Y-%m-%d %H:%M}", profile) if line.row["start"] else _("no time yet")
+    )
+
+
+def _on_clock(words: str, profile: Profile) -> str:
+    """Name the time zone where it is not the one of the site."""
+    return f"{words} ({profile.time_zone})" if profile.time_zone else words
 
 
 def _condition(condition: Condition) -> str:
@@ -159,14 +169,40 @@ ADVICE: dict[str, "_StrPromise"] = {
     },
     "merged": _lazy("The order belongs to a record that was merged away: tell informatics."),
     "ScheduledProcedureStepStartDate": _lazy("Choose the day of the exam in the scanner, or move the exam."),
+    "hour": _lazy("The day is right, the hour is not: ask for other hours at the scanner, or move the exam."),
     "ScheduledStationAETitle": _lazy(
         "The scanner asks for another AE title than the exam's station. Move the exam to that station, or set the AE "
         "title in the scanner's query."
     ),
     "Modality": _lazy("The scanner asks for another modality. Correct the exam, or the scanner's query."),
-    "": _lazy("The scanner asks for something else than the exam has. Look for a name or number typed at the scanner."),
+    "IssuerOfPatientID": _lazy(
+        "The scanner asks for a number of another authority. Correct the issuer in the scanner's query, or with "
+        "the patient."
+    ),
+    **{
+        name: _lazy(
+            "The scanner asks for another one than the exam has. Look for a name or number typed at the scanner."
+        )
+        for name in ("PatientName", "PatientID", "AccessionNumber", "RequestedProcedureID", "ScheduledProcedureStepID")
+    },
+    "": _lazy("The scanner asks for another value than the exam has. Correct its query, or the value of the exam."),
 }
-"""What to do where a step fails a part of a question, by its name."""
+"""What to do where a step fails a part of a question, by its name; `hour`: of the right day."""
+
+
+def advice(line: Line, profile: Profile = PLAIN) -> str:
+    """Return what to do where a line does not hold. profile: of the caller."""
+    if line.holds:
+        return ""
+    window = line.part.wanted
+    if not isinstance(window, Window) or not line.row["start"]:
+        return str(ADVICE.get(line.part.name, ADVICE[""]))
+    right_day = window.has_day(wall_clock(line.row, profile).date())
+    found = str(ADVICE["hour" if right_day else line.part.name])
+    if profile.time_zone:
+        words = _("The station profile gives the device a clock of its own (%s): correct that if it is not so.")
+        found += " " + words % profile.time_zone
+    return found
 
 
 def verdict(step: ScheduledProcedureStep, query: QueryLog | None, now: Explanation) -> list[str]:

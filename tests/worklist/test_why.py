@@ -70,6 +70,8 @@ KEYS: list[tuple[dict[str, Any], str]] = [
     ({"PatientName": "=山田*"}, "PatientName"),
     ({"PatientID": "4712"}, "PatientID"),
     ({"IssuerOfPatientID": "OTHER"}, "IssuerOfPatientID"),
+    ({"PatientID": "4711", "IssuerOfPatientID": "OTHER"}, "IssuerOfPatientID"),
+    ({"PatientID": "4712", "IssuerOfPatientID": factories.ISSUER}, "PatientID"),
     ({"PatientBirthDate": "19700101"}, "PatientBirthDate"),
     ({"PatientSex": "M"}, "PatientSex"),
     ({"AccessionNumber": "X*"}, "AccessionNumber"),
