@@ -48,6 +48,9 @@ ENDINGS: dict[str, EventKind] = {
 }
 CONTRADICTION = "contradiction"
 """Doubt: the identifiers of an item name two orders."""
+UNMATCHED = "unmatched"
+"""Doubt, with the number: an item of a group belongs to no step that is known, or to more than one."""
+_NAMES = ("sps_id", "accession_number", "requested_procedure_id", "study_instance_uid")
 _UNDERWAY = frozenset({StepState.STARTED, StepState.DEPARTED, StepState.DISCONTINUED})
 _TOLD = ("state", "end", "discontinuation_code", "discontinuation_reason")
 
@@ -73,10 +76,19 @@ def begin(
             raise
         raise DuplicatePerformedStep from None
     _tell(EventKind.PERFORMED_BEGUN, by=by, performed=performed)
-    found = {match.step.pk: match for item in items if (match := recognizing.find(item, performed))}
-    named = [item for item in items if any(item.values())]
-    if len(found) < len(named) and any(_contradicts(item) for item in named):
-        performed.change(doubts=[*performed.doubts, CONTRADICTION])
+    found: dict[int, recognizing.Found] = {}
+    lost: list[Item] = []
+    for item in items:
+        match = recognizing.find(item, performed)
+        if match is not None:
+            found[match.step.pk] = match
+        elif any(item.values()) and item not in lost:
+            lost.append(item)
+    meant = max(len(found) + len(lost), 1)
+    doubts = [CONTRADICTION] if any(_contradicts(item) for item in lost) else []
+    if meant > 1:
+        doubts += [f"{UNMATCHED}:{next(filter(None, map(item.get, _NAMES)))}" for item in lost]
+    performed.change(doubts=[*performed.doubts, *doubts], steps_meant=meant)
     steps = _locked_steps(found)
     for step in steps:
         match = found[step.pk]
@@ -129,11 +141,10 @@ def order_afterwards(
 ) -> Order:
     """Place the order of an exam that is already done: it is made with the study of the images, and linked with them.
 
-    fields: as for orders.place. Raises what that and `link` raise, and ForbiddenMove when another order is linked.
+    fields: as for orders.place. Raises what that and `link` raise, and ForbiddenMove when all that it names is linked.
     """
     performed = lock(performed.sop_instance_uid)
-    if PerformedLink.objects.active().filter(performed=performed).exists():
-        raise ForbiddenMove(_("It is linked with an order."), field="performed")
+    _check_waits(performed)
     wish = replace(request, study_instance_uid=performed.study_instance_uid or None)
     order = orders.place(by=by, patient=patient, requests=[wish], **fields)
     first = ScheduledProcedureStep.objects.filter(requested_procedure__order=order).order_by("pk")[0]
@@ -155,6 +166,7 @@ def unlink(*, by: Actor, performed: PerformedProcedureStep, step: ScheduledProce
     if row is None:
         return
     row.change(undone_at=timezone.now())
+    performed.change(set_aside="")  # that one of a group needs no order says nothing of this one
     procedure = step.requested_procedure
     if row.study_uid_before and procedure.study_instance_uid == performed.study_instance_uid:
         _set_study(by=by, procedure=procedure, uid=row.study_uid_before)
@@ -170,11 +182,11 @@ def unlink(*, by: Actor, performed: PerformedProcedureStep, step: ScheduledProce
 def set_aside(*, by: Actor, performed: PerformedProcedureStep, reason: str) -> None:
     """Say that a performed step needs no order, such as a test with a phantom; an empty reason takes that back.
 
-    Raises ForbiddenMove when it is linked with one.
+    Of a group of which some are linked it says that the others need none. Raises ForbiddenMove when all are linked.
     """
     performed = lock(performed.sop_instance_uid)
-    if PerformedLink.objects.active().filter(performed=performed).exists():
-        raise ForbiddenMove(_("It is linked with an order."), field="performed")
+    if reason:
+        _check_waits(performed)
     diff = performed.change(set_aside=reason)
     if diff:
         _tell(EventKind.PERFORMED_SET_ASIDE, by=by, performed=performed, diff=diff, reason=reason)
@@ -187,6 +199,11 @@ def lock(sop_instance_uid: str) -> PerformedProcedureStep:
     if performed is None:
         raise UnknownPerformedStep
     return performed
+
+
+def _check_waits(performed: PerformedProcedureStep) -> None:
+    if PerformedLink.objects.active().filter(performed=performed).count() >= performed.steps_meant:
+        raise ForbiddenMove(_("It is linked with an order."), field="performed")
 
 
 def _contradicts(item: Item) -> bool:

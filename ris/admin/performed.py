@@ -121,6 +121,9 @@ class PerformedAdmin(PatientDataAdmin):
     def orders(self, row: PerformedProcedureStep) -> SafeString | str:
         """Show the accession numbers, or that it waits."""
         numbers = {link.step.requested_procedure.order.accession_number for link in row.links.all()}
-        if numbers:
-            return ", ".join(sorted(numbers))
-        return gettext("set aside") if row.set_aside else format_html('<span class="mark">{}</span>', gettext("waits"))
+        known = ", ".join(sorted(numbers))
+        if row.set_aside:
+            return known or gettext("set aside")
+        if len(row.links.all()) < row.steps_meant:
+            return format_html('{} <span class="mark">{}</span>', known, gettext("waits"))
+        return known

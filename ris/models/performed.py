@@ -4,7 +4,7 @@ from typing import Self
 
 from django.core.validators import MinValueValidator
 from django.db import models
-from django.db.models import Exists, OuterRef, Q
+from django.db.models import Count, Exists, OuterRef, Q, Subquery
 from django.utils.translation import gettext_lazy as _
 
 from ris import person_name
@@ -32,8 +32,10 @@ class PerformedQuerySet(models.QuerySet["PerformedProcedureStep"]):
         return self.filter(Exists(PerformedLink.objects.active().filter(performed=OuterRef("pk"))))
 
     def waiting(self) -> Self:
-        """Narrow to those that a person has to link with an order, or to set aside."""
-        return self.filter(~Exists(PerformedLink.objects.active().filter(performed=OuterRef("pk"))), set_aside="")
+        """Narrow to those that a person has to link with an order, or with one more, or to set aside."""
+        links = PerformedLink.objects.active().filter(performed=OuterRef("pk"))
+        known = Subquery(links.order_by().values("performed").annotate(known=Count("pk")).values("known"))
+        return self.filter(~Exists(links) | Q(steps_meant__gt=1) & Q(steps_meant__gt=known), set_aside="")
 
     def of_order(self, order: Order) -> Self:
         """Narrow to what was performed for an order."""
@@ -66,6 +68,9 @@ class PerformedProcedureStep(Noun):
     discontinuation_reason = models.CharField(_("reason"), max_length=64, blank=True)
     items = models.JSONField(
         _("scheduled step attributes"), default=list, blank=True, help_text=_("Identifiers of the steps that it names")
+    )
+    steps_meant = models.PositiveSmallIntegerField(
+        _("exams"), default=1, editable=False, help_text=_("How many it names, known here or not")
     )
     said = models.JSONField(_("patient as the scanner says"), default=dict, blank=True)
     series = models.JSONField(_("series"), default=list, blank=True)

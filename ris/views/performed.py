@@ -33,7 +33,7 @@ def show(request: HttpRequest, object_id: str) -> HttpResponse:
     frame.require(request, "ris.view_performedprocedurestep")
     performed = find(frame.key(object_id))
     links = list(performed.links.all())
-    waits = not links and not performed.set_aside
+    waits = len(links) < performed.steps_meant and not performed.set_aside
     suggestions = likely(performed) if waits else []
     namesakes = _namesakes(performed) if waits else []
     events = Event.objects.filter(subject=audit.subject_of(performed)).exclude(kind__in=story.READS)
@@ -160,6 +160,7 @@ def doubt_in_words(doubt: str) -> str:
         "missing": _("%s is missing."),
         "ignored": _("%s was changed later, which is not allowed; the first value counts."),
         "unreadable": _("%s cannot be read."),
+        verbs.UNMATCHED: _("“%s” belongs to no exam that is known here, or to more than one."),
     }
     if kind in words:
         return words[kind] % attribute

@@ -149,6 +149,7 @@ def _candidates(performed: PerformedProcedureStep, patients: frozenset[int]) -> 
     steps = (
         ScheduledProcedureStep.objects.exclude(state=StepState.CANCELED)
         .exclude(pk__in=done)
+        .exclude(pk__in=PerformedLink.objects.active().filter(performed=performed).values("step"))
         .select_related("station__site", "requested_procedure__exam", "requested_procedure__order__patient")
         .prefetch_related("requested_procedure__order__patient__identifiers")
     )

@@ -52,6 +52,11 @@ def ended(performed: PerformedProcedureStep, state: str = "COMPLETED") -> Perfor
 
 
 @pytest.fixture
+def technologist() -> Desk:
+    return Desk(Role.TECHNOLOGIST)
+
+
+@pytest.fixture
 def step() -> ScheduledProcedureStep:
     return factories.step(patient=factories.patient("Doe^Jane", "4711"))
 
@@ -172,6 +177,57 @@ def test_a_cancelled_step_is_not_linked_by_hand_and_a_linked_one_not_set_aside(s
         )
 
 
+# --- groups ------------------------------------------------------------------------------------------------
+
+
+def item(sps_id: str = "", accession: str = "", study: str = "1.2.3.4") -> dict[str, str]:
+    return {
+        "sps_id": sps_id,
+        "accession_number": accession,
+        "requested_procedure_id": "",
+        "study_instance_uid": study,
+    }
+
+
+def test_what_is_not_known_of_a_group_waits_while_the_rest_is_linked(
+    technologist: Desk, step: ScheduledProcedureStep
+) -> None:
+    performed = begun(items=[item(step.sps_id), item("NOPE", "NOPE"), item("NOPE", "NOPE")])
+    assert performed.doubts == ["unmatched:NOPE"]
+    assert list(PerformedProcedureStep.objects.waiting()) == [performed]
+    assert "waits" in text_of(technologist.get("/ris/performedprocedurestep/?order=waiting"))
+    page = text_of(technologist.get(page_of(performed)))
+    assert "The scanner names 2 exams, of which 1 is linked." in page
+    assert "“NOPE” belongs to no exam" in page
+    second = factories.step(patient=step.requested_procedure.order.patient, start=factories.today_at(11))
+    assert [one.step for one in likely(performed)] == [second], "not the one that is linked already"
+    assert "It is set aside" in press(technologist, performed, act="set aside", reason="typed by mistake")
+    assert not PerformedProcedureStep.objects.waiting().exists()
+    press(technologist, performed, act="take back")
+    press(technologist, performed, act="link", step=second.pk)
+    assert not PerformedProcedureStep.objects.waiting().exists()
+    assert "Which order was this?" not in text_of(technologist.get(page_of(performed)))
+    assert set(performed.links.values_list("step", flat=True)) == {step.pk, second.pk}
+    press(technologist, performed, act="unlink", step=second.pk, reason="no")
+    assert list(PerformedProcedureStep.objects.waiting()) == [performed]
+
+
+@pytest.mark.parametrize(
+    ("items", "meant", "doubts"),
+    [
+        ([], 1, []),
+        ([item()], 1, []),
+        ([item("NOPE")], 1, []),
+        ([item(), item()], 1, []),
+        ([item("ONE"), item("TWO")], 2, ["unmatched:ONE", "unmatched:TWO"]),
+        ([item("ONE"), item(study="1.2.3.5")], 2, ["unmatched:ONE", "unmatched:1.2.3.5"]),
+    ],
+)
+def test_only_of_several_one_can_be_overlooked(items: list[dict[str, str]], meant: int, doubts: list[str]) -> None:
+    performed = begun(items=items)
+    assert (performed.steps_meant, performed.doubts) == (meant, doubts)
+
+
 # --- suggestions -------------------------------------------------------------------------------------------
 
 
@@ -220,11 +276,6 @@ def test_a_number_that_was_merged_away_suggests_the_survivor(step: ScheduledProc
 
 
 # --- the desk ----------------------------------------------------------------------------------------------
-
-
-@pytest.fixture
-def technologist() -> Desk:
-    return Desk(Role.TECHNOLOGIST)
 
 
 def page_of(performed: PerformedProcedureStep) -> str:
