@@ -91,8 +91,7 @@ def is_somebody_else(patient: Patient, said: Mapping[str, Any]) -> bool:
     A number of a record that was merged into the patient's is theirs. A name may have changed since the scanner read
     it, so it counts only where neither number nor birth date is the same.
     """
-    numbers = _numbers(patient)
-    if said.get("id") and said["id"] not in numbers:
+    if said.get("id") and not _has_number(patient, said["id"]):
         return True
     born = patient.birth_date.isoformat() if patient.birth_date else ""
     if said.get("birth_date") and born:
@@ -101,6 +100,11 @@ def is_somebody_else(patient: Patient, said: Mapping[str, Any]) -> bool:
     return (
         bool(name) and not said.get("id") and bool(patient.patient_name_folded) and name != patient.patient_name_folded
     )
+
+
+def _has_number(patient: Patient, number: str) -> bool:
+    """Tell whether a number is the patient's; where identifiers were read along, most need no query."""
+    return any(number == one.value for one in patient.identifiers.all()) or number in _numbers(patient)
 
 
 def _numbers(patient: Patient) -> set[str]:

@@ -4,7 +4,7 @@ from typing import Any
 
 from django.contrib import admin
 from django.contrib.admin import SimpleListFilter
-from django.db.models import Prefetch, Q, QuerySet
+from django.db.models import Q, QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.urls import URLPattern, path
 from django.utils.html import format_html
@@ -59,8 +59,7 @@ class PerformedAdmin(PatientDataAdmin):
     def get_queryset(self, request: HttpRequest) -> QuerySet[PerformedProcedureStep]:
         """Bring the orders along; leave the data sets where they are."""
         rows: QuerySet[PerformedProcedureStep] = super().get_queryset(request)
-        links = PerformedLink.objects.active().select_related("step__requested_procedure__order__patient")
-        return rows.defer("content").prefetch_related(Prefetch("links", links))
+        return rows.defer("content").prefetch_related(pages.linked())
 
     def tell_list(self, request: HttpRequest, rows: Any, search: str) -> None:
         """Name the patients of the orders on the page."""
@@ -119,9 +118,11 @@ class PerformedAdmin(PatientDataAdmin):
 
     @admin.display(description=_("orders"))
     def orders(self, row: PerformedProcedureStep) -> SafeString | str:
-        """Show the accession numbers, or that it waits."""
+        """Show the accession numbers, whether one is of another patient, and whether it waits."""
         numbers = {link.step.requested_procedure.order.accession_number for link in row.links.all()}
-        known = ", ".join(sorted(numbers))
+        known: SafeString | str = ", ".join(sorted(numbers))
+        if pages.others(row):
+            known = format_html('{} <span class="mark">{}</span>', known, gettext("another patient"))
         if row.set_aside:
             return known or gettext("set aside")
         if len(row.links.all()) < row.steps_meant:

@@ -12,6 +12,7 @@ from django.views.decorators.http import require_POST
 
 from ris import audit
 from ris.actions import performed as verbs
+from ris.actions import recognizing
 from ris.errors import DomainError
 from ris.models import (
     Event,
@@ -43,6 +44,7 @@ def show(request: HttpRequest, object_id: str) -> HttpResponse:
         title=_("Performed by %s") % (performed.station or performed.station_ae_title),
         performed=performed,
         links=links,
+        others=others(performed),
         waits=waits,
         suggestions=suggestions,
         patients=namesakes,
@@ -167,10 +169,24 @@ def doubt_in_words(doubt: str) -> str:
     return _("The numbers that the scanner sent belong to two different orders.")
 
 
-def find(pk: int) -> PerformedProcedureStep:
-    """Return a performed step with its links; Http404 when there is none."""
+def others(performed: PerformedProcedureStep) -> set[int]:
+    """Return the links with orders of another patient than the scanner says; the links come as `linked` reads them."""
+    return {
+        link.pk
+        for link in performed.links.all()
+        if recognizing.is_somebody_else(link.step.requested_procedure.order.patient, performed.said)
+    }
+
+
+def linked() -> "Prefetch[str]":
+    """Return what reads the links of performed steps, with the orders and the patients' numbers."""
     links = PerformedLink.objects.active().select_related(
         "step__station__site", "step__requested_procedure__exam", "step__requested_procedure__order__patient"
     )
-    rows = PerformedProcedureStep.objects.select_related("station__site").prefetch_related(Prefetch("links", links))
+    return Prefetch("links", links.prefetch_related("step__requested_procedure__order__patient__identifiers"))
+
+
+def find(pk: int) -> PerformedProcedureStep:
+    """Return a performed step with its links; Http404 when there is none."""
+    rows = PerformedProcedureStep.objects.select_related("station__site").prefetch_related(linked())
     return get_object_or_404(rows, pk=pk)

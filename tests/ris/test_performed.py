@@ -212,6 +212,22 @@ def test_what_is_not_known_of_a_group_waits_while_the_rest_is_linked(
     assert list(PerformedProcedureStep.objects.waiting()) == [performed]
 
 
+def test_page_and_list_say_that_an_order_is_of_another_patient(
+    technologist: Desk, step: ScheduledProcedureStep
+) -> None:
+    other = factories.step(patient=factories.patient("Roe^Ann", "5"), start=factories.today_at(11))
+    performed = begun(items=[item(step.sps_id), item(other.sps_id)])
+    page = text_of(technologist.get(page_of(performed)))
+    number, others = (one.requested_procedure.order.accession_number for one in (step, other))
+    assert f"The scanner names another patient than order {others}." in page
+    assert f"{others} another patient" in page
+    assert f"than order {number}" not in page
+    assert "another patient" in text_of(technologist.get("/ris/performedprocedurestep/"))
+    verbs.unlink(by=BY, performed=performed, step=other, reason="wrong")
+    assert "another patient" not in text_of(technologist.get(page_of(performed)))
+    assert "another patient" not in text_of(technologist.get("/ris/performedprocedurestep/"))
+
+
 @pytest.mark.parametrize(
     ("items", "meant", "doubts"),
     [
