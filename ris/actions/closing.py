@@ -61,12 +61,14 @@ def close(*, by: Actor, step: ScheduledProcedureStep, evidence: Evidence, words:
 def undo(*, by: Actor, closure: StepClosure, reason: str = "") -> ScheduledProcedureStep:
     """Open a step again that was closed, and bring it to where it was; nothing happens when that was done before.
 
-    Raises ForbiddenMove when the step has been moved on since.
+    Raises ForbiddenMove when the step has been moved on since, or a scanner has reported that it is over.
     """
     step = schedule.locked(closure.step)
     closure = StepClosure.objects.get(pk=closure.pk)
     if closure.undone_at is not None:
         return step
+    if closure.reported_at is not None:
+        raise ForbiddenMove(_("A scanner has reported since that the exam is over."), field="closure")
     if step.state != StepState.COMPLETED:
         raise ForbiddenMove(_("The exam was changed after it was closed."), field="closure")
     closure.change(undone_at=timezone.now())

@@ -30,6 +30,7 @@ from ris.models import (
     RequestedProcedure,
     ScheduledProcedureStep,
     Station,
+    StepClosure,
 )
 from ris.models.base import Diff
 from ris.models.waiting import refused
@@ -265,6 +266,7 @@ def _follow(*, by: Actor, performed: PerformedProcedureStep, step: ScheduledProc
     """Bring a step to where all that was performed for it puts it; what is cancelled or completed stays so."""
     links = PerformedLink.objects.active().filter(step=step)
     move = performed_move(links.values_list("performed__state", "performed__discontinuation_code"))
+    _settle_closure(step, reported=move == "complete")
     if move is None or (move == "reopen" and step.state not in _UNDERWAY):
         return
     reason = performed.discontinuation_reason if move in ("discontinue", "reopen") else ""
@@ -286,6 +288,7 @@ def _go_back(
     rest = list(others)
     for later in [one for one in rest if one.pk > link.pk][:1]:
         later.change(state_before=link.state_before)  # what the undone one did is not what stood before it any more
+    _settle_closure(step, reported=False)
     if rest:
         _follow(by=by, performed=performed, step=step)
         stands = step.state != StepState.COMPLETED or StepState.COMPLETED in (rest[0].state_before, _owed(others))
@@ -297,6 +300,13 @@ def _go_back(
         rollup.mark(step.requested_procedure.order, add=[Attention.REPORT_TAKEN_OFF])
     elif not rest and step.state != link.state_before:
         exams.put_back(by=by, step=step, state=link.state_before, reason=reason)
+
+
+def _settle_closure(step: ScheduledProcedureStep, *, reported: bool) -> None:
+    """Keep with the closure of a step whether a scanner's report says too that it is over."""
+    for closure in StepClosure.objects.standing().filter(step=step):
+        if reported != (closure.reported_at is not None):
+            closure.change(reported_at=timezone.now() if reported else None)
 
 
 def _owed(links: QuerySet[PerformedLink]) -> StepState | None:

@@ -27,6 +27,10 @@ class ClosureQuerySet(models.QuerySet["StepClosure"]):
         """Leave out those that were undone."""
         return self.filter(undone_at__isnull=True)
 
+    def unreported(self) -> Self:
+        """Narrow to those that stand and that no scanner's report has borne out."""
+        return self.standing().filter(reported_at__isnull=True)
+
 
 class StepClosure(Noun):
     """That a step was closed on some evidence. An undone one stays: the same evidence does not close it again."""
@@ -37,6 +41,9 @@ class StepClosure(Noun):
     state_before = models.CharField(_("state before"), max_length=16, choices=StepState)
     closed_at = models.DateTimeField(_("closed"), auto_now_add=True)
     undone_at = models.DateTimeField(_("undone"), null=True, blank=True)
+    reported_at = models.DateTimeField(
+        _("reported"), null=True, blank=True, help_text=_("When a scanner said too that the exam is over")
+    )
 
     objects = ClosureQuerySet.as_manager()
 

@@ -72,7 +72,7 @@ def show(request: HttpRequest, object_id: str) -> HttpResponse:
         safety_shut=any(entry["shut"] for entry in gates),
         story=story.tell(story.of_order(order, EVENTS_SHOWN)),
         step_links=[link for link in desk.step_links() if user.has_perm(link.permission)],
-        closures=StepClosure.objects.standing().filter(step__in=steps, step__state=StepState.COMPLETED),
+        closures=StepClosure.objects.unreported().filter(step__in=steps, step__state=StepState.COMPLETED),
         performed=PerformedProcedureStep.objects.of_order(order).select_related("station__site").order_by("start"),
     )
     audit.patient_viewed(request, order.patient, order=order)

@@ -6,10 +6,10 @@ from datetime import timedelta
 import pytest
 from django.utils import timezone
 
-from ris.actions import closing, exams, leftovers, orders
+from ris.actions import closing, exams, leftovers, orders, performed
 from ris.actor import ActorKind
 from ris.errors import ForbiddenMove
-from ris.models import BulkClosing, Event, EventKind, Evidence, ScheduledProcedureStep, StepClosure
+from ris.models import BulkClosing, Event, EventKind, Evidence, PerformedLink, ScheduledProcedureStep, StepClosure
 from ris.roles import Role
 from ris.tasks import close_idle_exams, close_left_over_exams
 from tests import factories
@@ -24,6 +24,24 @@ WORDS = "PACS has 12 images"
 
 def state(step: ScheduledProcedureStep) -> str:
     return ScheduledProcedureStep.objects.get(pk=step.pk).state
+
+
+@pytest.fixture
+def step_in_progress() -> ScheduledProcedureStep:
+    """One that a scanner has begun, and of which it tells no more."""
+    step = factories.step()
+    names = {"accession_number": "", "requested_procedure_id": "", "study_instance_uid": ""}
+    performed.begin(
+        by=BY,
+        sop_instance_uid="1.9",
+        station_ae_title="CT1",
+        items=[names | {"sps_id": step.sps_id}],
+        pps_id="P1",
+        modality="CT",
+        start=timezone.now(),
+    )
+    step.refresh_from_db()
+    return step
 
 
 def close(step: ScheduledProcedureStep, evidence: Evidence = Evidence.ARCHIVE) -> bool:
@@ -109,6 +127,23 @@ def test_a_person_opens_a_closed_exam_again() -> None:
     assert "The exam is open again" in text_of(technologist.post(address, reason="still scanning"))
     assert state(step) == "STARTED"
     assert "Closed without a report" not in text_of(technologist.get(page))
+
+
+def test_a_report_that_comes_after_all_settles_the_closing(step_in_progress: ScheduledProcedureStep) -> None:
+    step, technologist = step_in_progress, Desk(Role.TECHNOLOGIST)
+    page = f"/ris/order/{step.requested_procedure.order_id}/change/"
+    close(step, Evidence.IDLE)
+    row = PerformedLink.objects.get().performed
+    row = performed.update(by=BY, performed=performed.lock(row.sop_instance_uid), description="more")
+    assert "It is not over" in text_of(technologist.get(page)), "the scanner goes on"
+    performed.update(by=BY, performed=performed.lock(row.sop_instance_uid), state="COMPLETED")
+    text = text_of(technologist.get(page))
+    assert "It is not over" not in text
+    assert text.index("Scanner has finished") < text.index(WORDS), "the history tells both, the newest first"
+    with refused(ForbiddenMove):
+        closing.undo(by=BY, closure=StepClosure.objects.get())
+    performed.unlink(by=BY, performed=row, step=step, reason="another exam")
+    assert StepClosure.objects.unreported().exists()
 
 
 # --- the board ---------------------------------------------------------------------------------------------
