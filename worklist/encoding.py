@@ -200,7 +200,7 @@ class _Writers:
         """Write one element. Raises BadRowError."""
         notes = Notes()
         element, beyond = self._value(attribute.tag, attribute.vr, value_of(attribute, source, row, notes, self._style))
-        return element, beyond, len(notes.changes)
+        return element, beyond, notes.rewritten
 
     def _value(self, tag: int, vr: str, value: Value) -> tuple[bytes, str]:
         """Return an element, and its text where that is beyond ASCII."""
@@ -217,7 +217,7 @@ class _Writers:
         """Write a key of which nothing is stored."""
         notes = Notes()
         element, beyond = self._value(key.tag, key.vr, self._style.unknown(keyword_for_tag(key.tag), notes))
-        return element, beyond, len(notes.changes)
+        return element, beyond, notes.rewritten
 
     def _no_items(self, key: Key) -> Written:
         """Return a sequence without items, or nothing to callers that stumble over one."""

@@ -74,7 +74,7 @@ class Reply:
     """The answers to one query, encoded one after the other as they are taken.
 
     pending: status of each. keys: the identifier for the query log. cut: more steps match, these are the newest.
-    shown, skipped: steps sent and left out so far. changed: values so far that are not sent as they are stored.
+    shown, skipped: steps sent and left out so far. changed: values rewritten so far (see Notes.rewritten).
     """
 
     pending: int

@@ -11,10 +11,11 @@ from pynetdicom.dsutils import encode
 from ris.models import ScheduledProcedureStep
 from worklist.answer import answer
 from worklist.attributes import ATTRIBUTES, STEP_SEQUENCE
+from worklist.callers import profile_for
 from worklist.describe import Line, as_lines
 from worklist.encoding import decode, syntax_of
 from worklist.prepared import reply_to
-from worklist.profiles import Profile
+from worklist.profiles import PLAIN, Profile
 from worklist.query import Caller, find
 from worklist.spelling import Change, Notes, What
 
@@ -41,13 +42,20 @@ def station_worklist(ae_title: str, day: date | None = None) -> Listing:
 
     day: at the station's site; None asks for all days. Raises worklist.errors.QueryError as a scanner's query would.
     """
-    result = find(usual_query(ae_title, day), Caller(ae_title))
+    result = find(usual_query(ae_title, day, profile_for(ae_title)), Caller(ae_title))
     previews = [Preview(one.step_id, one.data_set, list(as_lines(one.data_set))) for one in result]
     return Listing(previews, result.faults)
 
 
-def usual_query(ae_title: str, day: date | None) -> Dataset:
-    """Return the identifier of a device that asks for itself and one day, with every attribute of the table."""
+_OF_THE_TABLE = frozenset(one.keyword for row in (*ATTRIBUTES, *STEP_SEQUENCE.items) for one in (row, *row.items))
+"""What the usual query asks for anyway, in itself or in a sequence."""
+
+
+def usual_query(ae_title: str, day: date | None, profile: Profile = PLAIN) -> Dataset:
+    """Return the identifier of a device that asks for itself and one day, with every attribute of the table.
+
+    profile: whose rules name further attributes, which it asks for as well.
+    """
     step = Dataset()
     for attribute in STEP_SEQUENCE.items:
         setattr(step, attribute.keyword, [] if attribute.vr == "SQ" else None)
@@ -57,6 +65,9 @@ def usual_query(ae_title: str, day: date | None) -> Dataset:
     for attribute in ATTRIBUTES:
         setattr(identifier, attribute.keyword, [] if attribute.vr == "SQ" else None)
     identifier.ScheduledProcedureStepSequence = [step]
+    for rule in profile.rules:
+        if rule.keyword not in _OF_THE_TABLE:
+            setattr(identifier, rule.keyword, None)
     return identifier
 
 
@@ -83,7 +94,8 @@ def sent(step: ScheduledProcedureStep, ae_title: str, profile: Profile | None = 
     ae_title: of the device. profile: instead of the one that it has. Raises worklist.errors.QueryError as a scanner's
     query would.
     """
-    identifier = usual_query(step.station.ae_title if step.station else "", None)
+    agreed = profile or profile_for(ae_title)
+    identifier = usual_query(step.station.ae_title if step.station else "", None, agreed)
     identifier.ScheduledProcedureStepSequence[0].ScheduledProcedureStepID = step.sps_id
     caller = Caller(ae_title)
     asked = encode(identifier, False, True) or b""

@@ -23,6 +23,9 @@ WORDS = {
     What.CUT: _lazy("shortened"),
     What.MENDED: _lazy("signs that DICOM does not take are replaced"),
     What.EMPTY: _lazy("left empty: it cannot be written, and is never rewritten"),
+    What.CAPITALS: _lazy("in capitals: “names in capitals” of the station profile"),
+    What.DEFAULT: _lazy("“if empty, is” of the station profile, for nothing is kept"),
+    What.FORCED: _lazy("“is always” of the station profile"),
 }
 
 

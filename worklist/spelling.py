@@ -32,6 +32,13 @@ class What(StrEnum):
     CUT = "CUT"
     MENDED = "MENDED"
     EMPTY = "EMPTY"
+    CAPITALS = "CAPITALS"
+    DEFAULT = "DEFAULT"
+    FORCED = "FORCED"
+
+
+AGREED = frozenset({What.CAPITALS, What.DEFAULT, What.FORCED})
+"""What a profile says in so many words. It is told, but not counted: nothing is lost by it."""
 
 
 @dataclass(frozen=True)
@@ -48,6 +55,11 @@ class Notes:
 
     texts: list[str] = field(default_factory=list)
     changes: list[Change] = field(default_factory=list)
+
+    @property
+    def rewritten(self) -> int:
+        """How many values count as rewritten in log and query log."""
+        return sum(change.what not in AGREED for change in self.changes)
 
 
 class Style:
@@ -68,8 +80,12 @@ class Style:
         """Return what to send for a stored value. Notes what was changed, and the text that is sent."""
         rules = {rule.setting: rule.value for rule in self._rules.get(attribute.keyword, ())}
         if Setting.FORCED in rules:
-            value = _typed(attribute.vr, rules[Setting.FORCED])
+            forced = _typed(attribute.vr, rules[Setting.FORCED])
+            if forced != value:
+                notes.changes.append(Change(attribute.keyword, What.FORCED))
+            value = forced
         elif value is None and Setting.DEFAULT in rules:
+            notes.changes.append(Change(attribute.keyword, What.DEFAULT))
             value = _typed(attribute.vr, rules[Setting.DEFAULT])
         if value is None or isinstance(value, int):
             return value
@@ -100,6 +116,8 @@ class Style:
     def _text(self, attribute: Attribute, text: str, notes: Notes) -> str:
         if attribute.vr == "PN" and self._upper_case:
             cased = self._cased(text)
+            if cased != text:
+                notes.changes.append(Change(attribute.keyword, What.CAPITALS))
             text = "=".join(group[:GROUP_LENGTH] for group in cased.split("="))  # ß makes two letters
             if text != cased:
                 notes.changes.append(Change(attribute.keyword, What.CUT))

@@ -224,7 +224,12 @@ def test_values_that_are_forced_defaulted_and_shortened() -> None:
     data_set, changes = answered(**dict.fromkeys(asked), ScheduledProcedureStepDescription=None)
     assert (data_set.PatientSex, data_set.PregnancyStatus) == ("O", 4)
     assert data_set.RequestedProcedureComments == "none"
-    assert (str(data_set.PatientName), changes) == ("Featherstonehaug", [CUT, CUT])
+    # As they stand in the data set: the step comes last.
+    assert str(data_set.PatientName) == "Featherstonehaug"
+    assert sorted(changes) == sorted([What.FORCED, What.DEFAULT, What.DEFAULT, What.DEFAULT, CUT, CUT])
+    query = keys(**dict.fromkeys(asked))
+    reply = reply_to(encode(query, False, True) or b"", ExplicitVRLittleEndian, Caller("CT1"))
+    assert (len(list(reply)), reply.changed) == (1, 1)  # what is agreed is no loss
     assert data_set.InstitutionName == "Städtisches Klinikum"
     assert step(data_set).ScheduledProcedureStepDescription == "CT of"
     assert "Modality" not in step(answered(PatientID=None)[0])  # what is not asked for is not sent
@@ -322,6 +327,28 @@ def test_the_preview_shows_the_bytes_that_are_sent() -> None:
     assert lines["PatientID"].sent == b"4711".hex(" ")
     assert (lines["ScheduledStationAETitle"].depth, lines["ScheduledStationAETitle"].sent) == (1, b"CT1 ".hex(" "))
     assert lines["ScheduledProcedureStepSequence"].sent == ""
+
+
+def test_the_preview_asks_what_the_profile_sets_and_names_the_rule() -> None:
+    made = factories.step(patient=factories.patient("Doe^Jane", "4711", sex=""))
+    profile = agreed("CT1", upper_case_names=True)
+    rule(profile, "InstitutionName", "FORCED", "Klinikum Nürnberg")
+    rule(profile, "Modality", "FORCED", "CT")
+    rule(profile, "PatientSex", "DEFAULT", "O")
+    shown = sent(made, "CT1")
+    assert shown is not None
+    lines = {line.keyword: line for line in shown.lines}
+    assert lines["InstitutionName"].value == "Klinikum Nürnberg"
+    assert {name: line.changes for name, line in lines.items() if line.changes} == {
+        "InstitutionName": (What.FORCED,),
+        "PatientName": (What.CAPITALS,),
+        "PatientSex": (What.DEFAULT,),
+        "RequestingPhysician": (What.CAPITALS,),
+        "ReferringPhysicianName": (What.CAPITALS,),
+    }  # it is a CT anyway
+    words = text_of(Desk(Role.INFORMATICS).get(f"/worklist/stationprofile/preview/?step={made.sps_id}"))
+    assert "in capitals: “names in capitals” of the station profile" in words
+    assert "“is always” of the station profile" in words
 
 
 def test_the_preview_on_the_desk_is_told_and_tries_any_profile() -> None:
