@@ -13,7 +13,7 @@ from django.views.decorators.http import require_POST
 from ris import audit
 from ris.actions import performed as verbs
 from ris.actions import recognizing
-from ris.errors import DomainError
+from ris.errors import DomainError, InvalidValue
 from ris.models import (
     Event,
     Patient,
@@ -22,8 +22,8 @@ from ris.models import (
     PerformedProcedureStep,
     ScheduledProcedureStep,
 )
-from ris.views import frame, story
-from ris.views.suggesting import Suggestion, likely
+from ris.views import frame, searching, story
+from ris.views.suggesting import Suggestion, likely, named
 
 LINK = "ris.link_performedprocedurestep"
 WAITING_SHOWN = 6
@@ -35,8 +35,18 @@ def show(request: HttpRequest, object_id: str) -> HttpResponse:
     performed = find(frame.key(object_id))
     links = list(performed.links.all())
     waits = len(links) < performed.steps_meant and not performed.set_aside
+    may_link = request.user.has_perm(LINK)
+    typed = request.GET.get("number", "").strip()[:64] if waits and may_link else ""
     suggestions = likely(performed) if waits else []
     namesakes = _namesakes(performed) if waits else []
+    refusal = ""
+    if typed:
+        found = _searched(request, typed)
+        namesakes += [patient for patient in found if patient not in namesakes]
+        try:
+            suggestions = named(performed, typed)
+        except InvalidValue as error:
+            refusal = "" if found else frame.words(error)
     events = Event.objects.filter(subject=audit.subject_of(performed)).exclude(kind__in=story.READS)
     answer = frame.page(
         request,
@@ -49,10 +59,12 @@ def show(request: HttpRequest, object_id: str) -> HttpResponse:
         suggestions=suggestions,
         patients=namesakes,
         doubts=[doubt_in_words(one) for one in performed.doubts],
-        may_link=request.user.has_perm(LINK),
+        may_link=may_link,
+        typed=typed,
+        refusal=refusal,
         story=story.tell(events.select_related("order", "patient").order_by("-pk")[:100]),
     )
-    _tell(request, performed, links, suggestions, namesakes)
+    _tell(request, performed, links, suggestions, namesakes, typed)
     return answer
 
 
@@ -62,15 +74,23 @@ def _tell(
     links: list[PerformedLink],
     offered: list[Suggestion],
     namesakes: list[Patient],
+    typed: str,
 ) -> None:
     """Write the event of one view of the page."""
     steps = [link.step for link in links] + [one.step for one in offered]
     shown = {step.requested_procedure.order.patient_id for step in steps} | {patient.pk for patient in namesakes}
     subject = audit.subject_of(performed)
     if shown:
-        audit.patients_listed(request, shown, subject=subject)
+        audit.patients_listed(request, shown, search=typed, subject=subject)
     else:
-        audit.record_viewed(request, subject)
+        audit.record_viewed(request, subject, search=typed)
+
+
+def _searched(request: HttpRequest, typed: str) -> list[Patient]:
+    """Return the patients whom the typed words mean, for who may place an order for one of them."""
+    if not request.user.has_perms(("ris.view_patient", "ris.add_order")):
+        return []
+    return list(Patient.objects.search(searching.normal(typed)).order_by("pk")[:WAITING_SHOWN])
 
 
 def _namesakes(performed: PerformedProcedureStep) -> list[Patient]:

@@ -5,10 +5,12 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
-from django.db.models import Q
+from django.db.models import Q, QuerySet
+from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from ris import person_name
+from ris.errors import InvalidValue
 from ris.models import PatientIdentifier, PerformedLink, PerformedProcedureStep, ScheduledProcedureStep
 from ris.states import StepState
 
@@ -123,6 +125,26 @@ def likely(performed: PerformedProcedureStep) -> list[Suggestion]:
     return sorted(good, key=lambda one: (-one.points, one.step.pk))[:SHOWN]
 
 
+def named(performed: PerformedProcedureStep, number: str) -> list[Suggestion]:
+    """Return the steps of an accession number, or the one of a step ID, with what speaks for and against each.
+
+    Raises InvalidValue where there is none that can be linked.
+    """
+    patients, number = _known_as(performed), number.upper()
+    whose = Q(sps_id=number) | Q(requested_procedure__order__accession_number=number)
+    found = list(_steps().filter(whose).order_by("pk")[:LOOKED_AT])
+    if not found:
+        raise InvalidValue(gettext("No exam has this accession number or step ID."), field="number")
+    open_ones = [step for step in found if step.state != StepState.CANCELED]
+    if not open_ones:
+        raise InvalidValue(gettext("The exam was cancelled; place the order again."), field="number")
+    linked = set(PerformedLink.objects.active().filter(performed=performed).values_list("step", flat=True))
+    left = [step for step in open_ones if step.pk not in linked]
+    if not left:
+        raise InvalidValue(gettext("The exam is linked already."), field="number")
+    return [_weigh(_Weighed(step, performed, patients)) for step in left]
+
+
 def _weigh(both: _Weighed) -> Suggestion:
     found = Suggestion(both.step)
     for clue in FOR:
@@ -143,15 +165,22 @@ def _known_as(performed: PerformedProcedureStep) -> frozenset[int]:
     return frozenset(row.patient.survivor().pk for row in rows)
 
 
+def _steps() -> QuerySet[ScheduledProcedureStep]:
+    """Return all steps, with what the weighing and the page look at."""
+    rows = ScheduledProcedureStep.objects.select_related(
+        "station__site", "requested_procedure__exam", "requested_procedure__order__patient"
+    )
+    return rows.prefetch_related("requested_procedure__order__patient__identifiers")
+
+
 def _candidates(performed: PerformedProcedureStep, patients: frozenset[int]) -> list[ScheduledProcedureStep]:
     """Return the steps to weigh: those of the patient and the study, and those around the time."""
     done = PerformedLink.objects.active().filter(step__state=StepState.COMPLETED).values("step")
     steps = (
-        ScheduledProcedureStep.objects.exclude(state=StepState.CANCELED)
+        _steps()
+        .exclude(state=StepState.CANCELED)
         .exclude(pk__in=done)
         .exclude(pk__in=PerformedLink.objects.active().filter(performed=performed).values("step"))
-        .select_related("station__site", "requested_procedure__exam", "requested_procedure__order__patient")
-        .prefetch_related("requested_procedure__order__patient__identifiers")
     )
     named = Q()
     for item in performed.items:

@@ -177,6 +177,41 @@ def test_a_cancelled_step_is_not_linked_by_hand_and_a_linked_one_not_set_aside(s
         )
 
 
+# --- looked up ---------------------------------------------------------------------------------------------
+
+
+def test_an_exam_that_nobody_would_guess_is_linked_by_its_number(
+    technologist: Desk, step: ScheduledProcedureStep
+) -> None:
+    performed = begun(said={"name": "Nobody^New", "id": "99999", "birth_date": "1990-01-01"}, modality="MR")
+    order = step.requested_procedure.order
+
+    def look_up(number: str, desk: Desk = technologist) -> str:
+        return text_of(desk.get(f"{page_of(performed)}?number={number}"))
+
+    page = text_of(technologist.get(page_of(performed)))
+    assert "No order looks like it." in page
+    assert "somebody who may place orders has to" in page
+    assert "Register a patient" not in page
+    assert "No exam has this accession number or step ID." in look_up("doe")
+    assert "The exam was cancelled" in look_up(factories.step("CANCELED").sps_id)
+    for number in (order.accession_number, step.sps_id.lower()):
+        page = look_up(number)
+        assert "The modality is another" in page or "the modality is another" in page
+        assert "the birth date is another" in page
+        assert "This one" in page
+    told = Event.objects.filter(user=technologist.user, kind=EventKind.PATIENTS_LISTED).latest("pk")
+    assert (told.data["patients"], told.data["search"]) == ([order.patient_id], step.sps_id.lower())
+    assert "It belongs to this order now." in press(technologist, performed, act="link", step=step.pk)
+    clerk = Desk(Role.FRONT_DESK)
+    assert "Look it up" not in look_up(step.sps_id, clerk)
+    verbs.unlink(by=BY, performed=performed, step=step, reason="no")
+    assert "Register a patient" in look_up(step.sps_id, clerk)
+    page = look_up("doe", Desk(Role.INFORMATICS))
+    assert f"Place the order for {order.patient}" in page
+    assert "No exam has" not in page
+
+
 # --- groups ------------------------------------------------------------------------------------------------
 
 
