@@ -241,8 +241,8 @@ def _fields() -> str:
                 "A number of a record that was merged away finds the record that stays. A message with that number "
                 "only does not overwrite who the patient is, whatever its type: it fills what is empty, and a warning "
                 "says that something was not taken over. Visits and orders go to the record that stays.",
-                "An order of a patient without a name is marked for attention, and is on no worklist until the name "
-                "comes.",
+                "An order of a patient without a name, or with one that DICOM cannot write (a backslash), is marked "
+                "for attention, and is on no worklist until a name comes that it can.",
                 "A start that names a day and no time makes no booking: the order waits to be scheduled. So does "
                 "one whose start is more than five years ago, with a warning.",
                 "A birth date in the future is not taken, with a warning.",

@@ -3,12 +3,14 @@
 One string is one component group; a patient has up to three, each in its own column: alphabetic, ideographic, phonetic.
 """
 
+import re
 import unicodedata
 
 GROUP_LENGTH = 64
 """Longest component group that PN allows, in characters."""
 COMPONENTS = ("family", "given", "middle", "prefix", "suffix")
 
+_SIGNS = re.compile(r"[^\x00-\x1f\x7f-\x9f\\=\ud800-\udfff]*")
 # Letters that Unicode does not take apart into a base letter and a mark.
 _LETTERS = str.maketrans({"ø": "o", "ł": "l", "đ": "d", "ð": "d", "þ": "th", "æ": "ae", "œ": "oe", "ı": "i", "ħ": "h"})
 
@@ -19,6 +21,11 @@ def join(family: str = "", given: str = "", middle: str = "", prefix: str = "", 
         " ".join(part.replace("^", " ").replace("=", " ").split()) for part in (family, given, middle, prefix, suffix)
     )
     return "^".join(parts).rstrip("^")
+
+
+def is_writable(group: str) -> bool:
+    """Tell whether DICOM can write a component group: no backslash, no control character, not too long."""
+    return len(group) <= GROUP_LENGTH and group.count("^") < len(COMPONENTS) and _SIGNS.fullmatch(group) is not None
 
 
 def split(name: str) -> dict[str, str]:

@@ -8,7 +8,7 @@ import re
 from dataclasses import dataclass
 from textwrap import wrap
 
-from ris import shortening
+from ris import person_name, shortening
 
 
 @dataclass(frozen=True)
@@ -51,7 +51,7 @@ def valid(vr: str, text: str) -> bool:
 
 def _valid_name(text: str) -> bool:
     groups = text.split("=")
-    return len(groups) <= 3 and all(len(group) <= 64 and group.count("^") <= 4 for group in groups)
+    return len(groups) <= 3 and all(person_name.is_writable(group) for group in groups)
 
 
 def mended(vr: str, text: str) -> str:

@@ -14,6 +14,7 @@ TOLD: dict[str, Condition] = {
     Attention.NO_MODALITY: Condition.REQUIRED_FIELD_MISSING,
     Attention.NO_STATION: Condition.UNKNOWN_KEY,
     Attention.NO_NAME: Condition.REQUIRED_FIELD_MISSING,
+    Attention.BAD_NAME: Condition.DATA_TYPE,
     Attention.ACCESSION_TAKEN: Condition.DUPLICATE_KEY,
     Attention.NUMBER_TAKEN: Condition.DUPLICATE_KEY,
     Attention.STUDY_UID_TAKEN: Condition.DUPLICATE_KEY,

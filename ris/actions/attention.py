@@ -24,7 +24,7 @@ _OF_OTHERS = frozenset({Attention.DOUBLE_BOOKED, Attention.PATIENT_BUSY, Attenti
 """Of these, the ones that another exam may be the reason of."""
 _OF_OPEN_ORDERS = frozenset(
     {
-        *(Attention.UNKNOWN_EXAM, Attention.NO_NAME),
+        *(Attention.UNKNOWN_EXAM, Attention.NO_NAME, Attention.BAD_NAME),
         *(Attention.VISIT_DISCHARGED, Attention.VISIT_CANCELED, Attention.PATIENT_DELETED),
     }
 )

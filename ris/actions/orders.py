@@ -45,8 +45,7 @@ def place(
     order = Order.new(patient=patient, site=site, accession_number=number, **fields)
     if patient.deleted_at is not None:
         marks.append(Attention.PATIENT_DELETED)
-    if not patient.is_named:
-        marks.append(Attention.NO_NAME)
+    marks += patients.of_name(patient)
     rollup.mark(order, add=marks)
     Event.objects.record(
         EventKind.ORDER_PLACED,

@@ -9,6 +9,7 @@ from django.db.models import QuerySet
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
+from ris import person_name
 from ris.actions import bookings, gate, rollup
 from ris.actions.safety import FACTS
 from ris.actions.verb import verb
@@ -74,17 +75,17 @@ def register(*, by: Actor, identifiers: Sequence[Identifier], **fields: Any) -> 
 def update(*, by: Actor, patient: Patient, **fields: Any) -> bool:
     """Change columns of a patient; returns whether anything changed. Raises InvalidValue, MergedAway.
 
-    Open orders are marked while the patient has no name.
+    Open orders are marked while the patient has no name, or one that scanners cannot be sent.
     """
     locked = _unmerged(patient)
-    was_named = locked.is_named
+    marks = of_name(locked)
     diff = locked.change(**fields)
     if diff:
         Event.objects.record(EventKind.PATIENT_UPDATED, by=by, patient=patient, data={"changes": diff})
         if FACTS & diff.keys():
             gate.patient_changed(locked, diff.keys(), by=by)
-        if locked.is_named != was_named:
-            _mark_name(locked, Order.objects.filter(patient=locked), by=by)
+        if of_name(locked) != marks:
+            mark_name(locked, Order.objects.filter(patient=locked), by=by)
         patient.refresh_from_db(fields=list(diff))
     return bool(diff)
 
@@ -166,8 +167,8 @@ def merge(*, by: Actor, survivor: Patient, loser: Patient, reason: str = "") -> 
     }
     for patient in (survivor, loser):
         Event.objects.record(EventKind.PATIENT_MERGED, by=by, patient=patient, reason=reason, data=data)
-    if survivor.is_named != loser.is_named:
-        _mark_name(survivor, Order.objects.filter(pk__in=journal.moved_orders), by=by)
+    if of_name(survivor) != of_name(loser):
+        mark_name(survivor, Order.objects.filter(pk__in=journal.moved_orders), by=by)
     gate.patient_merged(survivor, by=by)
     return journal
 
@@ -184,10 +185,17 @@ def restore(*, by: Actor, patient: Patient, reason: str = "") -> None:
     _set_deleted(patient, EventKind.PATIENT_RESTORED, by=by, reason=reason)
 
 
-def _mark_name(patient: Patient, orders: QuerySet[Order], *, by: Actor) -> None:
-    """Say on these open orders of the patient's whether there is a name to show to scanners."""
-    mark = [Attention.NO_NAME]
-    rollup.mark_open(orders, by=by, add=[] if patient.is_named else mark, drop=mark if patient.is_named else [])
+def of_name(patient: Patient) -> list[Attention]:
+    """Return the marks that a patient's name, or the lack of one, gives to their open orders."""
+    if not patient.is_named:
+        return [Attention.NO_NAME]
+    return [] if all(map(person_name.is_writable, patient.names)) else [Attention.BAD_NAME]
+
+
+def mark_name(patient: Patient, orders: QuerySet[Order], *, by: Actor) -> None:
+    """Say on these open orders of the patient's whether there is a name that scanners can be sent."""
+    marks = of_name(patient)
+    rollup.mark_open(orders, by=by, add=marks, drop={Attention.NO_NAME, Attention.BAD_NAME}.difference(marks))
 
 
 def _set_deleted(patient: Patient, kind: EventKind, *, by: Actor, reason: str) -> None:

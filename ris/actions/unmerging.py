@@ -76,6 +76,8 @@ def unmerge(*, by: Actor, loser: Patient, reason: str = "") -> PatientMerge:
     rollup.mark_open(free, by=by, drop=[Attention.PATIENT_BUSY])
     Visit.objects.filter(pk__in=visits).update(patient=loser)
     loser.change(merged_into=None)
+    if patients.of_name(loser) != patients.of_name(survivor):
+        patients.mark_name(loser, Order.objects.filter(pk__in=orders), by=by)
     plan.journal.change(undone_at=timezone.now())
     for patient in (survivor, loser):
         Event.objects.record(EventKind.PATIENT_UNMERGED, by=by, patient=patient, reason=reason, data=data)

@@ -57,6 +57,13 @@ class Attention(models.TextChoices):
     )
     STEP_UNWANTED = "step-unwanted", _("The sender no longer asks for a step that has begun or is done.")
     NO_NAME = "no-name", _("The patient has no name, so scanners are not shown the exam.")
+    BAD_NAME = (
+        "bad-name",
+        _(
+            "The patient's name holds a sign that DICOM does not allow, such as a backslash, "
+            "so scanners are not shown the exam."
+        ),
+    )
 
 
 class OrderQuerySet(models.QuerySet["Order"]):

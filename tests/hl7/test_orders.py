@@ -418,3 +418,12 @@ def test_an_order_of_a_patient_without_a_name_is_marked_until_the_name_comes(acc
     assert the_order().attentions == [Attention.NO_NAME]
     assert accepted(adt("A31", pid(name="Doe^Jane"))).warnings == []
     assert the_order().attentions == []
+
+
+def test_a_name_that_no_scanner_can_be_sent_is_told_beside_aa_until_it_is_mended(send: Send) -> None:
+    answer = send(orm("NW", start=at(10), patient=pid(name=r"Back\E\slash^X")))
+    assert answer["MSA"].get("1") == "AA"
+    assert [(one.field(2), one.get("3.1"), one.get("4")) for one in answer.all("ERR")] == [("ORC^1^2^1", "102", "W")]
+    assert the_order().attentions == [Attention.BAD_NAME]
+    send(adt("A31", pid(name="Backslash^X")))
+    assert the_order().attentions == []

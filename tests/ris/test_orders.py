@@ -218,6 +218,7 @@ MARKED: list[tuple[Callable[[], Order], set[Attention], str]] = [
     (lambda: _during_a_visit_that_became(VisitState.CANCELED), {Attention.VISIT_CANCELED}, "SCHEDULED"),
     (_of_a_deleted_patient, {Attention.PATIENT_DELETED}, "SCHEDULED"),
     (lambda: factories.order(patient=factories.patient(name="")), {Attention.NO_NAME}, "SCHEDULED"),
+    (lambda: factories.order(patient=factories.patient(name="Back\\slash")), {Attention.BAD_NAME}, "SCHEDULED"),
     (lambda: _performed(patient_id="NOBODY"), {Attention.OTHER_PATIENT}, "IN_PROGRESS"),
     (lambda: _performed(study="1.2.3"), {Attention.OTHER_STUDY}, "IN_PROGRESS"),
     (lambda: _performed("CANCELED"), {Attention.DONE_ANYWAY}, "CANCELED"),

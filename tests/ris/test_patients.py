@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from pytest_django import DjangoAssertNumQueries
 
-from ris.actions import orders, patients, visits
+from ris.actions import orders, patients, unmerging, visits
 from ris.actions.patients import Identifier
 from ris.errors import DuplicateIdentifier, InvalidValue, MergedAway, MergeRefused
 from ris.models import Attention, Event, EventKind, Order, Patient, PatientMerge, ScheduledProcedureStep, Visit
@@ -251,10 +251,13 @@ def test_a_record_that_was_merged_away_is_history(verb: str) -> None:
         getattr(patients, verb)(by=BY, patient=loser, **news[verb])
 
 
-def test_open_orders_are_marked_while_the_patient_has_no_name() -> None:
+def test_open_orders_are_marked_while_the_patient_has_no_name_that_scanners_can_be_sent() -> None:
     unknown = factories.patient("")
     order = factories.order(patient=unknown)
-    for name, marks in (("Doe^Jane", []), ("", [Attention.NO_NAME]), ("", [Attention.NO_NAME])):
+    for name, marks in (
+        *(("Doe^Jane", []), ("", [Attention.NO_NAME]), ("", [Attention.NO_NAME])),
+        *(("Back\\slash^X", [Attention.BAD_NAME]), ("Doe^Jane", []), ("", [Attention.NO_NAME])),
+    ):
         patients.update(by=BY, patient=unknown, patient_name=name)
         order.refresh_from_db()
         assert order.attentions == marks
@@ -263,10 +266,20 @@ def test_open_orders_are_marked_while_the_patient_has_no_name() -> None:
     assert order.attentions == []
 
 
-@pytest.mark.parametrize(("survivor", "loser", "marks"), [("Doe^Jane", "", []), ("", "Doe^Jane", [Attention.NO_NAME])])
+@pytest.mark.parametrize(
+    ("survivor", "loser", "marks"),
+    [
+        *[("Doe^Jane", "", []), ("", "Doe^Jane", [Attention.NO_NAME])],
+        *[("Doe^Jane", "D\\e", []), ("D\\e", "", [Attention.BAD_NAME])],
+    ],
+)
 def test_a_merge_gives_the_orders_the_name_of_who_stays(survivor: str, loser: str, marks: list[Attention]) -> None:
     twin = factories.patient(loser)
     order = factories.order(patient=twin)
+    before = order.attentions
     patients.merge(by=BY, survivor=factories.patient(survivor), loser=twin)
     order.refresh_from_db()
     assert order.attentions == marks
+    unmerging.unmerge(by=BY, loser=Patient.objects.get(pk=twin.pk))
+    order.refresh_from_db()
+    assert order.attentions == before
