@@ -1,9 +1,10 @@
 """What worklist.why finds, as people read it."""
 
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import date, datetime, time
 from typing import TYPE_CHECKING
 
+from django.utils.formats import date_format, time_format
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy as _lazy
 
@@ -103,9 +104,7 @@ def _profiled(name: str, step: ScheduledProcedureStep) -> str:
 
 def _start(line: Line, profile: Profile) -> str:
     """Return when a step starts, by the clock that the question goes by: the device's own, else its site's."""
-    return (
-        _on_clock(f"{wall_clock(line.row, profile):%Y-%m-%d %H:%M}", profile) if line.row["start"] else _("no time yet")
-    )
+    return _on_clock(_moment(wall_clock(line.row, profile)), profile) if line.row["start"] else _("no time yet")
 
 
 def _on_clock(words: str, profile: Profile) -> str:
@@ -146,16 +145,18 @@ def _span(low: object, high: object) -> str:
 
 
 def _moment(moment: object) -> str:
-    if isinstance(moment, datetime):
-        return f"{moment:%Y-%m-%d %H:%M}"
-    return f"{moment:%Y-%m-%d}" if isinstance(moment, date) else f"{moment:%H:%M}"
+    if isinstance(moment, time):
+        return time_format(moment, "TIME_FORMAT")
+    assert isinstance(moment, date)
+    return date_format(moment, "DATETIME_FORMAT" if isinstance(moment, datetime) else "DATE_FORMAT")
 
 
 def _values(line: Line) -> str:
     """Return what the step has in the columns that were compared."""
     row: Row = line.row
     wanted = line.part.wanted
-    texts = [str(row[path] or "") for path in wanted.paths] if isinstance(wanted, Match) else []
+    values = [row[path] for path in wanted.paths] if isinstance(wanted, Match) else []
+    texts = [_moment(value) if isinstance(value, date) else str(value or "") for value in values]
     return "=".join(texts).rstrip("=") or _("nothing")
 
 

@@ -1,10 +1,12 @@
 """Performed Procedure Steps: what a scanner says that it did (DICOM MPPS), and the scheduled steps that this was."""
 
+from datetime import date
 from typing import Self
 
 from django.core.validators import MinValueValidator
 from django.db import models
 from django.db.models import Count, Exists, OuterRef, Q, Subquery
+from django.utils.dateparse import parse_date
 from django.utils.translation import gettext_lazy as _
 
 from ris import person_name
@@ -119,6 +121,11 @@ class PerformedProcedureStep(Noun):
     def patient_name(self) -> str:
         """The patient's name as the scanner says it, for people."""
         return person_name.display(str(self.said.get("name", "")).partition("=")[0])
+
+    @property
+    def said_birth_date(self) -> date | None:
+        """The birth date that the scanner says; None where it says none."""
+        return parse_date(str(self.said.get("birth_date", "")))
 
     @property
     def images(self) -> int:

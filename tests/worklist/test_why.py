@@ -500,6 +500,16 @@ def test_what_is_not_there_is_not_found(more: str) -> None:
     Desk(Role.TECHNOLOGIST).get(f"/worklist/querylog/why/{more.replace('1/', pk + '/', 1)}", status=404)
 
 
+def test_days_are_written_as_the_reader_writes_them() -> None:
+    step = factories.step(patient=factories.patient(birth_date=date(1962, 4, 17)), start=factories.today_at(9))
+    asked(PatientBirthDate="19630418", ScheduledProcedureStepStartDate="20200131")
+    desk = Desk(Role.TECHNOLOGIST)
+    desk.post("/language", language="de")
+    page = text_of(desk.get(f"/worklist/querylog/why/{step.pk}/?station=CT1"))
+    for day in ("18.04.1963", "17.04.1962", "31.01.2020", f"{timezone.localdate():%d.%m.%Y} 09:00"):
+        assert day in page
+
+
 # --- from a shell ------------------------------------------------------------------------------------------
 
 
@@ -510,6 +520,7 @@ def test_the_command_tells_the_same_without_the_patient(capsys: pytest.CaptureFi
         call_command("why", name, "CT1")
         words = capsys.readouterr().out
         assert "It does not fit: Patient's Name, Patient ID, Scheduled Station AE Title." in words
+        assert "what is asked / what the exam has; - marks what does not fit\n" in words
         assert "- Scheduled Station AE Title: CT2 / CT1\n" in words
         assert "- Patient's Name\n" in words
         for secret in ("Secret", "SECRET", "Roe", "4711", "4712"):

@@ -39,6 +39,8 @@ class Command(BaseCommand):
             self.stdout.write(f"Explained: {_line(query)}")
         for words in [*contact(title, latest, timezone.now()), *verdict(step, query, now)]:
             self.stdout.write(words)
+        if now.lines:
+            self.stdout.write("Each thing that counts: what is asked / what the exam has; - marks what does not fit")
         for line in now.lines:
             one = told(line, step, now.profile, title)
             mark, shown = ("  " if one.holds else "- "), f": {one.asked} / {one.has}"
