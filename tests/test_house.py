@@ -156,6 +156,13 @@ def test_every_module_says_what_it_is_for() -> None:
     assert silent == []
 
 
+def test_the_map_of_the_worklist_names_every_module_once() -> None:
+    here = PROJECT / "worklist" / "__init__.py"
+    named = re.findall(r"(?m)^    ([a-z_]\w*(?:\.\w+)*)  +\S", ast.get_docstring(ast.parse(here.read_text())) or "")
+    modules = [module_of(path) for path in sources("worklist") if path != here and "management" not in path.parts]
+    assert sorted(f"worklist.{name}" for name in named) == sorted(modules)
+
+
 FORM = re.compile(r"<form\b((?:{{.*?}}|{%.*?%}|[^>])*)>(.*?)</form>", re.DOTALL)
 OF_PASSWORDS = ("login.html", "set_password.html")
 """Forms for which browsers, and the keepers of passwords in them, should remember something."""
