@@ -86,6 +86,8 @@ class Supervisor(Manager):  # type: ignore[misc]
         self._ready = ready
         self._stop_seconds = stop_seconds
         self._stopping_since: float | None = None
+        self._line: str | None = None
+        self._announced = False
 
     def add(self, name: str, command: Iterable[str], environment: Mapping[str, str]) -> None:
         """Add a process: `name` heads its lines. The shell that honcho starts is replaced by the command."""
@@ -101,10 +103,11 @@ class Supervisor(Manager):  # type: ignore[misc]
         signal.signal(signal.SIGINT, self._asked_to_stop)
         signal.signal(signal.SIGTERM, self._asked_to_stop)
         self._start()
-        threading.Thread(target=self._announce, daemon=True).start()
+        threading.Thread(target=self._ask_whether_ready, daemon=True).start()
         while not self._all_stopped():
             with contextlib.suppress(queue.Empty):
                 self._take(self.events.get(timeout=0.1))
+            self._announce()
             self._look_after_runners()
             if self._stopping_since is not None:
                 self._signal(signal.SIGTERM)
@@ -148,15 +151,17 @@ class Supervisor(Manager):  # type: ignore[misc]
                 with contextlib.suppress(ProcessLookupError):
                     os.killpg(entry["pid"], number)
 
-    def _announce(self) -> None:
-        while self._stopping_since is None:
-            line = self._ready()
-            if line and self._stopping_since is None:
-                sys.stdout.write(line + "\n")
-                sys.stdout.flush()
-            if line:
-                return
+    def _ask_whether_ready(self) -> None:
+        while self._stopping_since is None and self._line is None:
+            self._line = self._ready()
             time.sleep(0.05)
+
+    def _announce(self) -> None:
+        """Print once that all is ready, in the thread of all other lines: two would tear each other's."""
+        if self._line and not self._announced and self._stopping_since is None:
+            self._announced = True
+            sys.stdout.write(self._line + "\n")
+            sys.stdout.flush()
 
 
 class Doors:

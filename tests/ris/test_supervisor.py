@@ -1,6 +1,7 @@
 """The supervisor's small parts; how they work together is told in tests/journeys/test_run.py."""
 
 import http.server
+import io
 import socket
 import sys
 import threading
@@ -100,3 +101,21 @@ def test_what_does_not_stop_in_time_is_killed(capfd: pytest.CaptureFixture[str])
 def test_each_line_says_who_wrote_it(capfd: pytest.CaptureFixture[str]) -> None:
     _, output = supervise(capfd, greeter="print('good morning')")
     assert "greeter | good morning" in output
+
+
+def test_that_all_is_ready_is_printed_by_the_thread_of_all_other_lines(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The text of a line and its end are written one after the other: another thread's would come in between."""
+    writers: list[threading.Thread] = []
+
+    class Page(io.StringIO):
+        def write(self, text: str) -> int:
+            writers.append(threading.current_thread())
+            return super().write(text)
+
+    page = Page()
+    monkeypatch.setattr("sys.stdout", page)
+    supervisor = Supervisor(lambda: "Bucky is ready")
+    supervisor.add("brief", [sys.executable, "-c", "import time; time.sleep(0.5)"], {})
+    assert supervisor.loop() == 0
+    assert "Bucky is ready" in page.getvalue().splitlines()
+    assert set(writers) == {threading.current_thread()}
