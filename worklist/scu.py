@@ -1,5 +1,6 @@
 """Calls of our own to another DICOM application, through pynetdicom. What goes wrong is told in plain words."""
 
+import socket
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -61,6 +62,9 @@ def calling(called: Called, *services: str) -> Iterator[Association]:
         assoc = ae.associate(
             called.host, called.port, ae_title=called.ae_title, evt_handlers=[(evt.EVT_CONN_OPEN, opened.append)]
         )
+    except OSError as trouble:
+        why = "this host is not known" if isinstance(trouble, socket.gaierror) else type(trouble).__name__
+        raise CallFailed(f"{called} cannot be called: {why}") from None
     except Exception as trouble:  # pynetdicom raises many kinds for an address that is none
         raise CallFailed(f"{called} cannot be called ({type(trouble).__name__})") from None
     if not assoc.is_established:

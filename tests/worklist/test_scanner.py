@@ -79,6 +79,15 @@ def test_entries_that_are_named_are_performed_as_a_group(pacs: FakeArchive, list
     assert len(updated.PerformedSeriesSequence[0].ReferencedImageSequence) == 5
 
 
+def test_a_group_of_several_patients_is_warned_of(pacs: FakeArchive, listed: list[Entry]) -> None:
+    said = io.StringIO()
+    play(pacs, "--pick", "A1", "--pick", "A2", stderr=said)
+    assert said.getvalue() == ""
+    listed[1].answer.PatientID = "4712"
+    play(pacs, "--pick", "A1", "--pick", "A2", stderr=said)
+    assert said.getvalue() == "Warning: these are entries of several patients, told as one group\n"
+
+
 def test_without_a_pick_it_shows_the_list_and_asks_who_sits_there(
     pacs: FakeArchive, listed: list[Entry], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -115,7 +124,7 @@ def test_each_failure_is_told_in_words(pacs: FakeArchive, monkeypatch: pytest.Mo
             caller.connect_ex(full.getsockname())
         said = why(pacs, "--unscheduled", "--port", str(full.getsockname()[1]))
         assert "cannot be reached: no answer in 1 seconds" in said
-    assert "cannot be" in why(pacs, "--unscheduled", "--host", "no.such.host.invalid")
+    assert "this host is not known" in why(pacs, "--unscheduled", "--host", "no.such.host.invalid")
     monkeypatch.setattr(scanner, "worklist", lambda called, day: [entry("1"), entry("2")])
     assert why(pacs, "--pick", "4711") == "2 entries have the number 4711. Pick by step ID: S1, S2"
     assert why(pacs, "--pick", "A3") == "No entry of this list has the number A3. Without --pick the list is shown"

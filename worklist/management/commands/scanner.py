@@ -14,6 +14,7 @@ from pydicom.uid import generate_uid
 
 from ris.models import Station
 from worklist import scanner, scu
+from worklist.mpps_rules import text
 from worklist.scanner import Entry
 from worklist.scu import Called, CallFailed
 from worklist.values import valid
@@ -133,6 +134,8 @@ class Command(BaseCommand):
 
     def _perform(self, called: Called, entries: list[Entry], options: dict[str, Any]) -> None:
         uid = generate_uid(prefix=None)
+        if len({text(entry.answer, "PatientID") for entry in entries}) > 1:
+            self.stderr.write("Warning: these are entries of several patients, told as one group", lambda said: said)
         told = scanner.beginning(called.calling, options["modality"], entries, timezone.localtime())
         scanner.begin(called, uid, told)
         self.stdout.write(f"in progress   {uid}")
