@@ -43,6 +43,16 @@ class Listening(socket.socket):
         return connection, address
 
 
+Failed = Callable[[str, str], None]
+"""Is told of each handshake that fails: the address that called, and OpenSSL's name for the reason."""
+
+
+class _Context(ssl.SSLContext):
+    """What a door agrees to, and who is told when nobody can come in."""
+
+    failed: Failed | None = None
+
+
 class _Talkative(ssl.SSLObject):
     """A side of TLS that says why nobody came in: asyncio drops a connection without a word."""
 
@@ -57,6 +67,8 @@ class _Talkative(ssl.SSLObject):
             address = _handshakes.due(reason, _caller.get())
             if address is not None:
                 log.warning("a device%s could not come in over TLS (%s)", f" at {address}" if address else "", reason)
+            if isinstance(self.context, _Context) and self.context.failed:
+                self.context.failed(_caller.get(), reason)
             raise
 
 
@@ -65,15 +77,18 @@ class Files:
     """PEM files: our certificate with its chain, its key (None: in the same file), and whom to believe about peers.
 
     client_ca: certificates of the authorities whose peers may come in; None: no peer has to show a certificate.
+    failed: see Failed.
     """
 
     certificate: Path
     key: Path | None = None
     client_ca: Path | None = None
+    failed: Failed | None = None
 
     def context(self) -> ssl.SSLContext:
         """Read the files. Raises OSError (ssl.SSLError is one) when one is missing, damaged or does not fit."""
-        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context = _Context(ssl.PROTOCOL_TLS_SERVER)
+        context.failed = self.failed
         context.sslobject_class = _Talkative
         context.minimum_version = ssl.TLSVersion.TLSv1_2
         context.set_ciphers(_CIPHERS)

@@ -11,6 +11,7 @@ The acceptor: bytes in, bytes out.
     peer            one association on asyncio: its bytes, its deadlines, its end
     dimse           C-ECHO, C-FIND, C-CANCEL, N-CREATE, N-SET, N-GET as command sets in bytes
     answering       the requests of one association, one at a time: hands each to query or mpps
+    strangers       who gets no association: other protocols than DICOM, TLS handshakes that fail
     silence         keeps patients out of what the DICOM libraries print
 
 The question: what is asked for, by whom.

@@ -205,7 +205,7 @@ class UnknownCallerAdmin(CallerAdmin):
 
 @admin.register(RefusedCall)
 class RefusedCallAdmin(CallerAdmin):
-    """Devices that were refused for another reason, as for calling an AE title that is not ours."""
+    """Devices that were refused for another reason, as for calling an AE title that is not ours, or for no DICOM."""
 
     list_display = ("ae_title", "called_ae_title", "address", "reason", "last_seen", "first_seen", "times")
     list_filter = ("reason",)

@@ -72,7 +72,7 @@ class Host(Protocol):
         """Note a caller that is no station, beside its association."""
 
     def note_refusal(self, caller: Caller, code: str) -> None:
-        """Note a call that was refused, beside its association; see worklist.negotiation.Rejection."""
+        """Note a call that was refused, beside its association; see worklist.negotiation, worklist.strangers."""
 
     def begin(self, work: Coroutine[Any, Any, None]) -> "asyncio.Task[None]":
         """Do something beside everything else."""

@@ -103,15 +103,25 @@ class UnknownCallerEntry:
     refused: bool
 
 
-@dataclass(frozen=True)
+@dataclass
 class RefusedCallEntry:
-    """One association or request that was refused. reason: a value of RefusedCall.Reason."""
+    """An association or request that was refused, `times` times until `at`. reason: a value of RefusedCall.Reason."""
 
     at: datetime
     ae_title: str
     called_ae_title: str
     address: str
     reason: str
+    times: int = 1
+
+    def at_a_glance(self) -> tuple[str, str, str, str]:
+        """Return what is the same for calls that are counted as one."""
+        return self.ae_title, self.called_ae_title, self.address, self.reason
+
+    def count(self, other: "RefusedCallEntry") -> None:
+        """Count another call as this one."""
+        self.times += other.times
+        self.at = other.at
 
 
 Entry = QueryEntry | UnknownCallerEntry | RefusedCallEntry
@@ -149,14 +159,16 @@ class Journal:
     def put(self, entry: Entry) -> None:
         """Take one entry. Never waits for the database.
 
-        A query like one that waits is counted there: thousands may come in a second.
+        A query or refused call like one that waits is counted there: thousands may come in a second.
         """
-        query = entry if isinstance(entry, QueryEntry) else None
-        key = query.at_a_glance() if query else object()
+        key: object = object() if isinstance(entry, UnknownCallerEntry) else entry.at_a_glance()
         with self._lock:
             same = self._waiting.get(key)
-            if query and isinstance(same, QueryEntry):
-                same.count(query)
+            if isinstance(same, QueryEntry) and isinstance(entry, QueryEntry):
+                same.count(entry)
+                return
+            if isinstance(same, RefusedCallEntry) and isinstance(entry, RefusedCallEntry):
+                same.count(entry)
                 return
             full = len(self._waiting) >= WAITING
             if not full:
@@ -233,7 +245,7 @@ class Journal:
             if isinstance(entry, UnknownCallerEntry):
                 UnknownCaller.objects.note(entry.ae_title, entry.address, entry.at, refused=entry.refused)
             elif isinstance(entry, RefusedCallEntry):
-                RefusedCall.objects.note(entry.ae_title, entry.called_ae_title, entry.address, entry.reason, entry.at)
+                RefusedCall.objects.note(*entry.at_a_glance(), entry.at, entry.times)
             else:
                 same.setdefault(entry.identity(), []).append(entry)
         for identity, entries in same.items():

@@ -152,13 +152,15 @@ MOST_CALLERS = 1000
 """Rows kept of callers: nobody can fill a table by calling under ever new names."""
 
 
-def _note(rows: "models.QuerySet[AnyCaller]", at: datetime, identity: dict[str, str], **values: bool) -> None:
-    """Note one call in its row. The row seen longest ago makes room for a new one."""
-    if rows.filter(**identity).update(last_seen=at, times=F("times") + 1, **values):
+def _note(
+    rows: "models.QuerySet[AnyCaller]", at: datetime, identity: dict[str, str], times: int = 1, **values: bool
+) -> None:
+    """Note calls in their row. The row seen longest ago makes room for a new one."""
+    if rows.filter(**identity).update(last_seen=at, times=F("times") + times, **values):
         return
     for oldest in rows.order_by("-last_seen").values_list("pk", flat=True)[MOST_CALLERS - 1 :]:
         rows.filter(pk=oldest).delete()
-    rows.create(first_seen=at, last_seen=at, **identity, **values)
+    rows.create(first_seen=at, last_seen=at, times=times, **identity, **values)
 
 
 class UnknownCallerQuerySet(models.QuerySet["UnknownCaller"]):
@@ -194,17 +196,19 @@ class UnknownCaller(models.Model):
 class RefusedCallQuerySet(models.QuerySet["RefusedCall"]):
     """Noting and finding calls that were refused."""
 
-    def note(self, ae_title: str, called_ae_title: str, address: str, reason: str, at: datetime) -> None:
-        """Note one call."""
+    def note(
+        self, ae_title: str, called_ae_title: str, address: str, reason: str, at: datetime, times: int = 1
+    ) -> None:
+        """Note calls that are the same."""
         identity = {"ae_title": ae_title, "called_ae_title": called_ae_title, "address": address, "reason": reason}
-        _note(self, at, identity)
+        _note(self, at, identity, times)
 
 
 class RefusedCall(models.Model):
     """A device whose association, or request over DICOMweb, was refused for another reason than its own AE title."""
 
     class Reason(models.TextChoices):
-        """Why it was refused; see worklist.negotiation and worklist.dicomweb.access."""
+        """Why it was refused; see worklist.negotiation, worklist.strangers and worklist.dicomweb.access."""
 
         CONTEXT = "CONTEXT", _("it does not ask in DICOM's application context")
         CALLED = "CALLED", _("it calls another AE title")
@@ -212,6 +216,15 @@ class RefusedCall(models.Model):
         FULL = "FULL", _("too many associations were open")
         TOKEN = "TOKEN", _("its access token is revoked or has expired")
         SCOPE = "SCOPE", _("its access token does not allow what it wanted to do")
+        TLS = "TLS", _("it began TLS on the plain port")
+        HTTP = "HTTP", _("it began HTTP, not DICOM")
+        MLLP = "MLLP", _("it began HL7 (MLLP), not DICOM")
+        NO_CERT = "NO_CERT", _("it showed no certificate")
+        BAD_CERT = "BAD_CERT", _("its certificate is of another authority, or has expired")
+        VERSION = "VERSION", _("its version of TLS or its ciphers are too old")
+        NOT_TLS = "NOT_TLS", _("it did not speak TLS on the TLS port")
+        OUR_CERT = "OUR_CERT", _("it does not trust our certificate")
+        NO_SHAKE = "NO_SHAKE", _("the TLS handshake failed; the log has the reason")
 
     ae_title = models.CharField(_("AE title"), max_length=16)
     called_ae_title = models.CharField(_("called AE title"), max_length=16)

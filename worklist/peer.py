@@ -5,6 +5,7 @@ import logging
 import socket
 import time
 
+from ris.seldom import Seldom
 from worklist.answering import Answering
 from worklist.host import Host
 from worklist.negotiation import (
@@ -17,6 +18,7 @@ from worklist.negotiation import (
 )
 from worklist.pdu import Request
 from worklist.query import Caller, caller_of
+from worklist.strangers import stranger
 from worklist.upperlayer import Acceptor, Ended, Event, Message, ReleaseRequested, State
 
 log = logging.getLogger(__name__)
@@ -32,6 +34,10 @@ IDLE_SECONDS = 900.0
 SEND_SECONDS = 20.0
 """How long a peer may leave an answer unread."""
 QUICK_ACK: int | None = getattr(socket, "TCP_QUICKACK", None)  # Linux only
+
+
+_strangers = Seldom()
+"""Which of those who do not speak DICOM were told lately."""
 
 
 class Peer(asyncio.BufferedProtocol):
@@ -147,12 +153,25 @@ class Peer(asyncio.BufferedProtocol):
                 self._answering.take(event)
             case ReleaseRequested():
                 self._answering.release()
-            case Ended(by_peer=by_peer, why=why):
+            case Ended():
                 self._answering.forget()
-                if by_peer:
+                if event.by_peer:
                     self.cut()
                 else:
-                    log.warning("worklist: %a at %s was cut off: %s", self.caller.ae_title, self.address, why)
+                    self._tell_of(event)
+
+    def _tell_of(self, end: Ended) -> None:
+        """Say how the peer broke the protocol; of one that is known by how it began, once a minute."""
+        other = stranger(end.began)
+        if other is None:
+            log.warning("worklist: %a at %s was cut off: %s", self.caller.ae_title, self.address, end.why)
+            return
+        address = _strangers.due(other.code, self.address)
+        if address is not None:
+            log.warning(
+                "worklist: closed the connection%s: it began %s", f" of {address}" if address else "", other.words
+            )
+        self.door.note_refusal(Caller("", "", self.address), other.code)
 
     def _requested(self, request: Request) -> None:
         self.caller = caller_of(request, self.address)

@@ -12,7 +12,7 @@ import threading
 import time
 from collections.abc import Callable, Coroutine, Iterator
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import islice
 from typing import Any, TypeVar
 
@@ -25,7 +25,7 @@ from ris.models import Station
 from worklist.callers import profile_for
 from worklist.errors import OUT_OF_RESOURCES, QueryError
 from worklist.host import BATCH, Opened
-from worklist.journal import REMEMBERED, Journal, QueryEntry, Recorder, RefusedCallEntry, UnknownCallerEntry
+from worklist.journal import Journal, QueryEntry, Recorder, RefusedCallEntry, UnknownCallerEntry
 from worklist.mpps import Operation, Outcome, handle
 from worklist.mpps_rules import RESOURCE_LIMITATION
 from worklist.negotiation import PERFORMED_STEP
@@ -35,6 +35,7 @@ from worklist.prepared import LIVE
 from worklist.query import Caller, note_changes
 from worklist.rounds import Query, Rounds, Source
 from worklist.silence import keep_silent
+from worklist.strangers import code_of
 from worklist.upperlayer import DataSets
 from worklist.workers import Workers
 
@@ -127,7 +128,6 @@ class Door:
         """When the database must have answered; time.monotonic()."""
         self._peers: dict[Peer, None] = {}  # the one that came first is the first
         self._known: dict[str, tuple[float, bool]] = {}
-        self._refused: dict[tuple[str, str, str, str], float] = {}
         self._loop = asyncio.new_event_loop()
         self._workers = Workers(self._loop)
         self._rounds = Rounds(self._workers, source)
@@ -150,16 +150,17 @@ class Door:
         self._thread.start()
 
     async def _listen(self) -> None:
-        context = self._secure.files.context() if self._secure else None
+        files = replace(self._secure.files, failed=self._note_handshake) if self._secure else None
+        context = files.context() if files else None
         with ExitStack() as taken:
             plain = taken.enter_context(_listen(self.address))
             secure = taken.enter_context(_listen(self._secure.address, tls.Listening)) if self._secure else None
             taken.pop_all()
         self._servers = [await self._open(plain)]
         log.info("worklist: %s listens on %s", self.ae_title, self.address)
-        if self._secure is not None and secure is not None:
+        if self._secure is not None and files is not None and secure is not None:
             self._secure_server = await self._open(secure, context)
-            self._following = self._loop.create_task(tls.follow(self._secure.files, self.renew, tls.LOOK_EVERY))
+            self._following = self._loop.create_task(tls.follow(files, self.renew, tls.LOOK_EVERY))
             log.info("worklist: %s listens on %s over TLS", self.ae_title, self._secure.address)
 
     async def _open(self, at: socket.socket, context: ssl.SSLContext | None = None) -> asyncio.Server:
@@ -294,13 +295,13 @@ class Door:
         await self.is_station(caller)
 
     def note_refusal(self, caller: Caller, code: str) -> None:
-        """Note a call that was refused: of a device that keeps trying, once in KNOWN_SECONDS."""
-        call, now = (caller.ae_title, caller.called_ae_title, caller.address, code), time.monotonic()
-        if self._refused.get(call, 0) < now:
-            if len(self._refused) > REMEMBERED:
-                self._refused.clear()
-            self._refused[call] = now + KNOWN_SECONDS
-            self._journal.put(RefusedCallEntry(timezone.now(), *call))
+        """Note a call that was refused. code: see worklist.negotiation.Rejection and worklist.strangers."""
+        call = caller.ae_title, caller.called_ae_title, caller.address, code
+        self._journal.put(RefusedCallEntry(timezone.now(), *call))
+
+    def _note_handshake(self, address: str, reason: str) -> None:
+        """Note a device that could not come in over TLS."""
+        self.note_refusal(Caller("", "", address), code_of(reason))
 
     def begin(self, work: Coroutine[Any, Any, None]) -> "asyncio.Task[None]":
         """Do something beside everything else."""

@@ -77,10 +77,14 @@ class ReleaseRequested:
 
 @dataclass(frozen=True)
 class Ended:
-    """The association is over. by_peer: the peer aborted; else it broke the protocol and `why` tells how."""
+    """The association is over. by_peer: the peer aborted; else it broke the protocol and `why` tells how.
+
+    began: the first bytes of a peer that did not even ask for an association.
+    """
 
     by_peer: bool
     why: str
+    began: bytes = b""
 
 
 Event = Request | Message | ReleaseRequested | Ended
@@ -171,7 +175,8 @@ class Acceptor:
                 if self.closing:
                     break
         except ProtocolError as broken:
-            events.append(Ended(by_peer=False, why=broken.why))
+            began = bytes(self._in[: PDU_HEAD.size]) if self.state == State.AWAIT_REQUEST else b""
+            events.append(Ended(by_peer=False, why=broken.why, began=began))
             self._abort(2, broken.reason)
         return events
 

@@ -20,8 +20,11 @@ from tests.certificates import make_certificate
 from tests.ports import free_port
 from tests.waiting import wait_until
 from tests.worklist.door import Notebook, associate, open_door, still_serves
+from worklist.journal import RefusedCallEntry
+from worklist.models import RefusedCall
 from worklist.negotiation import VERIFICATION
 from worklist.server import CannotListen, Door, Secure
+from worklist.strangers import HANDSHAKES, STRANGERS, code_of
 
 VERIFIED = 0x0000
 
@@ -39,9 +42,9 @@ def theirs(tmp_path_factory: pytest.TempPathFactory) -> tls.Files:
 
 
 @contextmanager
-def secure_door(files: tls.Files) -> Iterator[tuple[Door, Address]]:
+def secure_door(files: tls.Files, notebook: Notebook | None = None) -> Iterator[tuple[Door, Address]]:
     at = Address("127.0.0.1", free_port())
-    with open_door(Notebook(), secure=Secure(at, files)) as door:
+    with open_door(notebook or Notebook(), secure=Secure(at, files)) as door:
         yield door, at
 
 
@@ -97,16 +100,43 @@ def test_why_a_scanner_does_not_come_in_is_told_once(
     ours: tls.Files, theirs: tls.Files, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(tls, "_handshakes", Seldom())
-    with secure_door(tls.Files(ours.certificate, ours.key, theirs.certificate)) as (_, at):
+    notebook = Notebook()
+    with secure_door(tls.Files(ours.certificate, ours.key, theirs.certificate), notebook) as (_, at):
         for _ in range(3):
             assert not echoes(scanner_over_tls(at, ours))
         assert not echoes(scanner_over_tls(at, ours, ours))
+        assert not shows(at, theirs)
         assert echoes(scanner_over_tls(at, ours, theirs))
+
+        def codes() -> list[object]:
+            return [entry.reason for entry in notebook.entries if isinstance(entry, RefusedCallEntry)]
+
+        wait_until(lambda: len(codes()) == 5, what="the calls to be noted")
+    assert codes() == ["NO_CERT", "NO_CERT", "NO_CERT", "BAD_CERT", "OUR_CERT"]
     said = [record.getMessage() for record in caplog.records if record.name == "ris.tls"]
     assert said == [
         "a device at 127.0.0.1 could not come in over TLS (PEER_DID_NOT_RETURN_A_CERTIFICATE)",
         "a device at 127.0.0.1 could not come in over TLS (CERTIFICATE_VERIFY_FAILED)",
+        "a device at 127.0.0.1 could not come in over TLS (TLSV1_ALERT_UNKNOWN_CA)",
     ]
+
+
+@pytest.mark.parametrize(
+    ("reason", "code"),
+    [
+        ("UNSUPPORTED_PROTOCOL", "VERSION"),
+        ("HTTP_REQUEST", "NOT_TLS"),
+        ("SSLV3_ALERT_CERTIFICATE_EXPIRED", "OUR_CERT"),
+        ("UNEXPECTED_EOF_WHILE_READING", "NO_SHAKE"),
+    ],
+)
+def test_why_a_handshake_fails_is_kept_as_one_of_few_reasons(reason: str, code: str) -> None:
+    assert code_of(reason) == code
+
+
+def test_every_stranger_has_a_reason() -> None:
+    codes = {one.code for one in STRANGERS} | set(HANDSHAKES.values()) | {code_of("")}
+    assert codes < set(RefusedCall.Reason.values)
 
 
 def test_who_does_not_come_in_is_named_after_a_new_certificate_too(

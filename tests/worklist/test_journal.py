@@ -135,6 +135,21 @@ def test_a_refused_call_is_one_row_for_each_reason_and_counted() -> None:
 
 
 @pytest.mark.django_db
+def test_each_refused_call_is_counted_whether_it_waits_or_is_written() -> None:
+    busy = Journal()
+    for second in range(12):
+        busy.put(RefusedCallEntry(NOON + timedelta(seconds=second), "CT1", "BUCKI", "10.0.0.9", "CALLED"))
+    busy.put(RefusedCallEntry(NOON, "", "", "10.0.0.9", "TLS"))
+    waiting: list[Entry] = []
+    busy._fill(waiting)
+    assert len(waiting) == 2
+    write(*waiting)
+    write(*waiting[:1])
+    found = RefusedCall.objects.order_by("pk").values_list("reason", "times", "last_seen")
+    assert list(found) == [("CALLED", 24, NOON + timedelta(seconds=11)), ("TLS", 1, NOON)]
+
+
+@pytest.mark.django_db
 def test_ever_new_names_do_not_fill_the_table(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("worklist.models.MOST_CALLERS", 3)
     write(*(UnknownCallerEntry(NOON + timedelta(seconds=n), f"AE{n}", "10.0.0.9", refused=False) for n in range(9)))

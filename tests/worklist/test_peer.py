@@ -4,9 +4,10 @@ import socket
 
 import pytest
 
+from ris.seldom import Seldom
 from tests.waiting import wait_until
-from tests.worklist.door import Notebook, open_door
-from tests.worklist.test_server import knock
+from tests.worklist.door import Notebook, open_door, still_serves
+from tests.worklist.test_server import closed, knock
 from tests.worklist.test_upperlayer import FIND, find_command, fragment, request_pdu
 from worklist import peer as peers
 from worklist.dimse import (
@@ -20,6 +21,7 @@ from worklist.dimse import (
     encode_command,
     respond,
 )
+from worklist.journal import RefusedCallEntry
 from worklist.negotiation import MODALITY_WORKLIST_FIND
 
 CANCEL = encode_command(
@@ -68,6 +70,36 @@ def test_a_cancel_of_a_query_that_was_refused_does_not_meet_the_next_one() -> No
         read_until(peer, b"The request has no identifier")
         peer.sendall(fragment(3, CANCEL) + FIND)
         read_until(peer, respond(Command.C_FIND, 1, MODALITY_WORKLIST_FIND, 0))
+
+
+@pytest.mark.parametrize(
+    ("sent", "words", "code"),
+    [
+        (b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc", "it began TLS on the plain port", "TLS"),
+        (b"GET / HTTP/1.1\r\n\r\n", "it began HTTP", "HTTP"),
+        (b"\x0bMSH|^~\\&|HIS\r\x1c\r", "it began HL7 over MLLP", "MLLP"),
+        (b"\x99\0\0\0\0\0", "a PDU of unknown type", ""),
+    ],
+    ids=["TLS", "HTTP", "MLLP", "noise"],
+)
+def test_who_does_not_speak_dicom_is_named_once_and_noted_each_time(
+    caplog: pytest.LogCaptureFixture,
+    monkeypatch: pytest.MonkeyPatch,
+    sent: bytes,
+    words: str,
+    code: str,
+) -> None:
+    monkeypatch.setattr(peers, "_strangers", Seldom())
+    notebook = Notebook()
+    with open_door(notebook) as door:
+        for _ in range(2):
+            with knock(door, sent) as stranger:
+                assert closed(stranger)
+        still_serves(door)
+    warnings = [record.getMessage() for record in caplog.records if record.levelname == "WARNING"]
+    assert [words in said for said in warnings] == [True] * (1 if code else 2)
+    calls = [entry.at_a_glance() for entry in notebook.entries if isinstance(entry, RefusedCallEntry)]
+    assert calls == ([("", "", "127.0.0.1", code)] * 2 if code else [])
 
 
 def read_until(peer: socket.socket, found: bytes) -> None:
