@@ -403,6 +403,21 @@ def test_what_cannot_be_understood_is_400_and_says_why(ct1: Device, query: str, 
     assert says in problem(ct1.get(query=query), 400)["detail"]
 
 
+@pytest.mark.parametrize(
+    ("name", "value", "fault"),
+    [
+        (f"{STEP}.ScheduledProcedureStepStartDate", "20260231", "is a date that no calendar has"),
+        ("00400100.00400002", "20260231", "is a date that no calendar has"),
+        ("PatientID", "9" * 2000, "is too long"),
+    ],
+)
+def test_a_value_that_cannot_be_understood_is_named_as_it_was_written(
+    ct1: Device, name: str, value: str, fault: str
+) -> None:
+    told = problem(ct1.get(query=f"limit=3&includefield=PatientWeight&{name}={value}"), 400)
+    assert (told["parameter"], told["detail"]) == (name, f"{name} {fault}")
+
+
 def test_what_is_not_matched_is_read_over_with_a_warning_and_comes_back(ct1: Device) -> None:
     factories.step()
     answer = ct1.get(query="PatientWeight=70&Manufacturer=ACME&00091001=x&TimezoneOffsetFromUTC=%2B0100")

@@ -62,6 +62,16 @@ def read_search(query: QueryDict) -> Search:
     return search
 
 
+def parameter_of(query: QueryDict, tag: BaseTag) -> str:
+    """Return the parameter of a search that was read which asks for an attribute, as its sender wrote it.
+
+    Empty when none does, or several do: an attribute may be in several sequences.
+    """
+    attributes = [name for name in query if name not in PARAMETERS]
+    found = [name for name in attributes if _path(name)[-1] == tag]
+    return found[0] if len(found) == 1 else ""
+
+
 def read_included(query: QueryDict) -> tuple[int, ...]:
     """Read which attributes of one record are asked for; none are all of them. Raises Problem (400)."""
     unknown = sorted(set(query) - REQUEST_PARAMETERS - {"includefield"})

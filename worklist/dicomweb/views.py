@@ -19,8 +19,8 @@ from worklist.attributes import PATIENT
 from worklist.describe import as_json, as_parameters
 from worklist.dicomweb import media, trail
 from worklist.dicomweb.access import Right, Visitor, admit, bearer_of
-from worklist.dicomweb.parameters import PARAMETERS, Search, read_search
-from worklist.dicomweb.problems import Problem
+from worklist.dicomweb.parameters import PARAMETERS, Search, parameter_of, read_search
+from worklist.dicomweb.problems import Problem, bad_request
 from worklist.errors import (
     DATABASE_AWAY,
     IDENTIFIER_DOES_NOT_FIT,
@@ -67,7 +67,7 @@ def resource(**handlers: Handler) -> Handler:
         except Problem as problem:
             response = problem.answer()
         except QueryError as reason:
-            response = _problem_of(reason).answer()
+            response = _problem_of(reason, request).answer()
         except DatabaseError as trouble:
             log.error("dicomweb: the database cannot answer (%s)", type(trouble).__name__)
             response = away().answer()
@@ -210,10 +210,13 @@ def _warnings(asked: Search, result: Result) -> list[str]:
     return texts
 
 
-def _problem_of(reason: QueryError) -> Problem:
+def _problem_of(reason: QueryError, request: HttpRequest) -> Problem:
     """Return what a refused query is over HTTP."""
     if isinstance(reason, TooManyAnswers):
         return Problem(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, f"{reason.comment}, or for pages with limit and offset")
     if reason.status == OUT_OF_RESOURCES:
         return away()
-    return Problem(HTTPStatus.BAD_REQUEST, reason.comment)
+    name = parameter_of(request.GET, reason.tag) if reason.tag is not None else ""
+    if not name:
+        return bad_request(reason.comment)
+    return bad_request(f"{name} {reason.fault}" if reason.fault else reason.comment, parameter=name)
