@@ -11,13 +11,16 @@ from ris.config import PROJECT
 from tests.conftest import MakeDepartment
 from tests.department import Department
 
+OURS = ".venv/bin/python manage.py"
+
 
 def commands(department: Department) -> str:
     """The shell blocks of the tutorial, with the addresses of this Bucky and the client of this virtual environment."""
     blocks = re.findall(r"```sh\n(.*?)```", (PROJECT / "docs/tutorial.md").read_text(), re.DOTALL)
     lines = "".join(blocks).replace("2575", str(department.mllp.port)).replace("11112", str(department.dicom.port))
     installed = [line for line in lines.splitlines() if "-m venv" not in line and "pip install" not in line]
-    return "\n".join(installed).replace(".tutorial/bin", str(Path(sys.executable).parent))
+    python = f"{sys.executable} {PROJECT}/manage.py"
+    return "\n".join(installed).replace(".tutorial/bin", str(Path(sys.executable).parent)).replace(OURS, python)
 
 
 @pytest.fixture
@@ -25,7 +28,8 @@ def printed(make_department: MakeDepartment, tmp_path: Path) -> str:
     """What a reader sees who pastes every command."""
     department = make_department(demo=True)
     department.private("Doe^Jane", "Doe-Müller")
-    run = subprocess.run(["sh", "-c", commands(department)], cwd=tmp_path, capture_output=True, text=True, timeout=120)
+    words, environment = ["sh", "-c", commands(department)], department.environment
+    run = subprocess.run(words, cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=120)
     return run.stdout + run.stderr
 
 
@@ -39,3 +43,5 @@ def test_the_tutorial_works_as_it_is_written(printed: str) -> None:
     assert [number.strip() for number in re.findall(r"LO \[(47..)", printed)] == ["4711", "4711", "4711", "4712"]
     assert len(set(re.findall(r"UI \[(\S+?) ?\]", printed))) == 1
     assert len(set(re.findall(r"SH \[(R\d+) ?\]", printed))) == 1
+    assert re.search(r"(?m)^in progress   2\.25\.\d+\ncompleted$", printed)
+    assert re.search(r"(?m)^- State: one of: .* / completed$", printed)
