@@ -64,6 +64,8 @@ class Rule:
 
 
 SCHEDULED = "ScheduledStepAttributesSequence"
+MOST_SCHEDULED = 200
+"""Scheduled steps that one performed step may name: each is looked for, while others wait for the database."""
 SERIES = "PerformedSeriesSequence"
 RULES: tuple[Rule, ...] = (
     Rule("SpecificCharacterSet", "1C", "1C"),
@@ -191,6 +193,9 @@ def check_creation(data_set: Dataset) -> list[str]:
             if not VALUES[rule.keyword](text(part, rule.keyword))
         ],
     }
+    if len(items(data_set, SCHEDULED)) > MOST_SCHEDULED:
+        comment = f"More than {MOST_SCHEDULED} scheduled steps: {Tag(SCHEDULED)}"
+        raise Refusal(INVALID_VALUE, comment, [Tag(SCHEDULED)])
     if not items(data_set, SCHEDULED):
         wrong[MISSING_VALUE].append(Tag(SCHEDULED))
     for status, tags in wrong.items():

@@ -140,7 +140,7 @@ def _performed_statuses() -> Iterator[tuple[str, str]]:
     yield f"{rules.ATTRIBUTES_NOT_SUPPORTED:04X}", "N-GET: an attribute that was asked for is not one of this service"
     yield (
         f"{rules.INVALID_VALUE:04X}",
-        "an essential value is not valid, or it is a state that the request cannot name",
+        f"an essential value or the state is not valid here, or more than {rules.MOST_SCHEDULED} steps are named",
     )
     yield (
         f"{rules.PROCESSING_FAILURE:04X}",

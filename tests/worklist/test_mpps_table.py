@@ -7,7 +7,7 @@ from pydicom.uid import generate_uid
 from ris.models import PerformedProcedureStep
 from tests.worklist.performing import ask, creation, scheduled
 from worklist.dimse import Command
-from worklist.mpps_rules import RULES, SCHEDULED, SERIES
+from worklist.mpps_rules import MOST_SCHEDULED, RULES, SCHEDULED, SERIES
 
 STANDARD = {
     ("1", "-", ""): "ScheduledStepAttributesSequence PerformedProcedureStepID PerformedStationAETitle Modality"
@@ -52,3 +52,13 @@ def test_each_step_of_a_group_has_its_study(place: int) -> None:
     del items[place].StudyInstanceUID
     outcome = ask(Command.N_CREATE, generate_uid(), creation(*items))
     assert (outcome.status, outcome.tags) == (0x0120, (Tag("StudyInstanceUID"),))
+
+
+@pytest.mark.django_db
+def test_a_group_without_measure_is_refused_before_it_is_looked_for() -> None:
+    """Eight megabytes of items would keep one of four threads for minutes."""
+    items = [scheduled(study=generate_uid()) for _ in range(MOST_SCHEDULED + 1)]
+    outcome = ask(Command.N_CREATE, generate_uid(), creation(*items))
+    assert (outcome.status, outcome.tags) == (0x0106, (Tag("ScheduledStepAttributesSequence"),))
+    assert not PerformedProcedureStep.objects.exists()
+    assert ask(Command.N_CREATE, generate_uid(), creation(*items[1:])).status == 0
