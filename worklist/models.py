@@ -135,7 +135,7 @@ class QueryLog(models.Model):
         )
 
     def __str__(self) -> str:
-        return f"{self.calling_ae_title} {self.last_at:%Y-%m-%d %H:%M:%S}"
+        return f"{self.calling_ae_title} {timezone.localtime(self.last_at):%Y-%m-%d %H:%M:%S}"
 
     @property
     def sent(self) -> int:
@@ -290,7 +290,7 @@ class MppsRequest(models.Model):
         indexes = (models.Index(fields=("status", "-id"), name="mppsrequest_status_idx"),)
 
     def __str__(self) -> str:
-        return f"{self.operation} {self.calling_ae_title} {self.at:%Y-%m-%d %H:%M:%S}"
+        return f"{self.operation} {self.calling_ae_title} {timezone.localtime(self.at):%Y-%m-%d %H:%M:%S}"
 
     @property
     def cause(self) -> str:

@@ -1,7 +1,7 @@
 """The worklist on the desk: what a scanner would get, what scanners asked."""
 
 import re
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from django.utils import timezone
@@ -120,3 +120,9 @@ def test_what_scanners_asked_and_who_is_unknown_is_read_by_informatics() -> None
     assert "Unknown callers, last 24 hours STRANGER" in home
     assert re.search(r"CT1 [-0-9: ]+ C-FIND · Answers: 1 \(1 left out\) Unknown", home)
     expert.get(f"/worklist/querylog/{query.pk}/delete/", status=403)
+
+
+def test_the_page_of_a_query_names_it_by_the_clock_of_the_house() -> None:
+    asked = datetime(2026, 7, 1, 10, 5, 7, tzinfo=UTC)
+    query = QueryLog.objects.create(at=asked, last_at=asked, calling_ae_title="CT1", address="10.1.2.3", status="0000")
+    assert str(query) == "CT1 2026-07-01 12:05:07"
