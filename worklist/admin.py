@@ -208,6 +208,7 @@ class RefusedCallAdmin(CallerAdmin):
     """Devices that were refused for another reason, as for calling an AE title that is not ours, or for no DICOM."""
 
     list_display = ("ae_title", "called_ae_title", "address", "reason", "last_seen", "first_seen", "times")
+    list_display_links = ("reason",)  # who does not speak DICOM has no AE title
     list_filter = ("reason",)
 
 

@@ -248,7 +248,7 @@ class RefusedCall(models.Model):
         )
 
     def __str__(self) -> str:
-        return f"{self.ae_title} ({self.address})"
+        return f"{self.ae_title or self.get_reason_display()} ({self.address})"
 
 
 AnyCaller = TypeVar("AnyCaller", UnknownCaller, RefusedCall)

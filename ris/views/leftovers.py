@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlencode
 
-from django.db.models import QuerySet
+from django.db.models import Q, QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect
 from django.urls import reverse
@@ -66,7 +66,9 @@ def _show(request: HttpRequest, error: str = "") -> HttpResponse:
         request, [step.requested_procedure.order.patient_id for step in shown], subject="ris.left_over"
     )
     there = everything.order_by()
-    stations = Station.objects.filter(pk__in=there.values("station")).select_related("site")
+    # What was asked for stays to be chosen when its last exam is closed: else the list would be narrowed unseen.
+    stations = Station.objects.filter(Q(pk__in=there.values("station")) | Q(pk=asked.station)).select_related("site")
+    sites = Site.objects.filter(Q(pk__in=there.values("station__site")) | Q(pk=asked.site))
     context: dict[str, Any] = {
         "steps": shown,
         "more": len(steps) > SHOWN,
@@ -74,7 +76,7 @@ def _show(request: HttpRequest, error: str = "") -> HttpResponse:
         "asked": asked,
         "error": error,
         "stations": stations.order_by("site__name", "name"),
-        "sites": Site.objects.filter(pk__in=there.values("station__site")).order_by("name"),
+        "sites": sites.order_by("name"),
         "undoable": bulk is not None and bulk.finished_at is not None and leftovers.closed_by(bulk).count(),
         "ticked": request.POST.getlist("step"),
         "reason": frame.reason_in(request),

@@ -238,7 +238,9 @@ def test_the_board_is_narrowed_to_a_station_or_a_site(left: list[ScheduledProced
         assert f'<option value="{narrow.partition("=")[2]}" selected>' in page
     address = f"/left-over/?station={elsewhere.pk}"
     page = technologist.post(address, kind="COMPLETE", reason="x", step=left[2].pk)
-    assert "Nothing is left over" in text_of(page), "it stays narrowed"
+    assert "Nothing is left over there." in text_of(page), "it stays narrowed"
+    assert f'<option value="{elsewhere.pk}" selected>' in page, "and says so"
+    assert f'<input type="hidden" name="bulk" value="{BulkClosing.objects.get().pk}">' in page
 
 
 def test_a_closing_is_undone_as_a_whole(left: list[ScheduledProcedureStep]) -> None:

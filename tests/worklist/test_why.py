@@ -566,6 +566,11 @@ def test_a_wrong_called_title_is_seen_on_the_desk_and_forgotten_in_time(settings
     call = RefusedCall.objects.get()
     assert (call.called_ae_title, call.times) == ("BUCKI", 2)
     assert "it calls another AE title" in text_of(expert.get("/worklist/refusedcall/"))
+    RefusedCall.objects.note("", "", "10.0.0.67", "TLS", now)
+    stranger = RefusedCall.objects.get(ae_title="")
+    page = expert.get("/worklist/refusedcall/")
+    assert f'<a href="/worklist/refusedcall/{stranger.pk}/change/">it began TLS on the plain port</a>' in page
+    assert str(stranger) == "it began TLS on the plain port (10.0.0.67)"
 
 
 def test_what_was_refused_is_explained_by_why_it_was_refused() -> None:
