@@ -2,6 +2,8 @@
 
 import http.server
 import io
+import os
+import signal
 import socket
 import sys
 import threading
@@ -110,12 +112,14 @@ def test_that_all_is_ready_is_printed_by_the_thread_of_all_other_lines(monkeypat
     class Page(io.StringIO):
         def write(self, text: str) -> int:
             writers.append(threading.current_thread())
+            if "is ready" in text:
+                os.kill(os.getpid(), signal.SIGTERM)  # which ends the loop
             return super().write(text)
 
     page = Page()
     monkeypatch.setattr("sys.stdout", page)
     supervisor = Supervisor(lambda: "Bucky is ready")
-    supervisor.add("brief", [sys.executable, "-c", "import time; time.sleep(0.5)"], {})
+    supervisor.add("waiter", [sys.executable, "-c", WAIT], {})
     assert supervisor.loop() == 0
     assert "Bucky is ready" in page.getvalue().splitlines()
     assert set(writers) == {threading.current_thread()}
